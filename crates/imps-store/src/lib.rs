@@ -1,0 +1,1 @@
+//! imps-store.
