@@ -1,0 +1,42 @@
+//! Information elements: what several primitives and protocols share (CSP 3 to 12).
+//!
+//! The fields have the names of the specification's elements. Addresses are as received; who uses them checks them.
+
+mod capability;
+mod message;
+mod outcome;
+mod people;
+
+pub use capability::{
+    AcceptedContentType, Bearer, CapabilityList, CirMethod, ClientType, DeliveryMethod, DigestSchema, OfflineHandling,
+    OnlineHandling,
+};
+pub use message::{Content, ContentEncoding, Font, MessageInfo};
+pub use outcome::{DetailedResult, ResultInfo};
+pub use people::{Group, NickEntry, Property, Recipient, ScreenName, Sender, User};
+
+/// An enumeration whose words are those of the specification, read without regard to case.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $(#[doc = concat!("`", $word, "`")] $variant),* }
+
+        impl $name {
+            /// Every word, in the specification's order.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The word.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+
+            /// Reads a word; `None` for one that is not in the table.
+            pub fn parse(text: &str) -> Option<Self> {
+                let text = text.trim();
+                Self::ALL.iter().copied().find(|word| word.as_str().eq_ignore_ascii_case(text))
+            }
+        }
+    };
+}
+pub(crate) use words;
