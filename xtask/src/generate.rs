@@ -1,0 +1,167 @@
+//! Documents that are made from tables: they are committed, and `check` fails when one is stale.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::metadata::Metadata;
+use crate::process::{capture, cargo, root, stream};
+use crate::{Outcome, toml};
+
+pub(crate) const HELP: &str = "\
+Write the documents that are generated from tables.
+
+Usage: cargo xtask generate [--check]
+
+Options:
+  --check   change nothing; fail when a document is not what would be written now
+
+  docs/status-codes.md   from spec/status-codes.toml
+  docs/settings.md       from the program: hamlet config explain --markdown
+
+Builds the program first (development profile). Add a document in xtask/src/generate.rs.";
+
+/// A generated document, and what makes its text.
+struct Document {
+    path: &'static str,
+    source: Source,
+}
+
+enum Source {
+    /// A function over the repository's files.
+    Table(fn(&Path) -> Outcome<String>),
+    /// What the server's own program prints.
+    Program(&'static [&'static str]),
+}
+
+const DOCUMENTS: &[Document] = &[
+    Document { path: "docs/status-codes.md", source: Source::Table(status_codes) },
+    Document { path: "docs/settings.md", source: Source::Program(&["config", "explain", "--markdown"]) },
+];
+
+/// The subcommand.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    let check = match arguments {
+        [] => false,
+        [only] if only == "--check" => true,
+        _ => return Err(format!("generate takes --check or nothing\n\n{HELP}")),
+    };
+    let metadata = Metadata::read()?;
+    let mut found = Vec::new();
+    let mut built = false;
+    for document in DOCUMENTS {
+        if matches!(document.source, Source::Program(_)) && !built {
+            stream(cargo().args(["build", "--workspace", "--bins", "--locked"]))?;
+            built = true;
+        }
+        let text = document.text(&metadata)?;
+        if document.committed() == text {
+            println!("{} is up to date", document.path);
+        } else if check {
+            found.push(document.stale());
+        } else {
+            std::fs::write(root().join(document.path), text)
+                .map_err(|e| format!("cannot write {}: {e}", document.path))?;
+            println!("{} is written", document.path);
+        }
+    }
+    if found.is_empty() { Ok(()) } else { Err(found.join("\n       ")) }
+}
+
+/// Documents that are not what would be written now. The programs must have been built.
+pub(crate) fn stale(metadata: &Metadata) -> Outcome<Vec<String>> {
+    let mut found = Vec::new();
+    for document in DOCUMENTS {
+        if document.committed() != document.text(metadata)? {
+            found.push(document.stale());
+        }
+    }
+    Ok(found)
+}
+
+impl Document {
+    /// What is in the repository; nothing if there is no such file.
+    fn committed(&self) -> String {
+        std::fs::read_to_string(root().join(self.path)).unwrap_or_default()
+    }
+
+    fn stale(&self) -> String {
+        format!("{} is stale: run `cargo xtask generate` and commit it", self.path)
+    }
+
+    fn text(&self, metadata: &Metadata) -> Outcome<String> {
+        match self.source {
+            Source::Table(make) => make(&root()),
+            Source::Program(arguments) => {
+                let mut hamlet = Command::new(metadata.target_directory.join("debug/hamlet"));
+                // A setting in somebody's environment must not end up in the reference.
+                for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HAMLET_")) {
+                    hamlet.env_remove(name);
+                }
+                let text = capture(hamlet.current_dir(root()).args(arguments))?;
+                String::from_utf8(text).map_err(|_| format!("{} would not be UTF-8", self.path))
+            }
+        }
+    }
+}
+
+/// The status codes with their meaning, a section for each class.
+fn status_codes(root: &Path) -> Outcome<String> {
+    let path = root.join("spec/status-codes.toml");
+    let text = std::fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let file = toml::parse(&text).map_err(|e| format!("spec/status-codes.toml, {e}"))?;
+    let rows = file["status"].as_array().ok_or("spec/status-codes.toml has no [[status]]")?;
+    let mut page = String::from(
+        "# Status codes\n\n\
+         What `Result/Code` can say. Generated from `spec/status-codes.toml` by `cargo xtask generate`.\n",
+    );
+    let mut class = "";
+    for row in rows {
+        let field = |name: &str| row[name].as_str().unwrap_or_default();
+        if field("class") != class {
+            class = field("class");
+            page.push_str(&format!("\n## {}\n\n", heading(class)));
+            page.push_str("| code | name | versions | meaning | where |\n|---|---|---|---|---|\n");
+        }
+        let code = row["code"].as_u64().ok_or("a [[status]] has no code")?;
+        let versions = match (field("since"), field("until")) {
+            (since, until) if since == until => since.to_owned(),
+            (since, until) => format!("{since} to {until}"),
+        };
+        let cell = |text: &str| text.replace('|', "\\|");
+        page.push_str(&format!(
+            "| {code} | {} | {versions} | {} | {} |\n",
+            cell(field("name")),
+            cell(field("meaning")),
+            cell(field("used_in"))
+        ));
+    }
+    Ok(page)
+}
+
+fn heading(class: &str) -> String {
+    let mut letters = class.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_page_of_status_codes_has_every_code_once() -> Outcome {
+        let page = status_codes(&root())?;
+        let file = std::fs::read_to_string(root().join("spec/status-codes.toml")).map_err(|e| e.to_string())?;
+        let Value::Array(rows) = toml::parse(&file)?["status"].take() else { return Err("no rows".to_owned()) };
+        for row in &rows {
+            let start = format!("\n| {} | ", row["code"]);
+            assert_eq!(page.matches(&start).count(), 1, "{start}");
+        }
+        assert_eq!(
+            page.lines().filter(|line| line.starts_with("| ") && !line.contains("| code |")).count(),
+            rows.len()
+        );
+        Ok(())
+    }
+}
