@@ -39,6 +39,9 @@ pub(crate) const ANNOUNCE: &str = "announce-demo";
 /// The users that a demo has.
 const USERS: [&str; 2] = ["alice", "bob"];
 
+/// The server's own default.
+const DOMAIN: &str = "localhost";
+
 /// Letters and digits that nobody confuses: no l, o, 0, 1. There are 32, so a random byte chooses fairly.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
@@ -90,7 +93,7 @@ impl Options {
         let mut options = Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             data: root().join("hamlet-data"),
-            domain: "localhost".to_owned(),
+            domain: DOMAIN.to_owned(),
             development: false,
             rest: Vec::new(),
         };
@@ -200,7 +203,10 @@ impl Demo {
     fn ensure(&mut self, hamlet: &Path, options: &Options, name: &str) -> Outcome {
         let user = |verb: &str| {
             let mut command = Command::new(hamlet);
-            command.args(["user", verb, name, "--domain", &options.domain, "--data"]).arg(&options.data);
+            command.args(["user", verb, name, "--data"]).arg(&options.data);
+            if options.domain != DOMAIN {
+                command.args(["--domain", &options.domain]);
+            }
             command
         };
         if succeeds(&mut user("show")) {

@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::Outcome;
 use crate::process::{cargo, root, stream, succeeds};
+use crate::{Outcome, packages};
 
 pub(crate) const HELP: &str = "\
 Feed the decoders with mutated input, starting from the test vectors.
@@ -56,6 +56,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     if chosen.is_empty() {
         chosen = known;
     }
+    packages::install(packages::FOR_FUZZ)?;
     if !succeeds(cargo().args(["fuzz", "--version"])) {
         stream(cargo().args(["install", "cargo-fuzz", "--locked"]))?;
     }

@@ -39,6 +39,10 @@ pub(crate) const FOR_BENCH: &[Need] = &[
 pub(crate) const FOR_TORTURE: &[Need] =
     &[Need { probe: Probe::Program("strace"), package: "strace", why: "shows that the sync precedes the answer" }];
 
+/// What cargo-fuzz compiles libFuzzer with.
+pub(crate) const FOR_FUZZ: &[Need] =
+    &[Need { probe: Probe::Program("c++"), package: "g++", why: "compiles libFuzzer" }];
+
 impl Need {
     fn is_met(&self) -> bool {
         match self.probe {
