@@ -276,7 +276,8 @@ fn answers(address: SocketAddr) -> bool {
         let wait = Duration::from_secs(2);
         let mut stream = TcpStream::connect_timeout(&address, wait)?;
         stream.set_read_timeout(Some(wait))?;
-        write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        let request = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
         let mut answer = Vec::new();
         stream.take(4096).read_to_end(&mut answer)?;
         Ok(answer.starts_with(b"HTTP/1.1 200 "))
@@ -352,10 +353,14 @@ mod tests {
             let address = listener.local_addr()?;
             let server = std::thread::spawn(move || -> std::io::Result<()> {
                 let (mut peer, _) = listener.accept()?;
-                let mut request = [0; 512];
-                let length = peer.read(&mut request)?;
-                assert!(request[..length].starts_with(b"GET /healthz HTTP/1.1\r\n"));
-                write!(peer, "HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n")
+                let (mut request, mut part) = (Vec::new(), [0; 512]);
+                while !request.ends_with(b"\r\n\r\n") {
+                    let length = peer.read(&mut part)?;
+                    assert_ne!(length, 0, "the request ends too early");
+                    request.extend_from_slice(&part[..length]);
+                }
+                assert!(request.starts_with(b"GET /healthz HTTP/1.1\r\n"));
+                peer.write_all(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").as_bytes())
             });
             assert_eq!(answers(address), expected);
             server.join().expect("the server's own assertion")?;
