@@ -197,6 +197,11 @@ pub(super) fn is_name(name: &str) -> bool {
         && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-') || !b.is_ascii())
 }
 
+/// A number that, written again, gives the same text.
+pub(super) fn canonical_decimal(text: &str) -> Option<u32> {
+    if text.len() > 1 && text.starts_with('0') { None } else { decimal(text) }
+}
+
 /// A name that can be written in every encoding.
 pub(super) fn name_or_unknown(name: &str) -> &str {
     if is_name(name) { name } else { "Unknown" }

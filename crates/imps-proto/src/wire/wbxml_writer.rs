@@ -218,9 +218,10 @@ impl Writer for WbxmlWriter {
         if text.is_empty() {
             return;
         }
-        if let Some(element) = self.leaf {
+        // Only a whole text can be a number or a word, so only the first piece is looked at.
+        if let (Some(element), true) = (self.leaf, self.tag.is_some()) {
             if element.writes_opaque_integer()
-                && let Some(number) = text::decimal(text)
+                && let Some(number) = text::canonical_decimal(text)
             {
                 return self.integer(number);
             }

@@ -7,7 +7,7 @@ use super::namespace::Namespace;
 use super::{DecodeError, DecodeErrorKind, Form, Limits, Reader, Start, Tag, Token, text};
 use crate::element::{Element, Kind, Space};
 use imps_types::Version;
-use quick_xml::errors::{Error, IllFormedError};
+use quick_xml::errors::{Error, IllFormedError, SyntaxError};
 use quick_xml::events::attributes::Attributes;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::{Reader as Events, XmlVersion};
@@ -212,8 +212,10 @@ impl<'a> XmlReader<'a> {
     fn error(&self, error: &Error) -> DecodeError {
         let position = usize::try_from(self.events.error_position()).unwrap_or(usize::MAX);
         let kind = match error {
-            // All its syntax errors are markup that is not closed before the end, save one.
-            Error::Syntax(quick_xml::errors::SyntaxError::InvalidBangMarkup) => DecodeErrorKind::Malformed("markup"),
+            // All its syntax errors are markup that is not closed before the end; save this one, if the end is far.
+            Error::Syntax(SyntaxError::InvalidBangMarkup) if position.saturating_add(9) <= self.input.len() => {
+                DecodeErrorKind::Malformed("markup")
+            }
             Error::Syntax(_) => DecodeErrorKind::Truncated,
             Error::IllFormed(IllFormedError::MismatchedEndTag { .. } | IllFormedError::UnmatchedEndTag(_)) => {
                 DecodeErrorKind::Malformed("end tag that does not match")
