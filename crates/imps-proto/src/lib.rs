@@ -2,8 +2,12 @@
 //!
 //! The way in is [`wire::utf8`], [`wire::reader`] and a primitive's decoder; the way out is [`wire::writer`].
 
+pub mod csp;
 pub mod element;
+pub mod elements;
+pub mod grammar;
 mod names;
+pub mod quirks;
 pub mod values;
 pub mod wire;
 

@@ -1,0 +1,18 @@
+//! Information elements as they are read and written (CSP 3 to 12). The types are those of `imps-types`.
+//!
+//! Most are tables; where versions or clients differ in more than a row can say, there is a function or a
+//! [`Codec`](crate::grammar::Codec).
+
+mod capability;
+mod message;
+mod outcome;
+mod people;
+mod presence;
+mod service_tree;
+mod words;
+
+pub(crate) use message::{ContentField, MessageInfos};
+pub use message::{Message, decode_base64, encode_base64};
+pub use outcome::SystemMessageResponse;
+pub(crate) use people::{ContactLists, UserIds, Users};
+pub(crate) use words::DigestSchemas;
