@@ -53,7 +53,7 @@ pub enum Kind {
 
 /// What an element contains, and what that means for its bytes in WBXML.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Content {
+enum Inside {
     Struct,
     /// Elements in 1.3, a word before.
     StructOrWord,
@@ -84,7 +84,7 @@ struct Row {
     until: Version,
     token_since: Version,
     token_until: Version,
-    content: Content,
+    content: Inside,
 }
 
 macro_rules! elements {
@@ -124,7 +124,7 @@ macro_rules! elements {
                 until: Version::$until,
                 token_since: elements!(@token_range $since $until $($token_since $token_until)?).0,
                 token_until: elements!(@token_range $since $until $($token_since $token_until)?).1,
-                content: Content::$content,
+                content: Inside::$content,
             },
         )*];
     };
@@ -732,35 +732,35 @@ impl Element {
     #[inline]
     pub fn kind(self) -> Kind {
         match self.row().content {
-            Content::Struct | Content::StructOrWord => Kind::Struct,
-            Content::Empty => Kind::Empty,
-            Content::String | Content::Word | Content::TextOrInteger => Kind::String,
-            Content::Integer | Content::IntegerAsText => Kind::Integer,
-            Content::Boolean => Kind::Boolean,
-            Content::Date => Kind::Date,
-            Content::Enum => Kind::Enum,
-            Content::Binary => Kind::Binary,
-            Content::Content => Kind::Content,
-            Content::Any => Kind::Any,
+            Inside::Struct | Inside::StructOrWord => Kind::Struct,
+            Inside::Empty => Kind::Empty,
+            Inside::String | Inside::Word | Inside::TextOrInteger => Kind::String,
+            Inside::Integer | Inside::IntegerAsText => Kind::Integer,
+            Inside::Boolean => Kind::Boolean,
+            Inside::Date => Kind::Date,
+            Inside::Enum => Kind::Enum,
+            Inside::Binary => Kind::Binary,
+            Inside::Content => Kind::Content,
+            Inside::Any => Kind::Any,
         }
     }
 
     /// Whether opaque bytes in it are a number.
     #[inline]
     pub fn reads_opaque_integer(self) -> bool {
-        matches!(self.row().content, Content::Integer | Content::IntegerAsText | Content::TextOrInteger)
+        matches!(self.row().content, Inside::Integer | Inside::IntegerAsText | Inside::TextOrInteger)
     }
 
     /// Whether we write its number as opaque bytes.
     #[inline]
     pub fn writes_opaque_integer(self) -> bool {
-        matches!(self.row().content, Content::Integer)
+        matches!(self.row().content, Inside::Integer)
     }
 
     /// Whether we look for a value token for its text. Free text stays inline, although a token would not be wrong.
     #[inline]
     pub fn writes_value_tokens(self) -> bool {
-        matches!(self.row().content, Content::Enum | Content::Boolean | Content::Word | Content::StructOrWord)
+        matches!(self.row().content, Inside::Enum | Inside::Boolean | Inside::Word | Inside::StructOrWord)
     }
 
     /// The element with this tag, in a message of `version`. Encoding 1.6 has the order of search.

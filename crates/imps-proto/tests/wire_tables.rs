@@ -1,4 +1,5 @@
 //! The tables of elements and value tokens against the compiled specification, completely and in both directions.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod wire_support;
 

@@ -1,4 +1,5 @@
 //! The vectors of the specification: every pair is one document, and every malformed file is a clean error.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod wire_support;
 

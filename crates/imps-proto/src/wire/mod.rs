@@ -153,7 +153,6 @@ impl Default for Limits {
 /// [`DecodeErrorKind::BadValue`]. After any other error the message is lost and nothing sensible follows.
 pub trait Reader<'a> {
     /// The next piece.
-    #[expect(clippy::should_implement_trait, reason = "an iterator would hide errors inside its items")]
     fn next(&mut self) -> Result<Token<'a>, DecodeError>;
 
     /// The encoding that is read.

@@ -17,9 +17,7 @@ pub fn utf8(form: Form, input: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
     let text = match input {
         [0xFF, 0xFE, rest @ ..] => utf16(rest, u16::from_le_bytes)?,
         [0xFE, 0xFF, rest @ ..] => utf16(rest, u16::from_be_bytes)?,
-        _ if declared_encoding(input).is_some_and(|name| is_latin1(name)) => {
-            input.iter().map(|&byte| char::from(byte)).collect()
-        }
+        _ if declared_encoding(input).is_some_and(is_latin1) => input.iter().map(|&byte| char::from(byte)).collect(),
         _ => return Ok(Cow::Borrowed(input)),
     };
     let body = match text.strip_prefix("<?xml").filter(|rest| rest.starts_with([' ', '\t', '\r', '\n'])) {

@@ -228,7 +228,7 @@ impl<'a> XmlReader<'a> {
     }
 
     /// Text in its place, or nothing to show for it.
-    fn chars(&self, raw: Cow<'a, str>) -> Result<Option<Token<'a>>, DecodeError> {
+    fn chars(&mut self, raw: Cow<'a, str>) -> Result<Option<Token<'a>>, DecodeError> {
         let position = self.position();
         if self.open.is_empty() {
             let blank = text::is_blank(&raw);
@@ -238,6 +238,8 @@ impl<'a> XmlReader<'a> {
             Cow::Borrowed(raw) => text::from_xml(raw, position)?,
             Cow::Owned(raw) => Cow::Owned(text::from_xml(&raw, position)?.into_owned()),
         };
+        // Text where layout was expected: what follows it belongs to it, white space included.
+        self.events.config_mut().trim_text_start = false;
         Ok((!text.is_empty()).then_some(Token::Text(text)))
     }
 }
@@ -265,6 +267,7 @@ impl<'a> Reader<'a> for XmlReader<'a> {
                     }
                 }
                 Event::GeneralRef(reference) if !self.open.is_empty() => {
+                    self.events.config_mut().trim_text_start = false;
                     return Ok(Token::Text(self.reference(&reference)?));
                 }
                 Event::CData(_) | Event::GeneralRef(_) => {

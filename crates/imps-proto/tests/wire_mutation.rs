@@ -1,0 +1,115 @@
+//! 200,000 damaged vectors: none may cause a panic or work out of proportion to its size, and what still decodes is
+//! encoded and decoded again to the same document. The damage is the same in every run.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod wire_support;
+
+use imps_proto::wire::{Form, Limits, Reader, Token};
+use imps_types::Version;
+use wire_support::{Piece, assert_same, decode, form_of, open, transcode, vector, vectors};
+
+const ROUNDS: usize = 200_000;
+
+struct Xorshift(u64);
+
+impl Xorshift {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+}
+
+/// One to four changes: a bit, a byte, a piece cut out, doubled, or taken from another vector.
+fn damage(bytes: &mut Vec<u8>, other: &[u8], random: &mut Xorshift) {
+    for _ in 0..=random.below(4) {
+        let at = random.below(bytes.len() + 1);
+        let length = random.below(12).min(bytes.len() - at);
+        match random.below(7) {
+            0 => bytes.truncate(at),
+            1 => drop(bytes.drain(at..at + length)),
+            2 => {
+                let piece = bytes[at..at + length].to_vec();
+                bytes.splice(at..at, piece);
+            }
+            3 => {
+                let from = random.below(other.len());
+                let piece = &other[from..other.len().min(from + length)];
+                bytes.splice(at..at + length, piece.iter().copied());
+            }
+            4 => bytes.insert(at, random.next() as u8),
+            5 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
+            _ if at < bytes.len() => bytes[at] = random.next() as u8,
+            _ => {}
+        }
+    }
+}
+
+/// Counts what a reader does until it is done.
+fn work(form: Form, bytes: &[u8]) -> usize {
+    let Ok(mut reader) = open(form, bytes) else { return 0 };
+    let mut tokens = 0;
+    while let Ok(token) = reader.next() {
+        if token == Token::Eof {
+            break;
+        }
+        tokens += 1;
+    }
+    tokens
+}
+
+#[test]
+fn damaged_vectors() {
+    // The two large ones would take most of the time and are refused by their size of nesting anyway.
+    let seeds: Vec<(Form, Vec<u8>)> = [".wbxml", ".xml"]
+        .into_iter()
+        .flat_map(vectors)
+        .map(|name| (form_of(&name), vector(&name)))
+        .filter(|(_, bytes)| bytes.len() < 4096)
+        .collect();
+    let mut random = Xorshift(0x1234_5678_9ABC_DEF1);
+    let mut survivors = 0;
+    for _ in 0..ROUNDS {
+        let (form, seed) = &seeds[random.below(seeds.len())];
+        let (_, other) = &seeds[random.below(seeds.len())];
+        let mut bytes = seed.clone();
+        damage(&mut bytes, other, &mut random);
+        assert!(work(*form, &bytes) <= 2 * bytes.len() + 2);
+        if let Ok(pieces) = decode(*form, &bytes) {
+            survivors += 1;
+            encodes_again(*form, &bytes, &pieces);
+        }
+    }
+    // Most damage to XML text and to WBXML strings leaves a message.
+    assert!(survivors > ROUNDS / 20, "{survivors}");
+}
+
+fn encodes_again(form: Form, bytes: &[u8], pieces: &[Piece]) {
+    let stated = wire_support::version(form, bytes);
+    for to in [Form::Xml, Form::Wbxml] {
+        let again = transcode(form, bytes, to, stated.unwrap_or(Version::V1_2)).unwrap();
+        match decode(to, &again) {
+            Ok(decoded) => assert_same(&format!("{bytes:?} as {to:?}"), &decoded, pieces),
+            // XML with a version that nobody speaks is readable, WBXML has no tables for it.
+            Err(error) => assert!(stated.is_none(), "{bytes:?} as {to:?}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn a_small_message_cannot_become_a_large_one() {
+    // 60 KiB of string table, referred to again and again: two bytes each.
+    let mut bytes = vec![0x03, 0x11, 0x6A, 0x83, 0xE0, 0x00];
+    bytes.extend([b'x'; 0xF000]);
+    bytes.push(0x4D);
+    bytes.extend([0x83, 0x00].repeat(100_000));
+    bytes.push(0x01);
+    let error = decode(Form::Wbxml, &bytes).unwrap_err();
+    assert_eq!(error.to_string(), format!("too large: text at byte {}", error.position));
+    assert!(error.position < 0xF000 + 7 + 2 * (Limits::default().text / 0xF000 + 2));
+}
