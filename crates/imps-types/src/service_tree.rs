@@ -203,20 +203,28 @@ impl FunctionSet {
         }
         let mut tree = Vec::new();
         let mut index = 0;
+        let mut named_functions = false;
         while let Some(row) = FUNCTIONS.get(index) {
             let end = index + 1 + FUNCTIONS.iter().skip(index + 1).take_while(|below| below.depth > row.depth).count();
-            let mut leaves = FUNCTIONS.get(index..end).unwrap_or_default().iter().filter(|leaf| leaf.is_leaf());
-            let known = |leaf: &&FunctionRow| leaf.in_version(version) && !leaf.is_mark();
-            let any = leaves.clone().any(|leaf| known(&leaf) && self.contains(leaf.function));
-            let all = any && leaves.all(|leaf| !known(&leaf) || self.contains(leaf.function));
-            if !row.in_version(version) || !any {
+            let span = FUNCTIONS.get(index..end).unwrap_or_default();
+            let mut leaves = span.iter().filter(|leaf| leaf.is_leaf() && leaf.in_version(version));
+            let any = leaves.clone().any(|leaf| self.contains(leaf.function));
+            let mut functions = leaves.clone().filter(|leaf| !leaf.is_mark());
+            let any_function = functions.clone().any(|leaf| self.contains(leaf.function));
+            let all = any_function && functions.all(|leaf| self.contains(leaf.function));
+            if row.depth <= 1 {
+                named_functions = any_function;
+            }
+            // A mark says "only the mandatory functions", so it never stands beside others.
+            let silent = row.is_mark() && named_functions;
+            if !any || silent || leaves.next().is_none() {
                 index = end;
             } else {
                 tree.push(row.function);
                 index = if all { end } else { index + 1 };
             }
         }
-        Some(tree)
+        (!tree.is_empty()).then_some(tree)
     }
 }
 
@@ -290,6 +298,9 @@ mod tests {
         assert_eq!(FunctionSet::EMPTY.collapsed(Version::V1_2), None);
         let search = set(&["SRCH", "STSRC"]).collapsed(Version::V1_2).unwrap();
         assert_eq!(search, [Function::WvCspFeat, Function::FundamentalFeat, Function::SearchFunc]);
+        let mark = set(&["MG"]).collapsed(Version::V1_2).unwrap();
+        assert_eq!(mark, [Function::WvCspFeat, Function::GroupFeat, Function::Mg]);
+        assert_eq!(set(&["MG"]).collapsed(Version::V1_1), None);
         let one = set(&["SRCH"]).collapsed(Version::V1_1).unwrap();
         assert_eq!(one, [Function::WvCspFeat, Function::FundamentalFeat, Function::SearchFunc, Function::Srch]);
     }

@@ -6,7 +6,7 @@ use imps_types::id::SessionId;
 /// (CSP 6), or the next response carries the Poll flag.
 ///
 /// Called under no lock, and must not block.
-pub trait Link: Send + Sync {
+pub trait Link: std::any::Any + Send + Sync {
     /// The outbox of this session has something in it.
     fn wake(&self, session: &SessionId);
 }

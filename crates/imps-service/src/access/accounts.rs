@@ -1,0 +1,201 @@
+//! Accounts, as an operator manages them.
+
+use std::sync::Arc;
+
+use imps_types::{Secret, Status, UserId};
+
+use super::{Access, password};
+use crate::account::{Account, user_key};
+use crate::error::Error;
+use crate::seam::{Batch, KeyRange, Order, Space};
+use crate::user::UserState;
+
+/// What becomes of the phone password: the one that 4-way login needs, separate from the account's.
+#[derive(Clone, Debug)]
+pub enum PhonePassword {
+    /// A new one is made.
+    Generate,
+    /// This one: printable ASCII without blanks, 4 to 50 characters, since phones digest and store it each in its own way.
+    Set(Secret<String>),
+    /// There is none: 4-way login fails.
+    None,
+}
+
+/// An account as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserSummary {
+    /// The address.
+    pub id: UserId,
+    /// Whether an account password is set.
+    pub has_password: bool,
+    /// Whether a phone password is set.
+    pub has_phone_password: bool,
+    /// Whether logins are refused.
+    pub barred: bool,
+    /// When the account was made, seconds since 1970.
+    pub created: u64,
+    /// Sessions that are open.
+    pub sessions: usize,
+}
+
+const PHONE_PASSWORD_LENGTH: usize = 10;
+const PASSWORD_MAX: usize = 1024;
+
+impl Access<'_> {
+    /// Makes an account. The phone password is returned, for once.
+    ///
+    /// # Errors
+    /// `UserExists`, `ForeignDomain`, `BadParameter` for a password that cannot be, or the store's failure.
+    pub async fn add_user(
+        &self,
+        user: &UserId,
+        account_password: Option<Secret<String>>,
+        phone: PhonePassword,
+    ) -> Result<Option<String>, Error> {
+        if user.domain() != self.config.domain.as_str() {
+            return Err(Error::ForeignDomain);
+        }
+        if user.local().len() > 50 {
+            return Err(Error::BadParameter("a user name may have 50 characters: phones keep no more"));
+        }
+        let password_hash = match account_password {
+            Some(password) => Some(self.hash(password).await?),
+            None => None,
+        };
+        let (phone_password, clear) = self.seal(user, phone)?;
+        let created = self.clock.now().seconds();
+        let account = Account { password_hash, phone_password, created, barred: false };
+        let mut batch = Batch::new();
+        batch.if_absent(Space::Users, user_key(user)).put(Space::Users, user_key(user), account.to_record());
+        match self.store.commit(batch).await {
+            Ok(()) => Ok(clear),
+            Err(crate::seam::StoreError::Condition) => Err(Error::UserExists),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn hash(&self, password: Secret<String>) -> Result<Box<str>, Error> {
+        if password.expose().is_empty() || password.expose().len() > PASSWORD_MAX {
+            return Err(Error::BadParameter("a password has between 1 and 1024 bytes"));
+        }
+        self.with_worker(move || password::hash(password.expose())).await?
+    }
+
+    fn seal(&self, user: &UserId, phone: PhonePassword) -> Result<(Option<Box<[u8]>>, Option<String>), Error> {
+        let clear = match phone {
+            PhonePassword::None => return Ok((None, None)),
+            PhonePassword::Generate => password::generate_password(PHONE_PASSWORD_LENGTH)?,
+            PhonePassword::Set(given) => given.expose().clone(),
+        };
+        if !(4..=50).contains(&clear.len()) || !clear.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Error::BadParameter("a phone password has 4 to 50 printable ASCII characters without blanks"));
+        }
+        Ok((Some(password::seal(&self.guard.key, user, &clear)?), Some(clear)))
+    }
+
+    async fn change_account(
+        &self,
+        user: &UserId,
+        change: impl FnOnce(&mut Account),
+    ) -> Result<Arc<UserState>, Error> {
+        let state = self.user(user).await?;
+        {
+            let _change = state.change.lock().await;
+            let mut account = state.lock().account.clone();
+            change(&mut account);
+            let mut batch = Batch::new();
+            batch.put(Space::Users, user_key(user), account.to_record());
+            self.store.commit(batch).await?;
+            state.lock().account = account;
+        }
+        Ok(state)
+    }
+
+    /// Sets the account password.
+    ///
+    /// # Errors
+    /// `UnknownUser`, `BadParameter`, or the store's failure.
+    pub async fn set_password(&self, user: &UserId, account_password: Secret<String>) -> Result<(), Error> {
+        let hash = self.hash(account_password).await?;
+        self.change_account(user, |account| account.password_hash = Some(hash)).await?;
+        Ok(())
+    }
+
+    /// Sets, makes or revokes the phone password. The new one is returned, for once.
+    ///
+    /// # Errors
+    /// `UnknownUser`, `BadParameter`, or the store's failure.
+    pub async fn set_phone_password(&self, user: &UserId, phone: PhonePassword) -> Result<Option<String>, Error> {
+        let (sealed, clear) = self.seal(user, phone)?;
+        self.change_account(user, |account| account.phone_password = sealed).await?;
+        Ok(clear)
+    }
+
+    /// Bars an account or lets it in again. Its sessions are ended when it is barred.
+    ///
+    /// # Errors
+    /// `UnknownUser`, or the store's failure.
+    pub async fn set_barred(&self, user: &UserId, barred: bool) -> Result<(), Error> {
+        let state = self.change_account(user, |account| account.barred = barred).await?;
+        if barred {
+            for session in state.sessions() {
+                self.disconnect(&session, Status::FORCED_LOGOUT, "this account is barred").await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes an account with all that belongs to it: sessions, lists, presence, messages that wait.
+    ///
+    /// # Errors
+    /// `UnknownUser`, or the store's failure.
+    pub async fn remove_user(&self, user: &UserId) -> Result<(), Error> {
+        let state = self.user(user).await?;
+        for session in state.sessions() {
+            self.disconnect(&session, Status::FORCED_LOGOUT, "this account was removed").await?;
+        }
+        self.im().remove_queue(user).await?;
+        let mut batch = Batch::new();
+        batch.delete(Space::Users, user_key(user));
+        self.presence().remove_user(user, &mut batch);
+        self.store.commit(batch).await?;
+        self.forget_user(user);
+        Ok(())
+    }
+
+    /// Accounts in the order of their addresses, those after `after` only, so many at most.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn list_users(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<UserSummary>, Error> {
+        let all = KeyRange::all();
+        let range = after.map_or(all.clone(), |after| all.after(&user_key(after)));
+        let rows = self.store.scan(Space::Users, range, Order::Forwards, limit).await?;
+        let mut users = Vec::with_capacity(rows.len());
+        for row in rows {
+            let Ok(id) = std::str::from_utf8(row.key.as_bytes()) else { continue };
+            users.push(self.summary(&UserId::from_canonical(id), &Account::from_record(&row.value)?));
+        }
+        Ok(users)
+    }
+
+    /// One account.
+    ///
+    /// # Errors
+    /// `UnknownUser`, or the store's failure.
+    pub async fn user_summary(&self, user: &UserId) -> Result<UserSummary, Error> {
+        let record = self.store.get_one(Space::Users, user_key(user)).await?.ok_or(Error::UnknownUser)?;
+        Ok(self.summary(user, &Account::from_record(&record)?))
+    }
+
+    fn summary(&self, id: &UserId, account: &Account) -> UserSummary {
+        UserSummary {
+            id: id.clone(),
+            has_password: account.password_hash.is_some(),
+            has_phone_password: account.phone_password.is_some(),
+            barred: account.barred,
+            created: account.created,
+            sessions: self.users.loaded(id).map_or(0, |state| state.sessions().len()),
+        }
+    }
+}

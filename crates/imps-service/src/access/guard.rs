@@ -1,0 +1,128 @@
+//! What stands before a login: nonces that are good once, and a brake on guessing.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use imps_types::element::DigestSchema;
+use imps_types::{ClientId, UserId};
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use tokio::sync::Semaphore;
+
+use crate::clock::Timestamp;
+use crate::config::ServiceConfig;
+use crate::services::SealKey;
+
+/// Nonces and failures that are remembered at most; the oldest go first.
+const REMEMBERED: usize = 100_000;
+
+/// Whose nonce it is: user, client and cookie of both steps must be the same.
+type NonceOwner = (UserId, ClientId, Box<str>);
+
+struct Nonce {
+    text: Box<str>,
+    schema: DigestSchema,
+    until: Timestamp,
+}
+
+#[derive(Default)]
+struct Nonces {
+    open: FxHashMap<NonceOwner, Nonce>,
+    order: VecDeque<(Timestamp, NonceOwner)>,
+}
+
+/// Who fails: a user as seen from one address. Neither can shut out the user elsewhere, nor others behind that address.
+type Guesser = (UserId, Option<IpAddr>);
+
+struct Failures {
+    count: u32,
+    since: Timestamp,
+    refused_until: Timestamp,
+}
+
+/// State of logins that are not complete.
+pub(crate) struct LoginGuard {
+    pub(super) key: SealKey,
+    /// Argon2 computations that may run at once.
+    pub(super) workers: Semaphore,
+    /// What is computed for users who do not exist, so that they take as long as the others.
+    pub(super) decoy: std::sync::OnceLock<Box<str>>,
+    nonces: Mutex<Nonces>,
+    failures: Mutex<FxHashMap<Guesser, Failures>>,
+}
+
+impl LoginGuard {
+    pub(crate) fn new(config: &ServiceConfig, key: SealKey) -> Self {
+        Self {
+            key,
+            workers: Semaphore::new(config.password_workers.max(1)),
+            decoy: std::sync::OnceLock::new(),
+            nonces: Mutex::default(),
+            failures: Mutex::default(),
+        }
+    }
+
+    /// Keeps a nonce for its second step.
+    pub(super) fn keep_nonce(&self, owner: NonceOwner, text: &str, schema: DigestSchema, now: Timestamp, life: Duration) {
+        let mut nonces = self.nonces.lock();
+        let nonces = &mut *nonces;
+        while let Some((until, owner)) = nonces.order.front() {
+            if *until > now && nonces.order.len() < REMEMBERED {
+                break;
+            }
+            // A newer nonce of the same client has a later end and stays.
+            if nonces.open.get(owner).is_some_and(|nonce| nonce.until <= *until) {
+                nonces.open.remove(owner);
+            }
+            nonces.order.pop_front();
+        }
+        let until = now.plus(life);
+        nonces.order.push_back((until, owner.clone()));
+        nonces.open.insert(owner, Nonce { text: text.into(), schema, until });
+    }
+
+    /// The nonce of this client, which is used up by this.
+    pub(super) fn take_nonce(&self, owner: &NonceOwner, now: Timestamp) -> Option<(Box<str>, DigestSchema)> {
+        let nonce = self.nonces.lock().open.remove(owner)?;
+        (nonce.until > now).then_some((nonce.text, nonce.schema))
+    }
+
+    /// How long logins of this user from this address are refused still.
+    pub(super) fn refused_for(&self, user: &UserId, from: Option<IpAddr>, now: Timestamp) -> Option<Duration> {
+        let failures = self.failures.lock();
+        let known = failures.get(&(user.clone(), from))?;
+        (known.refused_until > now).then(|| known.refused_until.since(now))
+    }
+
+    /// Counts a failure; too many within the penalty's time, and further logins are refused for as long.
+    pub(super) fn failed(&self, user: &UserId, from: Option<IpAddr>, now: Timestamp, config: &ServiceConfig) {
+        let mut failures = self.failures.lock();
+        if failures.len() >= REMEMBERED {
+            failures.retain(|_, known| now.since(known.since) < config.login_penalty || known.refused_until > now);
+            if failures.len() >= REMEMBERED {
+                failures.clear();
+            }
+        }
+        let known = failures.entry((user.clone(), from)).or_insert(Failures {
+            count: 0,
+            since: now,
+            refused_until: Timestamp(0),
+        });
+        if now.since(known.since) >= config.login_penalty {
+            *known = Failures { count: 0, since: now, refused_until: Timestamp(0) };
+        }
+        known.count += 1;
+        if known.count >= config.login_failures {
+            *known = Failures { count: 0, since: now, refused_until: now.plus(config.login_penalty) };
+        }
+    }
+
+    /// Forgets the failures of a user who got in.
+    pub(super) fn succeeded(&self, user: &UserId, from: Option<IpAddr>) {
+        let mut failures = self.failures.lock();
+        if !failures.is_empty() {
+            failures.remove(&(user.clone(), from));
+        }
+    }
+}

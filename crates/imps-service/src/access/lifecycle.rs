@@ -1,0 +1,181 @@
+//! The life of sessions after login: keep-alive, logout, expiry, forced end, restart (CSP 4, 16).
+
+use std::sync::Arc;
+
+use imps_types::element::ResultInfo;
+use imps_types::{SessionId, Status};
+
+use super::Access;
+use super::login::session_key;
+use crate::error::Error;
+use crate::happening::Happening;
+use crate::seam::{Batch, KeyRange, Order, Space};
+use crate::session::{Ended, SavedSession, Session};
+
+/// What GetSPInfo tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceProvider {
+    /// The name.
+    pub name: String,
+    /// A line about it.
+    pub description: String,
+    /// Its page.
+    pub url: String,
+}
+
+/// Rows of one scan.
+const PAGE: usize = 500;
+
+impl Access<'_> {
+    /// The open session with this ID. Its client was just heard of.
+    ///
+    /// # Errors
+    /// `NotLoggedIn`.
+    pub fn session(&self, id: &str) -> Result<Arc<Session>, Error> {
+        let session = SessionId::parse(id).and_then(|id| self.sessions.find(&id)).ok_or(Error::NotLoggedIn)?;
+        let now = self.clock.now();
+        if session.is_closed() || session.is_expired(now, self.config.ttl_grace_percent) {
+            return Err(Error::NotLoggedIn);
+        }
+        session.touch(now);
+        Ok(session)
+    }
+
+    /// Why the server ended a session that is not found any more; told once.
+    pub fn ended(&self, id: &str) -> Option<Ended> {
+        self.sessions.take_ended(&SessionId::parse(id)?)
+    }
+
+    /// The client asks for another time to live, in seconds. The one in force now, if it changed.
+    ///
+    /// # Errors
+    /// `TimeToLive` with the one in force when the wish is outside the limits, or the store's failure.
+    pub async fn keep_alive(&self, session: &Session, asked: Option<u32>) -> Result<Option<u32>, Error> {
+        let Some(asked) = asked else { return Ok(None) };
+        let granted = self.clamp_time_to_live(Some(asked));
+        let before = session.time_to_live();
+        if asked != 0 && granted != asked {
+            return Err(Error::TimeToLive(before));
+        }
+        if granted == before {
+            return Ok(None);
+        }
+        session.set_time_to_live(granted);
+        if let Err(error) = self.save_session(session).await {
+            session.set_time_to_live(before);
+            return Err(error);
+        }
+        Ok(Some(granted))
+    }
+
+    /// Writes the session's record, so that the next start knows what was agreed.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn save_session(&self, session: &Session) -> Result<(), Error> {
+        if session.is_closed() {
+            return Err(Error::NotLoggedIn);
+        }
+        let mut batch = Batch::new();
+        batch.put(Space::Sessions, session_key(&session.id), session.to_record());
+        self.store.commit(batch).await?;
+        if session.is_closed() {
+            // It ended meanwhile, and must not come back with the next start.
+            let mut batch = Batch::new();
+            batch.delete(Space::Sessions, session_key(&session.id));
+            self.store.commit(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// The client leaves.
+    ///
+    /// # Errors
+    /// The store's failure; the session goes on then.
+    pub async fn logout(&self, session: &Arc<Session>) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        batch.delete(Space::Sessions, session_key(&session.id));
+        self.store.commit(batch).await?;
+        self.end_session(session, Status::SUCCESSFUL, "").await;
+        Ok(())
+    }
+
+    /// The server ends a session: an operator's wish, or the account is gone. The client is told at its next poll.
+    ///
+    /// # Errors
+    /// The store's failure; the session goes on then.
+    pub async fn disconnect(&self, session: &Arc<Session>, reason: Status, text: &str) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        batch.delete(Space::Sessions, session_key(&session.id));
+        self.store.commit(batch).await?;
+        self.end_session(session, reason, text).await;
+        Ok(())
+    }
+
+    /// Takes a session out of memory and tells the others. Its row is gone already.
+    pub(super) async fn end_session(&self, session: &Arc<Session>, reason: Status, text: &str) {
+        if !session.close() {
+            return;
+        }
+        self.sessions.remove(&session.id);
+        session.user.lock().sessions.retain(|other| other.id != session.id);
+        if reason != Status::SUCCESSFUL {
+            let result = if text.is_empty() { ResultInfo::of(reason) } else { ResultInfo::with_text(reason, text) };
+            self.sessions.remember(session.id, Ended { result: result.clone(), version: session.version });
+            session.outbox().disconnect(result);
+            session.wake();
+        }
+        self.tell(Happening::SessionClosed { session: session.clone(), reason }).await;
+    }
+
+    /// Ends sessions whose clients were not heard of for too long.
+    pub(crate) async fn sweep(&self) {
+        let now = self.clock.now();
+        let grace = self.config.ttl_grace_percent;
+        for shard in 0..self.sessions.shards() {
+            for session in self.sessions.collect(shard, |session| session.is_expired(now, grace)) {
+                match self.disconnect(&session, Status::SESSION_EXPIRED, "").await {
+                    Ok(()) => self.metrics.sessions_expired.up(),
+                    // Tried again at the next sweep; requests are refused meanwhile.
+                    Err(error) => tracing::warn!(%error, "expired session could not be removed"),
+                }
+            }
+        }
+    }
+
+    /// Opens the sessions that were open when the server stopped.
+    pub(crate) async fn resume_sessions(&self) -> Result<(), Error> {
+        let mut range = KeyRange::all();
+        loop {
+            let rows = self.store.scan(Space::Sessions, range.clone(), Order::Forwards, PAGE).await?;
+            let Some(last) = rows.last().map(|row| row.key.clone()) else { return Ok(()) };
+            for row in &rows {
+                let id = std::str::from_utf8(row.key.as_bytes()).ok().and_then(SessionId::parse);
+                let saved = SavedSession::read(&row.value);
+                let (Some(id), Ok(saved)) = (id, saved) else {
+                    tracing::warn!("a session's record cannot be read, the client must log in again");
+                    continue;
+                };
+                let user = match self.user(&saved.user).await {
+                    Ok(user) => user,
+                    Err(Error::UnknownUser) => continue,
+                    Err(error) => return Err(error),
+                };
+                let session = Arc::new(saved.open(id, user.clone(), self.clock.now()));
+                self.sessions.insert(session.clone());
+                user.lock().sessions.push(session.clone());
+                self.tell(Happening::SessionOpened { session, resumed: true }).await;
+            }
+            range = range.after(&last);
+        }
+    }
+
+    /// What GetSPInfo tells.
+    pub fn service_provider(&self) -> ServiceProvider {
+        ServiceProvider {
+            name: self.config.provider_name.clone(),
+            description: self.config.provider_description.clone(),
+            url: self.config.provider_url.clone(),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Login: 2-way with the password, 4-way with a digest (CSP 4.1).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::DecodePaddingMode;
+use imps_types::element::DigestSchema;
+use imps_types::{Address, ClientId, Secret, SessionId, Status, UserId, Version};
+
+use super::{Access, password};
+use crate::account::Account;
+use crate::error::Error;
+use crate::happening::Happening;
+use crate::seam::{Batch, Key, Space};
+use crate::session::{NewSession, Session};
+use crate::user::UserState;
+
+/// Phones leave out or add padding.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What the server can do, best first. PWD asks for the password in clear: only for clients that know nothing else.
+const SCHEMAS: [DigestSchema; 3] = [DigestSchema::Sha, DigestSchema::Md5, DigestSchema::Pwd];
+
+/// What a client says when it logs in, in either step.
+#[derive(Clone, Debug)]
+pub struct LoginAttempt {
+    /// The user.
+    pub user: Option<Address>,
+    /// The client.
+    pub client: ClientId,
+    /// 1.3: the application.
+    pub application: Option<Box<str>>,
+    /// In clear: 2-way login.
+    pub password: Option<Secret<Box<str>>>,
+    /// BASE64 of the digest: the second step of the 4-way login.
+    pub digest: Option<Box<str>>,
+    /// What the client can compute, in its order; known names only.
+    pub schemas: Vec<DigestSchema>,
+    /// Seconds that it asks for.
+    pub time_to_live: Option<u32>,
+    /// What a CIR shall tell it.
+    pub cookie: Box<str>,
+    /// 1.3: the session to take up again.
+    pub resume: Option<Box<str>>,
+    /// The version that it speaks.
+    pub version: Version,
+    /// Where it speaks from.
+    pub from: Option<IpAddr>,
+}
+
+/// How a login went on.
+#[derive(Clone, Debug)]
+pub enum LoginOutcome {
+    /// The client shall digest its password with this nonce.
+    Challenge {
+        /// What to put before the password.
+        nonce: Box<str>,
+        /// How to digest.
+        schema: DigestSchema,
+    },
+    /// The client is logged in.
+    Opened {
+        /// Its session.
+        session: Arc<Session>,
+        /// 1.3: an earlier session goes on.
+        resumed: bool,
+    },
+}
+
+impl Access<'_> {
+    /// One step of a login. What the client cannot see from the answer: whether there is such a user.
+    ///
+    /// # Errors
+    /// `WrongPassword`, `TooManyFailures`, `NoDigestSchema`, `ForeignDomain`, `Barred`, `TooManySessions`, `CannotResume`,
+    /// `ClientMismatch`, `BadParameter`, or the store's failure.
+    pub async fn login(&self, attempt: LoginAttempt) -> Result<LoginOutcome, Error> {
+        let address = attempt.user.as_ref().ok_or(Error::BadParameter("a login needs a UserID"))?;
+        let user = match self.router.local_user(address) {
+            Ok(user) => user,
+            Err(Error::ForeignDomain) => return Err(Error::ForeignDomain),
+            // Nobody can be called so; not worth telling apart from somebody who might.
+            Err(_) => return Err(Error::WrongPassword),
+        };
+        if attempt.cookie.len() > 255 || attempt.client.to_string().len() > 255 {
+            return Err(Error::BadParameter("SessionCookie and ClientID may have 255 characters"));
+        }
+        let now = self.clock.now();
+        if let Some(left) = self.guard.refused_for(&user, attempt.from, now) {
+            self.metrics.login_throttled.up();
+            return Err(Error::TooManyFailures(left));
+        }
+        if attempt.password.is_none() && attempt.digest.is_none() {
+            return self.challenge(user, &attempt);
+        }
+        let state = match self.user(&user).await {
+            Ok(state) => Some(state),
+            Err(Error::UnknownUser) => None,
+            Err(error) => return Err(error),
+        };
+        let account = state.as_ref().map(|state| state.lock().account.clone()).unwrap_or_default();
+        let fits = match (&attempt.password, &attempt.digest) {
+            (Some(password), _) => self.password_fits(&user, &account, password).await?,
+            (None, digest) => self.digest_fits(&user, &account, &attempt, digest.as_deref().unwrap_or_default()),
+        };
+        match state {
+            Some(state) if fits && !account.barred => {
+                self.guard.succeeded(&user, attempt.from);
+                self.open_session(state, attempt).await
+            }
+            Some(_) if fits => Err(Error::Barred),
+            _ => {
+                self.guard.failed(&user, attempt.from, now, &self.config);
+                self.metrics.login_failures.up();
+                Err(Error::WrongPassword)
+            }
+        }
+    }
+
+    /// The first step: a nonce, for users that do not exist too.
+    fn challenge(&self, user: UserId, attempt: &LoginAttempt) -> Result<LoginOutcome, Error> {
+        let offered = |schema: &DigestSchema| attempt.schemas.contains(schema);
+        let schema = match SCHEMAS.into_iter().find(offered) {
+            Some(schema) => schema,
+            None if !attempt.schemas.is_empty() => return Err(Error::NoDigestSchema),
+            None => DigestSchema::Md5,
+        };
+        let nonce = password::generate_password(24)?;
+        let owner = (user, attempt.client.clone(), attempt.cookie.clone());
+        self.guard.keep_nonce(owner, &nonce, schema, self.clock.now(), self.config.nonce_life);
+        self.metrics.login_challenges.up();
+        Ok(LoginOutcome::Challenge { nonce: nonce.into(), schema })
+    }
+
+    fn digest_fits(&self, user: &UserId, account: &Account, attempt: &LoginAttempt, digest: &str) -> bool {
+        let owner = (user.clone(), attempt.client.clone(), attempt.cookie.clone());
+        let Some((nonce, schema)) = self.guard.take_nonce(&owner, self.clock.now()) else { return false };
+        let digest: String = digest.split_whitespace().collect();
+        let digest = LENIENT.decode(&digest).unwrap_or_default();
+        let phone = self.phone_password(user, account);
+        // Without a phone password something is computed all the same.
+        let known = phone.as_ref().map_or("no such password", |password| password.expose());
+        password::digest_fits(schema, &nonce, known, &digest) & phone.is_some()
+    }
+
+    /// The phone password in clear; only ever for comparing.
+    fn phone_password(&self, user: &UserId, account: &Account) -> Option<Secret<String>> {
+        let sealed = account.phone_password.as_deref()?;
+        password::unseal(&self.guard.key, user, sealed)
+    }
+
+    /// The phone password is compared first, since that costs nothing: a storm of returning phones never waits for Argon2.
+    async fn password_fits(
+        &self,
+        user: &UserId,
+        account: &Account,
+        password: &Secret<Box<str>>,
+    ) -> Result<bool, Error> {
+        if let Some(phone) = self.phone_password(user, account) {
+            if password::same(phone.expose(), password.expose()) {
+                return Ok(true);
+            }
+        }
+        let exists = account.password_hash.is_some();
+        let stored = match &account.password_hash {
+            Some(hash) => hash.clone(),
+            None => self.decoy().await?,
+        };
+        let password = password.clone();
+        let fits = self.with_worker(move || password::verify(password.expose(), &stored)).await?;
+        Ok(fits && exists)
+    }
+
+    /// A hash that no password fits, to spend the same time on users who do not exist.
+    async fn decoy(&self) -> Result<Box<str>, Error> {
+        if let Some(decoy) = self.guard.decoy.get() {
+            return Ok(decoy.clone());
+        }
+        let secret = password::generate_password(32)?;
+        let hash = self.with_worker(move || password::hash(&secret)).await??;
+        Ok(self.guard.decoy.get_or_init(|| hash).clone())
+    }
+
+    /// Runs a computation of Argon2 off the runtime's threads, few at a time.
+    pub(super) async fn with_worker<T: Send + 'static>(
+        &self,
+        compute: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let failed = || Error::Store(crate::seam::StoreError::Busy);
+        let _permit = self.guard.workers.acquire().await.map_err(|_| failed())?;
+        tokio::task::spawn_blocking(compute).await.map_err(|_| failed())
+    }
+
+    async fn open_session(&self, user: Arc<UserState>, attempt: LoginAttempt) -> Result<LoginOutcome, Error> {
+        let _change = user.change.lock().await;
+        let now = self.clock.now();
+        if let Some(wanted) = &attempt.resume {
+            return self.resume_session(&user, wanted, &attempt.client);
+        }
+        let sessions = user.sessions();
+        let replaced = sessions.iter().find(|old| old.client == attempt.client).cloned();
+        if replaced.is_none() && sessions.len() >= self.config.sessions_per_user {
+            return Err(Error::TooManySessions);
+        }
+        let new = NewSession {
+            id: SessionId::new(user.slot, password::random()?),
+            user: user.clone(),
+            client: attempt.client,
+            application: attempt.application,
+            cookie: attempt.cookie,
+            version: attempt.version,
+            opened: now,
+            time_to_live: self.clamp_time_to_live(attempt.time_to_live),
+        };
+        let session = Arc::new(Session::new(new, now));
+        let mut batch = Batch::new();
+        batch.put(Space::Sessions, session_key(&session.id), session.to_record());
+        if let Some(old) = &replaced {
+            batch.delete(Space::Sessions, session_key(&old.id));
+        }
+        self.store.commit(batch).await?;
+        if let Some(old) = replaced {
+            // A phone that lost its battery logs in again at once and must get in (CSP 4.1).
+            self.end_session(&old, Status::FORCED_LOGOUT, "this client has logged in again").await;
+        }
+        self.sessions.insert(session.clone());
+        user.lock().sessions.push(session.clone());
+        self.metrics.logins.up();
+        self.tell(Happening::SessionOpened { session: session.clone(), resumed: false }).await;
+        Ok(LoginOutcome::Opened { session, resumed: false })
+    }
+
+    /// 1.3: goes on with a session that is still open.
+    fn resume_session(&self, user: &UserState, wanted: &str, client: &ClientId) -> Result<LoginOutcome, Error> {
+        let session = SessionId::parse(wanted).and_then(|id| self.sessions.find(&id)).ok_or(Error::CannotResume)?;
+        if session.user.id != user.id {
+            // Not told apart from a session that does not exist.
+            return Err(Error::CannotResume);
+        }
+        if session.client != *client {
+            return Err(Error::ClientMismatch);
+        }
+        session.touch(self.clock.now());
+        Ok(LoginOutcome::Opened { session, resumed: true })
+    }
+
+    /// Seconds within the limits; none or zero asked for: the default.
+    pub(super) fn clamp_time_to_live(&self, asked: Option<u32>) -> u32 {
+        let seconds = |duration: std::time::Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+        match asked {
+            None | Some(0) => seconds(self.config.ttl_default),
+            Some(asked) => asked.clamp(seconds(self.config.ttl_min), seconds(self.config.ttl_max)),
+        }
+    }
+}
+
+/// The key of a session's row: the ID, which has the slot in front.
+pub(super) fn session_key(id: &SessionId) -> Key {
+    Key::from(id.as_bytes())
+}

@@ -1,0 +1,29 @@
+//! The Access service element: accounts, login, sessions, negotiation (CSP 4 to 6, 16).
+
+mod accounts;
+mod guard;
+mod lifecycle;
+mod login;
+mod negotiation;
+mod password;
+
+pub use accounts::{PhonePassword, UserSummary};
+pub(crate) use guard::LoginGuard;
+pub use lifecycle::ServiceProvider;
+pub use login::{LoginAttempt, LoginOutcome};
+pub use negotiation::ServiceAnswer;
+pub use password::generate_password;
+
+use crate::Services;
+
+/// Access to the Access service element.
+#[derive(Clone, Copy)]
+pub struct Access<'a>(pub(crate) &'a Services);
+
+impl std::ops::Deref for Access<'_> {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        self.0
+    }
+}

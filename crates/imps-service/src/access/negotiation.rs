@@ -1,0 +1,102 @@
+//! Service negotiation and client capabilities (CSP 4.7, 4.8, 5, 6).
+
+use imps_types::Version;
+use imps_types::element::{Bearer, CapabilityList};
+use imps_types::service_tree::FunctionSet;
+
+use super::Access;
+use crate::error::Error;
+use crate::session::Session;
+
+/// The answer to a service negotiation, as sets of leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceAnswer {
+    /// What was asked for and is not available.
+    pub unavailable: FunctionSet,
+    /// All that the server has.
+    pub all: FunctionSet,
+}
+
+impl Access<'_> {
+    /// Agrees on functions: `wish` holds the leaves that the client asks for; `None` when it names none.
+    ///
+    /// # Errors
+    /// The store's failure; the former agreement holds then.
+    pub async fn negotiate_services(
+        &self,
+        session: &Session,
+        wish: Option<FunctionSet>,
+    ) -> Result<ServiceAnswer, Error> {
+        let all = FunctionSet::leaves(session.version, true);
+        let unavailable = wish.unwrap_or_default().without(all);
+        let before = session.negotiated().clone();
+        {
+            let mut agreed = session.negotiated();
+            agreed.refused = unavailable;
+            agreed.requested = wish;
+        }
+        if let Err(error) = self.save_session(session).await {
+            *session.negotiated() = before;
+            return Err(error);
+        }
+        Ok(ServiceAnswer { unavailable, all })
+    }
+
+    /// Takes over what the client can do. The answer: in 1.1 the client's list with corrections, later only what the server
+    /// decides.
+    ///
+    /// # Errors
+    /// The store's failure; the former agreement holds then.
+    pub async fn negotiate_capabilities(
+        &self,
+        session: &Session,
+        list: CapabilityList,
+    ) -> Result<CapabilityList, Error> {
+        let before = session.negotiated().clone();
+        session.negotiated().set_capabilities(&list);
+        if let Err(error) = self.save_session(session).await {
+            *session.negotiated() = before;
+            return Err(error);
+        }
+        Ok(self.agreed(session.version, list))
+    }
+
+    fn agreed(&self, version: Version, list: CapabilityList) -> CapabilityList {
+        // WSP comes as HTTP from a gateway (CSP 15.2).
+        let bearers: Vec<Bearer> =
+            list.bearers.iter().copied().filter(|one| matches!(one, Bearer::Http | Bearer::Wsp)).collect();
+        let bearers = if bearers.is_empty() { vec![Bearer::Http] } else { bearers };
+        // The answer may only raise the time between two polls.
+        let server_poll_min = list.server_poll_min.map(|asked| asked.max(self.config.server_poll_min));
+        // No way of calling a client is there yet: it polls.
+        let cir_methods = Vec::new();
+        match version {
+            Version::V1_1 => CapabilityList {
+                bearers,
+                cir_methods,
+                server_poll_min,
+                udp_port: None,
+                tcp_address: None,
+                tcp_port: None,
+                ..list
+            },
+            Version::V1_2 => CapabilityList { bearers, cir_methods, server_poll_min, ..CapabilityList::default() },
+            Version::V1_3 => CapabilityList {
+                content_types: list.content_types,
+                any_content: list.any_content,
+                push_length: list.push_length,
+                pull_length: list.pull_length,
+                text_content_length: list.text_content_length,
+                transfer_encodings: list.transfer_encodings,
+                multi_trans: list.multi_trans,
+                multi_trans_per_message: list.multi_trans_per_message.map(|_| 1),
+                session_priority: list.session_priority,
+                user_session_limit: u32::try_from(self.config.sessions_per_user).ok(),
+                bearers,
+                cir_methods,
+                server_poll_min,
+                ..CapabilityList::default()
+            },
+        }
+    }
+}

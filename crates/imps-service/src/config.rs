@@ -1,0 +1,96 @@
+//! Settings of the service elements, with their defaults and limits.
+
+use std::time::Duration;
+
+use imps_types::Domain;
+
+/// What an operator can set. Durations and sizes are within the bounds that their comments name.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    /// The home domain: the one of addresses that name none.
+    pub domain: Domain,
+    /// Name of the service, told by GetSPInfo.
+    pub provider_name: String,
+    /// A line about the service, told by GetSPInfo.
+    pub provider_description: String,
+    /// The provider's page, told by GetSPInfo.
+    pub provider_url: String,
+    /// Shortest session time to live that a client gets.
+    pub ttl_min: Duration,
+    /// Longest session time to live that a client gets.
+    pub ttl_max: Duration,
+    /// Time to live of a client that asks for none.
+    pub ttl_default: Duration,
+    /// Percent of the time to live that a session lives on without a sign (at least 5 s).
+    pub ttl_grace_percent: u32,
+    /// Sessions that one user may have at once.
+    pub sessions_per_user: usize,
+    /// How long a nonce of the 4-way login is good for.
+    pub nonce_life: Duration,
+    /// Failed logins of one user from one address until further ones are refused for `login_penalty`.
+    pub login_failures: u32,
+    /// How long logins are refused after too many failures.
+    pub login_penalty: Duration,
+    /// Argon2 computations at the same time.
+    pub password_workers: usize,
+    /// Validity of a message whose sender names none.
+    pub validity_default: Duration,
+    /// Longest validity.
+    pub validity_max: Duration,
+    /// Largest message body in bytes.
+    pub message_max: usize,
+    /// Messages that may wait for one user.
+    pub queue_max: u64,
+    /// Recipients of one message, lists expanded.
+    pub recipients_max: usize,
+    /// Contact lists of one user.
+    pub lists_max: usize,
+    /// Members of one contact list.
+    pub members_max: usize,
+    /// Attribute lists of one user.
+    pub attribute_lists_max: usize,
+    /// Whether a default attribute list authorises everybody (true), or members of contact lists only (CSP 18, row 17).
+    pub default_list_for_everybody: bool,
+    /// How long a request may be repeated under its TransactionID without being carried out twice.
+    pub repeat_window: Duration,
+    /// Events that wait in memory for one session; what is beyond stays in the store.
+    pub outbox_max: usize,
+    /// Bytes of message bodies that wait in memory for one session.
+    pub outbox_bytes: usize,
+    /// ServerPollMin told to clients that ask: seconds. Never enforced.
+    pub server_poll_min: u32,
+}
+
+impl ServiceConfig {
+    /// The defaults, for this home domain.
+    pub fn new(domain: Domain) -> Self {
+        Self {
+            provider_name: format!("Hamlet at {domain}"),
+            domain,
+            provider_description: "Instant messaging and presence".to_owned(),
+            provider_url: String::new(),
+            ttl_min: Duration::from_secs(10),
+            ttl_max: Duration::from_secs(86_400),
+            ttl_default: Duration::from_secs(3600),
+            ttl_grace_percent: 10,
+            sessions_per_user: 16,
+            nonce_life: Duration::from_secs(120),
+            login_failures: 10,
+            login_penalty: Duration::from_secs(300),
+            password_workers: 2,
+            validity_default: Duration::from_secs(7 * 86_400),
+            validity_max: Duration::from_secs(30 * 86_400),
+            message_max: 1 << 20,
+            queue_max: 10_000,
+            recipients_max: 500,
+            lists_max: 100,
+            members_max: 1000,
+            attribute_lists_max: 1000,
+            default_list_for_everybody: true,
+            repeat_window: Duration::from_secs(600),
+            outbox_max: 64,
+            outbox_bytes: 256 * 1024,
+            server_poll_min: 2,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What can go wrong, in the domain's words, and the status code for it.
+
+use std::fmt;
+use std::time::Duration;
+
+use imps_types::Status;
+
+use crate::seam::StoreError;
+
+/// Why a request was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// No such user, or not one to be told of.
+    UnknownUser,
+    /// There is an account with this address already.
+    UserExists,
+    /// User and password do not fit together; also when there is no such user.
+    WrongPassword,
+    /// The account is barred.
+    Barred,
+    /// Too many failed logins; try again after this time.
+    TooManyFailures(Duration),
+    /// The address is of a domain that is not served from here.
+    ForeignDomain,
+    /// Client and server have no digest schema in common.
+    NoDigestSchema,
+    /// The session named in a login cannot be taken up again.
+    CannotResume,
+    /// The session named in a login is another client's.
+    ClientMismatch,
+    /// The user has as many sessions as are allowed.
+    TooManySessions,
+    /// There is no such session, or no longer.
+    NotLoggedIn,
+    /// The time to live is outside the limits; this one (in seconds) is in force.
+    TimeToLive(u32),
+    /// An element has a value that cannot be.
+    BadParameter(&'static str),
+    /// The sender is not the session's user.
+    NotYourself,
+    /// No such contact list, or somebody else's.
+    UnknownList,
+    /// The contact list exists already.
+    ListExists,
+    /// As many lists as are allowed.
+    TooManyLists,
+    /// As many members as are allowed.
+    TooManyMembers,
+    /// As many attribute lists as are allowed.
+    TooManyAttributeLists,
+    /// A list or group must lie under its creator's own address.
+    ForeignList,
+    /// A property is unknown or cannot have this value.
+    BadListProperty(&'static str),
+    /// A presence value is none that the attribute takes.
+    PresenceValue(imps_types::presence::ValueError),
+    /// No message with this ID waits for this user.
+    UnknownMessage,
+    /// The message's body is too large.
+    MessageTooLarge,
+    /// The recipient's queue is full.
+    QueueFull,
+    /// The group service is not there.
+    UnknownGroup,
+    /// The history of groups is not kept.
+    NoHistory,
+    /// The store cannot take it now; nothing was done. Try again.
+    Store(StoreError),
+}
+
+impl Error {
+    /// The status code that the specification gives this failure. Every face starts from here.
+    pub fn status(&self) -> Status {
+        match self {
+            Self::UnknownUser => Status::UNKNOWN_USER,
+            Self::UserExists => Status::BAD_PARAMETER,
+            Self::WrongPassword => Status::INVALID_PASSWORD,
+            Self::Barred => Status::FORBIDDEN,
+            Self::TooManyFailures(_) | Self::Store(_) => Status::SERVER_UNAVAILABLE,
+            Self::ForeignDomain => Status::DOMAIN_NOT_SUPPORTED,
+            Self::NoDigestSchema => Status::NO_MATCHING_DIGEST_SCHEMA,
+            Self::CannotResume => Status::COULD_NOT_RECOVER_SESSION,
+            Self::ClientMismatch => Status::CLIENT_ID_MISMATCH,
+            Self::TooManySessions => Status::ALREADY_LOGGED_IN,
+            Self::NotLoggedIn => Status::NOT_LOGGED_IN,
+            Self::TimeToLive(_) => Status::NEW_VALUE_NOT_ACCEPTED,
+            Self::BadParameter(_) => Status::BAD_PARAMETER,
+            Self::NotYourself => Status::BAD_PARAMETER,
+            Self::UnknownList => Status::UNKNOWN_CONTACT_LIST,
+            Self::ListExists => Status::CONTACT_LIST_EXISTS,
+            Self::TooManyLists => Status::TOO_MANY_CONTACT_LISTS,
+            Self::TooManyMembers => Status::TOO_MANY_CONTACTS,
+            Self::TooManyAttributeLists => Status::TOO_MANY_ATTRIBUTE_LISTS,
+            Self::ForeignList | Self::BadListProperty(_) => Status::INVALID_CONTACT_LIST_PROPERTY,
+            Self::PresenceValue(_) => Status::INVALID_PRESENCE_VALUE,
+            Self::UnknownMessage => Status::INVALID_MESSAGE_ID,
+            Self::MessageTooLarge => Status::UNSUPPORTED_MEDIA_TYPE,
+            Self::QueueFull => Status::MESSAGE_QUEUE_IS_FULL,
+            Self::UnknownGroup => Status::GROUP_DOES_NOT_EXIST,
+            Self::NoHistory => Status::HISTORY_NOT_SUPPORTED,
+        }
+    }
+
+    /// Seconds after which trying again makes sense, where that is known.
+    pub fn try_again(&self) -> Option<u32> {
+        match self {
+            Self::TooManyFailures(after) => Some(u32::try_from(after.as_secs()).unwrap_or(u32::MAX).max(1)),
+            Self::Store(_) => Some(10),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownUser => f.write_str("no such user"),
+            Self::UserExists => f.write_str("there is a user with this address already"),
+            Self::WrongPassword => f.write_str("wrong user or password"),
+            Self::Barred => f.write_str("this account is barred"),
+            Self::TooManyFailures(after) => {
+                write!(f, "too many failed logins, try again in {} s", after.as_secs().max(1))
+            }
+            Self::ForeignDomain => f.write_str("this domain is not served here"),
+            Self::NoDigestSchema => f.write_str("no digest schema in common; this server knows MD5 and SHA"),
+            Self::CannotResume => f.write_str("the session cannot be taken up again"),
+            Self::ClientMismatch => f.write_str("the session belongs to another client"),
+            Self::TooManySessions => f.write_str("this user has too many sessions"),
+            Self::NotLoggedIn => f.write_str("no session with this ID"),
+            Self::TimeToLive(seconds) => write!(f, "time to live outside the limits, {seconds} s apply"),
+            Self::BadParameter(what) => f.write_str(what),
+            Self::NotYourself => f.write_str("the sender is not the user of this session"),
+            Self::UnknownList => f.write_str("no such contact list"),
+            Self::ListExists => f.write_str("the contact list exists already"),
+            Self::TooManyLists => f.write_str("no more contact lists allowed"),
+            Self::TooManyMembers => f.write_str("no more contacts allowed in this list"),
+            Self::TooManyAttributeLists => f.write_str("no more attribute lists allowed"),
+            Self::ForeignList => f.write_str("a contact list must lie under your own address"),
+            Self::BadListProperty(what) => f.write_str(what),
+            Self::PresenceValue(error) => error.fmt(f),
+            Self::UnknownMessage => f.write_str("no message with this ID"),
+            Self::MessageTooLarge => f.write_str("the message is too large"),
+            Self::QueueFull => f.write_str("too many messages wait for this user"),
+            Self::UnknownGroup => f.write_str("no such group"),
+            Self::NoHistory => f.write_str("this group keeps no history"),
+            Self::Store(error) => write!(f, "the store cannot take it now: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

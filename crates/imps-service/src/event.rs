@@ -1,0 +1,92 @@
+//! What can happen to a client: the events that wait in its outbox until it fetches them.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use imps_types::element::{MessageInfo, ResultInfo};
+use imps_types::presence::PresenceSubList;
+use imps_types::{DateTime, MessageId, Status, UserId};
+
+use crate::clock::Timestamp;
+
+/// A message as it waits for one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its ID, which is its sequence number.
+    pub id: MessageId,
+    /// Who gets it.
+    pub recipient: UserId,
+    /// Who sent it.
+    pub sender: UserId,
+    /// As the recipient is told: MessageID, Recipient, DateTime and ContentSize are ours.
+    pub info: MessageInfo,
+    /// The content's octets.
+    pub content: Bytes,
+    /// Whether the content is no text.
+    pub binary: bool,
+    /// Whether the sender wants a delivery report.
+    pub report: bool,
+    /// When it is of no use any more.
+    pub expires: Timestamp,
+}
+
+/// A delivery report as it waits for the sender of the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Its own sequence number.
+    pub id: MessageId,
+    /// Who gets it: the sender of the message that it is about.
+    pub recipient: UserId,
+    /// 200 delivered, 538 rejected, 542 expired, or why it failed.
+    pub result: Status,
+    /// When that was.
+    pub time: DateTime,
+    /// Of the message that it is about.
+    pub info: MessageInfo,
+    /// When it is of no use any more.
+    pub expires: Timestamp,
+}
+
+/// Presence of one user as one kind of watcher may see it. One is made for all who see the same.
+#[derive(Debug)]
+pub struct PresenceSnapshot {
+    /// The publisher.
+    pub user: UserId,
+    /// The attributes, in order.
+    pub list: PresenceSubList,
+    /// What faces made of it: octets for each version and form, kept for the next watcher. The index is the face's.
+    pub kept: [OnceLock<Bytes>; 8],
+}
+
+impl PresenceSnapshot {
+    /// A snapshot of these attributes.
+    pub fn new(user: UserId, list: PresenceSubList) -> Self {
+        Self { user, list, kept: Default::default() }
+    }
+}
+
+/// Something for a client.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A message is pushed; done when the client says MessageDelivered.
+    NewMessage(Arc<Message>),
+    /// A message waits to be fetched; done when the client has heard of it.
+    MessageNotification(Arc<Message>),
+    /// What became of a message; done when the client has heard of it.
+    DeliveryReport(Arc<Report>),
+    /// Presence changed, or was subscribed to.
+    Presence(Arc<PresenceSnapshot>),
+    /// The session is over. Nothing comes after it.
+    Disconnect(ResultInfo),
+}
+
+impl Event {
+    /// About how many bytes it is, for the bounds of queues.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::NewMessage(message) => 512 + message.content.len(),
+            Self::MessageNotification(_) | Self::DeliveryReport(_) | Self::Disconnect(_) => 512,
+            Self::Presence(_) => 1024,
+        }
+    }
+}

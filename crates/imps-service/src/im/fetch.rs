@@ -1,0 +1,124 @@
+//! What a client fetches itself: single messages, the list of those that wait, and how it wants to get them (CSP 12.2).
+
+use std::sync::Arc;
+
+use imps_types::Address;
+use imps_types::element::{DeliveryMethod, MessageInfo};
+
+use super::Im;
+use super::offer::is_for;
+use super::queue::{IndexRow, Waiting, index_range, index_sequence};
+use crate::error::Error;
+use crate::event::Message;
+use crate::seam::{Order, Space};
+use crate::session::Session;
+
+/// Messages that are listed when the client names no number.
+const LISTED: usize = 100;
+/// Messages that are listed at most.
+const LISTED_MAX: usize = 1000;
+
+/// A message that waits, as operators see it: never its content.
+#[derive(Clone, Debug)]
+pub struct WaitingMessage {
+    /// The message.
+    pub id: imps_types::MessageId,
+    /// Whether it is a report.
+    pub is_report: bool,
+    /// Bytes of its content.
+    pub size: u64,
+    /// When it is of no use any more.
+    pub expires: crate::Timestamp,
+}
+
+impl Im<'_> {
+    /// A message that waits for this user. It is there until it is acknowledged.
+    ///
+    /// # Errors
+    /// `UnknownMessage`, or the store's failure.
+    pub async fn message(&self, session: &Session, id: &str) -> Result<Arc<Message>, Error> {
+        self.find(session, id, None).await
+    }
+
+    /// The messages that wait for this session, oldest first, so many at most.
+    ///
+    /// # Errors
+    /// `UnknownGroup` when a group's history is asked for, or the store's failure.
+    pub async fn message_list(
+        &self,
+        session: &Session,
+        group: Option<&Address>,
+        count: Option<u32>,
+    ) -> Result<Vec<MessageInfo>, Error> {
+        if let Some(group) = group {
+            self.router.group(group)?;
+            return Err(Error::UnknownGroup);
+        }
+        let most = count.map_or(LISTED, |count| usize::try_from(count).unwrap_or(LISTED_MAX).min(LISTED_MAX));
+        let mut infos = Vec::new();
+        let mut range = index_range(&session.user.id);
+        while infos.len() < most {
+            let rows = self.store.scan(Space::MessageIndex, range.clone(), Order::Forwards, 100).await?;
+            let Some(last) = rows.last().map(|row| row.key.clone()) else { break };
+            let messages = rows.iter().filter(|row| IndexRow::read(&row.value).is_ok_and(|row| row.is_message));
+            let sequences: Vec<u64> =
+                messages.filter_map(|row| index_sequence(&row.key)).take(most - infos.len()).collect();
+            let now = self.clock.now();
+            for waiting in self.load_all(&session.user.id, &sequences).await?.into_iter().flatten() {
+                if let Waiting::Message(message) = waiting {
+                    if message.expires > now && is_for(&message.info, session) {
+                        infos.push(message.info);
+                    }
+                }
+            }
+            range = range.after(&last);
+        }
+        Ok(infos)
+    }
+
+    /// How messages come to this session from now on, and up to which size.
+    ///
+    /// # Errors
+    /// `UnknownGroup` when it is for the messages of a group, or the store's failure: nothing is changed then.
+    pub async fn set_delivery_method(
+        &self,
+        session: &Session,
+        method: Option<DeliveryMethod>,
+        content_length: Option<u32>,
+        group: Option<&Address>,
+    ) -> Result<(), Error> {
+        if let Some(group) = group {
+            self.router.group(group)?;
+            return Err(Error::UnknownGroup);
+        }
+        let before = session.negotiated().clone();
+        {
+            let mut agreed = session.negotiated();
+            agreed.delivery = method.unwrap_or(agreed.delivery);
+            agreed.push_length = content_length.unwrap_or(agreed.push_length);
+        }
+        let saved = self.access().save_session(session).await;
+        if saved.is_err() {
+            *session.negotiated() = before;
+        }
+        saved
+    }
+
+    /// What waits for a user, for operators.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn waiting_messages(
+        &self,
+        user: &imps_types::UserId,
+        limit: usize,
+    ) -> Result<Vec<WaitingMessage>, Error> {
+        let rows = self.store.scan(Space::MessageIndex, index_range(user), Order::Forwards, limit).await?;
+        let read = |row: &crate::seam::Row| {
+            let index = IndexRow::read(&row.value).ok()?;
+            let id = imps_types::MessageId::new(index_sequence(&row.key)?);
+            Some(WaitingMessage { id, is_report: !index.is_message, size: index.size, expires: index.expires })
+        };
+        Ok(rows.iter().filter_map(read).collect())
+    }
+}

@@ -1,0 +1,47 @@
+//! The IM service element: messages and delivery reports (CSP 12).
+//!
+//! ```text
+//!   send ──commit──> answered to the sender
+//!           └──────> offered to the recipient's sessions ──MessageDelivered──> deleted
+//!                         └─(or nobody is there: the row waits)──(validity)──> deleted
+//! ```
+
+mod acknowledge;
+mod expire;
+mod fetch;
+mod offer;
+mod queue;
+mod repeat;
+mod send;
+mod sequence;
+
+pub(crate) use repeat::SentRing;
+pub use fetch::WaitingMessage;
+pub use repeat::{Once, Sent};
+pub use send::OutgoingMessage;
+pub(crate) use sequence::Sequence;
+
+use crate::Services;
+use crate::happening::Happening;
+
+/// Access to the IM service element.
+#[derive(Clone, Copy)]
+pub struct Im<'a>(pub(crate) &'a Services);
+
+impl std::ops::Deref for Im<'_> {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        self.0
+    }
+}
+
+impl Im<'_> {
+    /// Hears what happened. A new session's outbox begins in the store, so the messages that wait are found by its first
+    /// look; a closed session's messages are there still.
+    pub(crate) async fn on(&self, what: &Happening) {
+        if let Happening::SessionOpened { session, resumed: false } = what {
+            session.wake();
+        }
+    }
+}

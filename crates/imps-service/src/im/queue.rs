@@ -1,0 +1,429 @@
+//! The rows of messages that wait.
+//!
+//! | space | key | value |
+//! |---|---|---|
+//! | Messages | sequence, recipient | the message, or the report |
+//! | Messages | sequence, "" | content that several recipients share |
+//! | MessageIndex | slot, recipient, sequence | kind, size and end: enough to choose and to delete |
+//! | MessageExpiry | end, sequence, recipient | nothing |
+//!
+//! All but the index begin with the time, so they are written in order.
+
+use bytes::Bytes;
+use imps_types::element::{ContentEncoding, Font, Group, MessageInfo, Recipient, ScreenName, Sender, User};
+use imps_types::{Address, ClientId, DateTime, MessageId, Slot, Status, UserId};
+
+use super::Im;
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::event::{Message, Report};
+use crate::record::{RecordError, RecordReader, RecordWriter};
+use crate::seam::{Batch, Key, KeyRange, Space};
+
+const MESSAGE: u64 = 1;
+const REPORT: u64 = 2;
+
+/// What waits: a message or a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    Message(Message),
+    Report(Report),
+}
+
+/// A row of the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct IndexRow {
+    pub(super) is_message: bool,
+    pub(super) size: u64,
+    pub(super) expires: Timestamp,
+    /// The content lies in a row of its own.
+    pub(super) shared: bool,
+}
+
+pub(super) fn body_key(sequence: u64, recipient: &UserId) -> Key {
+    Key::build().u64(sequence).text(recipient.as_str()).done()
+}
+
+fn shared_key(sequence: u64) -> Key {
+    Key::build().u64(sequence).text("").done()
+}
+
+/// All rows of one message.
+fn message_range(sequence: u64) -> KeyRange {
+    Key::build().u64(sequence).range()
+}
+
+pub(super) fn index_key(recipient: &UserId, sequence: u64) -> Key {
+    Key::build().u16(Slot::of(recipient.as_str()).number()).text(recipient.as_str()).u64(sequence).done()
+}
+
+/// The index rows of one user.
+pub(super) fn index_range(recipient: &UserId) -> KeyRange {
+    Key::build().u16(Slot::of(recipient.as_str()).number()).text(recipient.as_str()).range()
+}
+
+/// The sequence number at the end of an index key.
+pub(super) fn index_sequence(key: &Key) -> Option<u64> {
+    let mut reader = key.read();
+    reader.u16()?;
+    reader.text()?;
+    reader.u64()
+}
+
+fn expiry_key(expires: Timestamp, sequence: u64, recipient: &UserId) -> Key {
+    Key::build().u64(expires.0).u64(sequence).text(recipient.as_str()).done()
+}
+
+/// Everything that ended before this moment.
+pub(super) fn expired_range(now: Timestamp) -> KeyRange {
+    KeyRange::new(Key::from(&[0_u8; 0][..]), Key::build().u64(now.0).done())
+}
+
+/// Sequence and recipient of an expiry key.
+pub(super) fn expiry_parts(key: &Key) -> Option<(u64, UserId)> {
+    let mut reader = key.read();
+    reader.u64()?;
+    let sequence = reader.u64()?;
+    Some((sequence, UserId::from_canonical(&reader.text()?)))
+}
+
+impl IndexRow {
+    fn of_message(message: &Message, shared: bool) -> Self {
+        Self { is_message: true, size: message.content.len() as u64, expires: message.expires, shared }
+    }
+
+    fn of_report(report: &Report) -> Self {
+        Self { is_message: false, size: 0, expires: report.expires, shared: false }
+    }
+
+    pub(super) fn to_record(self) -> Vec<u8> {
+        let mut writer = RecordWriter::new(1);
+        writer.number(if self.is_message { MESSAGE } else { REPORT });
+        writer.number(self.size).number(self.expires.0).flag(self.shared);
+        writer.done()
+    }
+
+    pub(super) fn read(record: &[u8]) -> Result<Self, RecordError> {
+        let (mut reader, _) = RecordReader::new(record, 1)?;
+        Ok(Self {
+            is_message: reader.number()? == MESSAGE,
+            size: reader.number()?,
+            expires: Timestamp(reader.number()?),
+            shared: reader.flag()?,
+        })
+    }
+}
+
+/// Adds the rows of a message; with `shared`, its content goes into [`put_shared`]'s row.
+pub(super) fn put_message(batch: &mut Batch, message: &Message, shared: bool) {
+    let sequence = message.id.sequence();
+    let index = IndexRow::of_message(message, shared);
+    batch.put(Space::Messages, body_key(sequence, &message.recipient), message_record(message, shared));
+    batch.put(Space::MessageIndex, index_key(&message.recipient, sequence), index.to_record());
+    batch.put(Space::MessageExpiry, expiry_key(message.expires, sequence, &message.recipient), Bytes::new());
+}
+
+/// Adds the row of a content that several recipients share.
+pub(super) fn put_shared(batch: &mut Batch, sequence: u64, content: &Bytes) {
+    batch.put(Space::Messages, shared_key(sequence), content.clone());
+}
+
+/// Adds the rows of a report.
+pub(super) fn put_report(batch: &mut Batch, report: &Report) {
+    let sequence = report.id.sequence();
+    batch.put(Space::Messages, body_key(sequence, &report.recipient), report_record(report));
+    batch.put(Space::MessageIndex, index_key(&report.recipient, sequence), IndexRow::of_report(report).to_record());
+    batch.put(Space::MessageExpiry, expiry_key(report.expires, sequence, &report.recipient), Bytes::new());
+}
+
+/// Adds the removal of a message's or report's rows.
+pub(super) fn delete(batch: &mut Batch, sequence: u64, recipient: &UserId, expires: Timestamp) {
+    batch.delete(Space::Messages, body_key(sequence, recipient));
+    batch.delete(Space::MessageIndex, index_key(recipient, sequence));
+    batch.delete(Space::MessageExpiry, expiry_key(expires, sequence, recipient));
+}
+
+fn message_record(message: &Message, shared: bool) -> Vec<u8> {
+    let mut writer = RecordWriter::new(1);
+    writer.number(MESSAGE).text(message.sender.as_str());
+    write_info(&mut writer, &message.info);
+    writer.flag(message.binary).flag(message.report).number(message.expires.0);
+    writer.option((!shared).then_some(&message.content), |writer, content| {
+        writer.bytes(content);
+    });
+    writer.done()
+}
+
+fn report_record(report: &Report) -> Vec<u8> {
+    let mut writer = RecordWriter::new(1);
+    writer.number(REPORT).number(report.result.code().into()).number(report.time.to_unix());
+    write_info(&mut writer, &report.info);
+    writer.number(report.expires.0);
+    writer.done()
+}
+
+/// Reads a body. The second part tells whether its content lies in the shared row.
+pub(super) fn read_body(sequence: u64, recipient: &UserId, record: &Bytes) -> Result<(Waiting, bool), RecordError> {
+    let (mut reader, _) = RecordReader::new(record, 1)?;
+    let id = MessageId::new(sequence);
+    if reader.number()? == REPORT {
+        let result = Status::new(u16::try_from(reader.number()?).map_err(|_| RecordError("status too large"))?);
+        let time = DateTime::from_unix(reader.number()?);
+        let info = read_info(&mut reader)?;
+        let expires = Timestamp(reader.number()?);
+        return Ok((Waiting::Report(Report { id, recipient: recipient.clone(), result, time, info, expires }), false));
+    }
+    let sender = UserId::from_canonical(reader.text()?);
+    let info = read_info(&mut reader)?;
+    let (binary, report, expires) = (reader.flag()?, reader.flag()?, Timestamp(reader.number()?));
+    let content = reader.option(RecordReader::bytes)?;
+    let shared = content.is_none();
+    let content = content.map(|content| record.slice_ref(content)).unwrap_or_default();
+    let recipient = recipient.clone();
+    Ok((Waiting::Message(Message { id, recipient, sender, info, content, binary, report, expires }), shared))
+}
+
+fn write_info(writer: &mut RecordWriter, info: &MessageInfo) {
+    writer.optional_text(info.message_id.as_deref()).optional_text(info.message_uri.as_deref());
+    writer.optional_text(info.content_type.as_deref()).optional_text(info.content_name.as_deref());
+    writer.flag(info.content_encoding == Some(ContentEncoding::Base64)).number(info.content_size.into());
+    writer.list(info.recipient.users.iter(), write_user);
+    writer.list(info.recipient.groups.iter(), write_group);
+    writer.list(info.recipient.contact_lists.iter(), |writer, list| {
+        writer.text(list.as_str());
+    });
+    writer.option(info.sender.as_ref(), |writer, sender| match sender {
+        Sender::User(user) => {
+            writer.flag(false);
+            write_user(writer, user);
+        }
+        Sender::Group(group) => {
+            writer.flag(true);
+            write_group(writer, group);
+        }
+    });
+    writer.option(info.date_time, |writer, time| {
+        writer.number(time.to_unix());
+    });
+    writer.option(info.font.as_ref(), |writer, font| {
+        writer.optional_text(font.size.as_deref());
+        writer.list(font.styles.iter(), |writer, style| {
+            writer.text(style);
+        });
+        writer.optional_text(font.color.as_deref());
+    });
+    writer.option(info.validity, |writer, validity| {
+        writer.number(validity.into());
+    });
+}
+
+fn read_info(reader: &mut RecordReader<'_>) -> Result<MessageInfo, RecordError> {
+    let (message_id, message_uri) = (reader.optional_text()?, reader.optional_text()?);
+    let (content_type, content_name) = (reader.optional_text()?, reader.optional_text()?);
+    let content_encoding = reader.flag()?.then_some(ContentEncoding::Base64);
+    let content_size = reader.small()?;
+    let users = reader.list(read_user)?;
+    let groups = reader.list(read_group)?;
+    let contact_lists = reader.list(|reader| Ok(Address::new(reader.text()?)))?;
+    let sender = reader.option(|reader| {
+        Ok(if reader.flag()? { Sender::Group(read_group(reader)?) } else { Sender::User(read_user(reader)?) })
+    })?;
+    let date_time = reader.option(RecordReader::number)?.map(DateTime::from_unix);
+    let font = reader.option(|reader| {
+        let size = reader.optional_text()?;
+        let styles = reader.list(|reader| Ok(reader.text()?.into()))?;
+        Ok(Font { size, styles, color: reader.optional_text()? })
+    })?;
+    let validity = reader.option(RecordReader::small)?;
+    let recipient = Recipient { users, groups, contact_lists };
+    Ok(MessageInfo {
+        message_id,
+        message_uri,
+        content_type,
+        content_encoding,
+        content_size,
+        content_name,
+        recipient,
+        sender,
+        date_time,
+        font,
+        validity,
+    })
+}
+
+fn write_user(writer: &mut RecordWriter, user: &User) {
+    writer.text(user.user_id.as_str()).optional_text(user.friendly_name.as_deref());
+    writer.option(user.client_id.as_ref(), |writer, client| {
+        writer.optional_text(client.url.as_deref()).optional_text(client.msisdn.as_deref());
+    });
+    writer.optional_text(user.application_id.as_deref());
+}
+
+fn read_user(reader: &mut RecordReader<'_>) -> Result<User, RecordError> {
+    let (user_id, friendly_name) = (Address::new(reader.text()?), reader.optional_text()?);
+    let client_id = reader
+        .option(|reader| Ok(ClientId { url: reader.optional_text()?, msisdn: reader.optional_text()? }))?;
+    Ok(User { user_id, friendly_name, client_id, application_id: reader.optional_text()? })
+}
+
+fn write_group(writer: &mut RecordWriter, group: &Group) {
+    match group {
+        Group::Id(id) => writer.flag(false).text(id.as_str()),
+        Group::ScreenName(name) => writer.flag(true).text(&name.name).text(name.group_id.as_str()),
+    };
+}
+
+fn read_group(reader: &mut RecordReader<'_>) -> Result<Group, RecordError> {
+    Ok(if reader.flag()? {
+        Group::ScreenName(ScreenName { name: reader.text()?.into(), group_id: Address::new(reader.text()?) })
+    } else {
+        Group::Id(Address::new(reader.text()?))
+    })
+}
+
+impl Im<'_> {
+    /// The message or report of this user with this number, from the store.
+    pub(super) async fn load(&self, recipient: &UserId, sequence: u64) -> Result<Option<Waiting>, Error> {
+        let Some(record) = self.store.get_one(Space::Messages, body_key(sequence, recipient)).await? else {
+            return Ok(None);
+        };
+        let (mut waiting, shared) = read_body(sequence, recipient, &record)?;
+        if let (Waiting::Message(message), true) = (&mut waiting, shared) {
+            message.content = self.store.get_one(Space::Messages, shared_key(sequence)).await?.unwrap_or_default();
+        }
+        Ok(Some(waiting))
+    }
+
+    /// The bodies of several numbers of one user, each in its place.
+    pub(super) async fn load_all(
+        &self,
+        recipient: &UserId,
+        sequences: &[u64],
+    ) -> Result<Vec<Option<Waiting>>, Error> {
+        let keys: Vec<Key> = sequences.iter().map(|sequence| body_key(*sequence, recipient)).collect();
+        let records = self.store.get(Space::Messages, &keys).await?;
+        let mut found = Vec::with_capacity(records.len());
+        for (record, sequence) in records.into_iter().zip(sequences) {
+            let Some(record) = record else {
+                found.push(None);
+                continue;
+            };
+            let (mut waiting, shared) = read_body(*sequence, recipient, &record)?;
+            if let (Waiting::Message(message), true) = (&mut waiting, shared) {
+                message.content = self.store.get_one(Space::Messages, shared_key(*sequence)).await?.unwrap_or_default();
+            }
+            found.push(Some(waiting));
+        }
+        Ok(found)
+    }
+
+    /// Removes a shared content when its last recipient has been served. Both of two that come last may find it so.
+    pub(super) async fn drop_shared(&self, sequence: u64) {
+        let rows = self.store.scan(Space::Messages, message_range(sequence), crate::seam::Order::Forwards, 2).await;
+        let alone = rows.is_ok_and(|rows| matches!(rows.as_slice(), [row] if row.key == shared_key(sequence)));
+        if alone {
+            let mut batch = Batch::new();
+            batch.delete(Space::Messages, shared_key(sequence));
+            if let Err(error) = self.store.commit(batch).await {
+                tracing::warn!(%error, "shared content could not be removed");
+            }
+        }
+    }
+
+    /// Removes everything that waits for a user.
+    pub(crate) async fn remove_queue(&self, user: &UserId) -> Result<(), Error> {
+        loop {
+            let rows =
+                self.store.scan(Space::MessageIndex, index_range(user), crate::seam::Order::Forwards, 500).await?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            let mut batch = Batch::new();
+            let mut shared = Vec::new();
+            for row in &rows {
+                let (Some(sequence), Ok(index)) = (index_sequence(&row.key), IndexRow::read(&row.value)) else {
+                    batch.delete(Space::MessageIndex, row.key.clone());
+                    continue;
+                };
+                delete(&mut batch, sequence, user, index.expires);
+                if index.shared {
+                    shared.push(sequence);
+                }
+            }
+            self.store.commit(batch).await?;
+            for sequence in shared {
+                self.drop_shared(sequence).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message() -> Message {
+        let bob = UserId::from_canonical("wv:bob@a.example");
+        let info = MessageInfo {
+            message_id: Some("mx".into()),
+            content_type: Some("text/plain".into()),
+            content_size: 2,
+            recipient: Recipient::user(User::of(&bob)),
+            sender: Some(Sender::User(User::of("wv:al@a.example"))),
+            date_time: Some(DateTime::from_unix(1_000)),
+            validity: Some(60),
+            ..MessageInfo::default()
+        };
+        Message {
+            id: MessageId::new(7),
+            recipient: bob,
+            sender: UserId::from_canonical("wv:al@a.example"),
+            info,
+            content: Bytes::from_static(b"hi"),
+            binary: false,
+            report: true,
+            expires: Timestamp(300),
+        }
+    }
+
+    #[test]
+    fn golden_octets_of_a_message() {
+        let golden = b"\x01\x01\x0fwv:al@a.example\x01\x02mx\x00\x01\x0atext/plain\x00\x00\x02\x01\x10wv:bob@a.example\
+            \x00\x00\x00\x00\x00\x01\x00\x0fwv:al@a.example\x00\x00\x00\x01\xe8\x07\x00\x01\x3c\x00\x01\xac\x02\x01\x02hi";
+        let message = message();
+        assert_eq!(message_record(&message, false).escape_ascii().to_string(), golden.escape_ascii().to_string());
+        let read = read_body(7, &message.recipient, &Bytes::from_static(golden)).unwrap();
+        assert_eq!(read, (Waiting::Message(message), false));
+    }
+
+    #[test]
+    fn golden_octets_of_a_report_and_an_index_row() {
+        let report = Report {
+            id: MessageId::new(9),
+            recipient: UserId::from_canonical("wv:al@a.example"),
+            result: Status::SUCCESSFUL,
+            time: DateTime::from_unix(2_000),
+            info: MessageInfo::default(),
+            expires: Timestamp(300),
+        };
+        let golden = b"\x01\x02\xc8\x01\xd0\x0f\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xac\x02";
+        assert_eq!(report_record(&report), golden);
+        let read = read_body(9, &report.recipient, &Bytes::from_static(golden)).unwrap();
+        assert_eq!(read, (Waiting::Report(report), false));
+        let row = IndexRow { is_message: true, size: 2, expires: Timestamp(300), shared: false };
+        assert_eq!(row.to_record(), [1, 1, 2, 0xac, 2, 0]);
+        assert_eq!(IndexRow::read(&row.to_record()), Ok(row));
+    }
+
+    #[test]
+    fn keys_are_taken_apart_again() {
+        let bob = UserId::from_canonical("wv:bob@a.example");
+        assert_eq!(index_sequence(&index_key(&bob, 77)), Some(77));
+        assert!(index_range(&bob).contains(&index_key(&bob, 0)) && index_range(&bob).contains(&index_key(&bob, u64::MAX)));
+        let longer = UserId::from_canonical("wv:bob@a.example.org");
+        assert!(!index_range(&bob).contains(&index_key(&longer, 1)));
+        assert_eq!(expiry_parts(&expiry_key(Timestamp(5), 6, &bob)), Some((6, bob.clone())));
+        assert!(expired_range(Timestamp(6)).contains(&expiry_key(Timestamp(5), 6, &bob)));
+        assert!(!expired_range(Timestamp(5)).contains(&expiry_key(Timestamp(5), 6, &bob)));
+    }
+}

@@ -1,0 +1,76 @@
+//! What is counted: one row each. Names and meaning are for operators.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only grows, or that goes up and down.
+#[derive(Debug, Default)]
+pub struct Meter(AtomicU64);
+
+impl Meter {
+    /// One more.
+    pub fn up(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many more.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// One less.
+    pub fn down(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Replaces the value.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// The value now.
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+macro_rules! metrics {
+    ($($field:ident $kind:ident $name:literal $help:literal;)*) => {
+        /// Every metric of the service elements and the clients' face.
+        #[derive(Debug, Default)]
+        pub struct Metrics { $(#[doc = $help] pub $field: Meter),* }
+
+        impl Metrics {
+            /// Every metric: name, kind (`counter` or `gauge`), meaning, value.
+            pub fn rows(&self) -> Vec<(&'static str, &'static str, &'static str, u64)> {
+                vec![$(($name, stringify!($kind), $help, self.$field.value())),*]
+            }
+        }
+    };
+}
+
+metrics! {
+    sessions             gauge   "hamlet_sessions"                     "Sessions that are logged in";
+    logins               counter "hamlet_logins_total"                 "Logins that succeeded";
+    login_challenges     counter "hamlet_login_challenges_total"       "Nonces handed out for the 4-way login";
+    login_failures       counter "hamlet_login_failures_total"         "Logins refused for user, password or digest";
+    login_throttled      counter "hamlet_login_throttled_total"        "Logins refused after too many failures";
+    sessions_expired     counter "hamlet_sessions_expired_total"       "Sessions that ended because nothing came from the client";
+    users_loaded         gauge   "hamlet_users_loaded"                 "Users whose state is in memory";
+    messages_accepted    counter "hamlet_messages_accepted_total"      "Messages committed, each recipient counted";
+    messages_repeated    counter "hamlet_messages_repeated_total"      "Repeats of SendMessage that were answered and not carried out again";
+    messages_refused     counter "hamlet_messages_refused_total"       "Recipients for whom a message was refused";
+    messages_offered     counter "hamlet_messages_offered_total"       "NewMessage and MessageNotification handed to clients, repeats included";
+    messages_delivered   counter "hamlet_messages_delivered_total"     "Messages acknowledged by MessageDelivered";
+    messages_rejected    counter "hamlet_messages_rejected_total"      "Messages rejected by their recipient";
+    messages_expired     counter "hamlet_messages_expired_total"       "Messages whose validity ended before delivery";
+    reports              counter "hamlet_delivery_reports_total"       "Delivery reports made";
+    presence_updates     counter "hamlet_presence_updates_total"       "Changes of presence values";
+    presence_queued      counter "hamlet_presence_notices_total"       "Notifications queued for watchers, before merging";
+    requests             counter "hamlet_csp_requests_total"           "CSP messages answered";
+    transactions         counter "hamlet_csp_transactions_total"       "CSP transactions carried out";
+    malformed            counter "hamlet_csp_malformed_total"          "CSP messages that could not be read";
+    refused_http         counter "hamlet_http_refused_total"           "HTTP requests refused because they were no CSP";
+    redelivered          counter "hamlet_csp_redelivered_total"        "Server transactions sent again because they were not acknowledged";
+    panics               counter "hamlet_panics_total"                 "Transactions that ended by a defect in the server";
+    store_failures       counter "hamlet_store_failures_total"         "Commits that the store could not take";
+}

@@ -1,0 +1,157 @@
+//! Sessions: one for each client that is logged in.
+
+mod negotiated;
+mod outbox;
+mod saved;
+mod table;
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use imps_types::{ClientId, SessionId, Version};
+use parking_lot::{Mutex, MutexGuard};
+
+pub use negotiated::Negotiated;
+pub use outbox::{Outbox, Pending};
+pub(crate) use saved::SavedSession;
+pub use table::{Ended, SessionTable};
+
+use crate::clock::Timestamp;
+use crate::presence::SessionSubscriptions;
+use crate::seam::Link;
+use crate::user::UserState;
+
+/// A client that is logged in. Small: there are many, and most are idle.
+///
+/// ```text
+///   login ──> open ──(logout, expiry, disconnect, replaced)──> closed
+/// ```
+pub struct Session {
+    /// Its name.
+    pub id: SessionId,
+    /// Whose it is.
+    pub user: Arc<UserState>,
+    /// Which client of the user.
+    pub client: ClientId,
+    /// 1.3: the application.
+    pub application: Option<Box<str>>,
+    /// What a CIR tells the client.
+    pub cookie: Box<str>,
+    /// The version, fixed at login.
+    pub version: Version,
+    /// When it was opened.
+    pub opened: Timestamp,
+    last_seen: AtomicU64,
+    time_to_live: AtomicU32,
+    closed: AtomicBool,
+    negotiated: Mutex<Negotiated>,
+    outbox: Mutex<Outbox>,
+    /// What this session subscribed to.
+    pub subscriptions: Mutex<SessionSubscriptions>,
+    /// The last messages that it sent, so that a repeated request is carried out once.
+    pub(crate) sent: Mutex<crate::im::SentRing>,
+    /// One fetch from the store at a time.
+    pub(crate) refill: tokio::sync::Mutex<()>,
+    /// What the face keeps of this client.
+    link: OnceLock<Arc<dyn Link>>,
+}
+
+/// What a new session consists of.
+pub(crate) struct NewSession {
+    pub(crate) id: SessionId,
+    pub(crate) user: Arc<UserState>,
+    pub(crate) client: ClientId,
+    pub(crate) application: Option<Box<str>>,
+    pub(crate) cookie: Box<str>,
+    pub(crate) version: Version,
+    pub(crate) opened: Timestamp,
+    pub(crate) time_to_live: u32,
+}
+
+impl Session {
+    pub(crate) fn new(new: NewSession, now: Timestamp) -> Self {
+        Self {
+            id: new.id,
+            user: new.user,
+            client: new.client,
+            application: new.application,
+            cookie: new.cookie,
+            version: new.version,
+            opened: new.opened,
+            last_seen: AtomicU64::new(now.0),
+            time_to_live: AtomicU32::new(new.time_to_live),
+            closed: AtomicBool::new(false),
+            negotiated: Mutex::new(Negotiated::default()),
+            outbox: Mutex::new(Outbox::default()),
+            subscriptions: Mutex::default(),
+            sent: Mutex::default(),
+            refill: tokio::sync::Mutex::default(),
+            link: OnceLock::new(),
+        }
+    }
+
+    /// Notes that the client is there.
+    pub fn touch(&self, now: Timestamp) {
+        self.last_seen.store(now.0, Ordering::Relaxed);
+    }
+
+    /// When the client was last heard of.
+    pub fn last_seen(&self) -> Timestamp {
+        Timestamp(self.last_seen.load(Ordering::Relaxed))
+    }
+
+    /// Seconds without a sign after which the session ends, grace not counted.
+    pub fn time_to_live(&self) -> u32 {
+        self.time_to_live.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_time_to_live(&self, seconds: u32) {
+        self.time_to_live.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Whether the client has not been heard of for too long. The grace is this percentage, 5 s at least.
+    pub fn is_expired(&self, now: Timestamp, grace_percent: u32) -> bool {
+        let ttl = u64::from(self.time_to_live());
+        let grace = (ttl * u64::from(grace_percent) / 100).max(5);
+        now.since(self.last_seen()) > Duration::from_secs(ttl + grace)
+    }
+
+    /// Whether it is over.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Marks it as over; `false` when it was already.
+    pub(crate) fn close(&self) -> bool {
+        !self.closed.swap(true, Ordering::AcqRel)
+    }
+
+    /// What was negotiated, under its lock.
+    pub fn negotiated(&self) -> MutexGuard<'_, Negotiated> {
+        self.negotiated.lock()
+    }
+
+    /// The events that wait, under their lock.
+    pub fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock()
+    }
+
+    /// What the face keeps of this client, made when it is first asked for.
+    pub fn link(&self, make: impl FnOnce() -> Arc<dyn Link>) -> &Arc<dyn Link> {
+        self.link.get_or_init(make)
+    }
+
+    /// Tells the face that something waits.
+    pub fn wake(&self) {
+        if let Some(link) = self.link.get() {
+            link.wake(&self.id);
+        }
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({:?} of {})", self.id, self.user.id)
+    }
+}

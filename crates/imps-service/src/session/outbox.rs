@@ -1,0 +1,317 @@
+//! What waits for one client: bounded, and the store holds what does not fit.
+//!
+//! Messages and reports have sequence numbers, and are committed in the order of these. At any time those from
+//! `stored_from` on are left to the store, to be fetched by a scan; the others came by themselves. So each of them
+//! gets here by one of the two ways only, and none twice:
+//!
+//! ```text
+//!   new session ──> everything is in the store ──(scan reaches the end)──> what comes is pushed
+//!                              ^                                                │
+//!                              └───────────────(too much waits)─────────────────┘
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use imps_types::UserId;
+use imps_types::element::ResultInfo;
+use imps_types::presence::AttributeSet;
+use rustc_hash::FxHashMap;
+
+use crate::event::{Message, Report};
+use crate::user::UserState;
+
+/// Something that waits, before it becomes an [`Event`](crate::event::Event).
+#[derive(Clone, Debug)]
+pub enum Pending {
+    /// A message.
+    Message(Arc<Message>),
+    /// A delivery report.
+    Report(Arc<Report>),
+    /// Presence of somebody changed.
+    Presence {
+        /// The publisher.
+        publisher: Arc<UserState>,
+        /// Attributes with a new value.
+        changed: AttributeSet,
+        /// Attributes that the watcher may see no longer.
+        lost: AttributeSet,
+    },
+    /// The session is over.
+    Disconnect(ResultInfo),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// From this sequence number on, messages are fetched by scanning the store.
+    Stored { from: u64, more: bool },
+    /// Messages come by themselves; all up to `scanned` were fetched, if they are not below `floor`.
+    Pushed,
+}
+
+/// The events of one session.
+#[derive(Debug)]
+pub struct Outbox {
+    disconnect: Option<ResultInfo>,
+    items: BTreeMap<u64, Item>,
+    bytes: usize,
+    way: Way,
+    floor: u64,
+    scanned: u64,
+    order: VecDeque<UserId>,
+    presence: FxHashMap<UserId, (Arc<UserState>, AttributeSet, AttributeSet)>,
+}
+
+#[derive(Clone, Debug)]
+enum Item {
+    Message(Arc<Message>),
+    Report(Arc<Report>),
+}
+
+impl Item {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Message(message) => 512 + message.content.len(),
+            Self::Report(_) => 512,
+        }
+    }
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            disconnect: None,
+            items: BTreeMap::new(),
+            bytes: 0,
+            way: Way::Stored { from: 0, more: true },
+            floor: 0,
+            scanned: 0,
+            order: VecDeque::new(),
+            presence: FxHashMap::default(),
+        }
+    }
+}
+
+impl Outbox {
+    /// Whether nothing waits here. The store may still have something: see [`Outbox::wants_refill`].
+    pub fn is_empty(&self) -> bool {
+        self.disconnect.is_none() && self.items.is_empty() && self.order.is_empty()
+    }
+
+    /// How many events wait here.
+    pub fn len(&self) -> usize {
+        usize::from(self.disconnect.is_some()) + self.items.len() + self.order.len()
+    }
+
+    /// Whether the store must be looked at before it can be said that no message waits: the number to scan from.
+    pub fn wants_refill(&self) -> Option<u64> {
+        match self.way {
+            Way::Stored { from, .. } if self.items.is_empty() => Some(from),
+            _ => None,
+        }
+    }
+
+    /// The session is over: what else waits is of no interest to the client any more.
+    pub(crate) fn disconnect(&mut self, result: ResultInfo) {
+        self.disconnect = Some(result);
+    }
+
+    /// A message was committed.
+    pub(crate) fn message(&mut self, message: Arc<Message>, most: usize, most_bytes: usize) -> bool {
+        let sequence = message.id.sequence();
+        self.push(sequence, Item::Message(message), most, most_bytes)
+    }
+
+    /// A report was committed.
+    pub(crate) fn report(&mut self, report: Arc<Report>, most: usize, most_bytes: usize) -> bool {
+        let sequence = report.id.sequence();
+        self.push(sequence, Item::Report(report), most, most_bytes)
+    }
+
+    /// Whether the client should be woken.
+    fn push(&mut self, sequence: u64, item: Item, most: usize, most_bytes: usize) -> bool {
+        match &mut self.way {
+            Way::Stored { from, more } if sequence >= *from => {
+                *more = true;
+                return true;
+            }
+            _ if (self.floor..=self.scanned).contains(&sequence) => return false,
+            Way::Stored { .. } => {}
+            Way::Pushed => {
+                if self.items.len() >= most || self.bytes + item.weight() > most_bytes.max(item.weight()) {
+                    self.way = Way::Stored { from: sequence, more: true };
+                    self.floor = sequence;
+                    self.scanned = 0;
+                    return true;
+                }
+            }
+        }
+        self.bytes += item.weight();
+        self.items.insert(sequence, item);
+        true
+    }
+
+    /// Before a scan of the store from [`Outbox::wants_refill`].
+    pub(crate) fn begin_refill(&mut self) {
+        if let Way::Stored { more, .. } = &mut self.way {
+            *more = false;
+        }
+    }
+
+    /// After the scan: what it found, in order; `complete` when there was no more. `last` is the greatest sequence number
+    /// that the scan saw.
+    pub(crate) fn refilled(&mut self, found: Vec<Pending>, last: Option<u64>, complete: bool) {
+        for one in found {
+            let (sequence, item) = match one {
+                Pending::Message(message) => (message.id.sequence(), Item::Message(message)),
+                Pending::Report(report) => (report.id.sequence(), Item::Report(report)),
+                Pending::Presence { .. } | Pending::Disconnect(_) => continue,
+            };
+            self.bytes += item.weight();
+            self.items.insert(sequence, item);
+        }
+        if let Some(last) = last {
+            self.scanned = self.scanned.max(last);
+        }
+        if let Way::Stored { from, more } = self.way {
+            let from = last.map_or(from, |last| last + 1);
+            self.way = if complete && !more { Way::Pushed } else { Way::Stored { from, more } };
+        }
+    }
+
+    /// Presence of somebody changed; what was not fetched yet is merged.
+    pub fn presence(&mut self, publisher: &Arc<UserState>, changed: AttributeSet, lost: AttributeSet) {
+        match self.presence.get_mut(&publisher.id) {
+            Some((_, old_changed, old_lost)) => {
+                *old_lost = old_lost.without(changed).or(lost);
+                *old_changed = old_changed.without(lost).or(changed);
+            }
+            None => {
+                self.presence.insert(publisher.id.clone(), (publisher.clone(), changed, lost));
+                self.order.push_back(publisher.id.clone());
+            }
+        }
+    }
+
+    /// Nothing of this publisher is told any more.
+    pub fn forget_presence(&mut self, publisher: &UserId) {
+        if self.presence.remove(publisher).is_some() {
+            self.order.retain(|user| user != publisher);
+        }
+    }
+
+    /// The next event: Disconnect, then messages and reports oldest first, then presence (CSP 16).
+    pub fn take(&mut self) -> Option<Pending> {
+        if let Some(result) = self.disconnect.take() {
+            return Some(Pending::Disconnect(result));
+        }
+        if let Some((_, item)) = self.items.pop_first() {
+            self.bytes = self.bytes.saturating_sub(item.weight());
+            return Some(match item {
+                Item::Message(message) => Pending::Message(message),
+                Item::Report(report) => Pending::Report(report),
+            });
+        }
+        let user = self.order.pop_front()?;
+        let (publisher, changed, lost) = self.presence.remove(&user)?;
+        if self.order.is_empty() {
+            // An idle session keeps no memory of a burst.
+            self.order = VecDeque::new();
+            self.presence = FxHashMap::default();
+        }
+        Some(Pending::Presence { publisher, changed, lost })
+    }
+
+    /// A message that is acknowledged or rejected before it was offered here is not offered any more.
+    pub(crate) fn remove(&mut self, sequence: u64) -> bool {
+        match self.items.remove(&sequence) {
+            Some(item) => {
+                self.bytes = self.bytes.saturating_sub(item.weight());
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use bytes::Bytes;
+    use imps_types::MessageId;
+
+    fn message(sequence: u64) -> Arc<Message> {
+        let user = UserId::from_canonical("wv:bob@a.example");
+        Arc::new(Message {
+            id: MessageId::new(sequence),
+            recipient: user.clone(),
+            sender: user,
+            info: Default::default(),
+            content: Bytes::new(),
+            binary: false,
+            report: false,
+            expires: Timestamp(0),
+        })
+    }
+
+    fn numbers(outbox: &mut Outbox) -> Vec<u64> {
+        std::iter::from_fn(|| outbox.take())
+            .map(|one| match one {
+                Pending::Message(message) => message.id.sequence(),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_new_session_reads_the_store_first() {
+        let mut outbox = Outbox::default();
+        assert_eq!(outbox.wants_refill(), Some(0));
+        assert!(outbox.message(message(5), 10, 10_000), "somebody should look");
+        assert!(outbox.is_empty(), "but it is left to the scan");
+        outbox.begin_refill();
+        outbox.refilled(vec![Pending::Message(message(5))], Some(5), true);
+        assert!(!outbox.message(message(5), 10, 10_000), "its own push comes after the scan that saw it");
+        outbox.message(message(7), 10, 10_000);
+        outbox.message(message(6), 10, 10_000);
+        assert_eq!(numbers(&mut outbox), [5, 6, 7]);
+        assert_eq!(outbox.wants_refill(), None);
+    }
+
+    #[test]
+    fn what_comes_during_a_scan_is_scanned_again() {
+        let mut outbox = Outbox::default();
+        outbox.begin_refill();
+        outbox.message(message(9), 10, 10_000);
+        outbox.refilled(vec![], None, true);
+        assert_eq!(outbox.wants_refill(), Some(0));
+        outbox.begin_refill();
+        outbox.refilled(vec![Pending::Message(message(9))], Some(9), true);
+        assert_eq!(numbers(&mut outbox), [9]);
+        assert_eq!(outbox.wants_refill(), None);
+    }
+
+    #[test]
+    fn too_much_goes_back_to_the_store() {
+        let mut outbox = Outbox::default();
+        outbox.begin_refill();
+        outbox.refilled(vec![], None, true);
+        for sequence in 1..=4 {
+            outbox.message(message(sequence), 2, 10_000);
+        }
+        assert_eq!(outbox.wants_refill(), None, "two are here");
+        assert_eq!(numbers(&mut outbox), [1, 2]);
+        assert_eq!(outbox.wants_refill(), Some(3));
+        outbox.begin_refill();
+        outbox.refilled(vec![Pending::Message(message(3))], Some(3), false);
+        outbox.message(message(5), 2, 10_000);
+        assert_eq!(numbers(&mut outbox), [3]);
+        assert_eq!(outbox.wants_refill(), Some(4));
+        outbox.begin_refill();
+        outbox.refilled(vec![Pending::Message(message(4)), Pending::Message(message(5))], Some(5), true);
+        assert_eq!(numbers(&mut outbox), [4, 5]);
+        outbox.message(message(6), 2, 10_000);
+        assert_eq!(numbers(&mut outbox), [6]);
+    }
+}

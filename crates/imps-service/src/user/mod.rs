@@ -1,0 +1,164 @@
+//! Users whose state is in memory: those with a session, those who are watched, those who were just asked about.
+
+use std::sync::Arc;
+
+use imps_types::{Slot, UserId};
+use parking_lot::{Mutex, MutexGuard};
+use rustc_hash::FxHashMap;
+
+use crate::Services;
+use crate::account::{Account, user_key};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::presence::{AttributeLists, ContactLists, PresenceState};
+use crate::seam::Space;
+use crate::session::Session;
+
+const SHARDS: usize = 64;
+
+/// A user's state at its owner. Everything durable in it is in the store as well; the store is the truth.
+pub struct UserState {
+    /// The address.
+    pub id: UserId,
+    /// The slot.
+    pub slot: Slot,
+    /// Held over the commit by whoever changes lists, attribute lists, sessions or the account, so that what is read,
+    /// changed and written is one step. Never taken while `inner` is held.
+    pub change: tokio::sync::Mutex<()>,
+    inner: Mutex<UserInner>,
+}
+
+/// What is guarded by the short lock of a user.
+pub struct UserInner {
+    /// The account as stored.
+    pub account: Account,
+    /// The user's own contact lists.
+    pub lists: ContactLists,
+    /// Who may see what of the user's presence.
+    pub attribute_lists: AttributeLists,
+    /// The user's presence, and who watches it.
+    pub presence: PresenceState,
+    /// The user's sessions, oldest first.
+    pub sessions: Vec<Arc<Session>>,
+    /// How many messages and reports wait; counted when it is first asked for.
+    pub(crate) waiting: Option<u64>,
+    /// When the state was last asked for: what is not used is let go.
+    pub used: Timestamp,
+}
+
+impl UserState {
+    /// The state, under its lock. Guards memory only: never held across an await.
+    pub fn lock(&self) -> MutexGuard<'_, UserInner> {
+        self.inner.lock()
+    }
+
+    /// The sessions at this moment.
+    pub fn sessions(&self) -> Vec<Arc<Session>> {
+        self.lock().sessions.clone()
+    }
+
+    /// Whether a session is open.
+    pub fn is_online(&self) -> bool {
+        !self.lock().sessions.is_empty()
+    }
+}
+
+impl std::fmt::Debug for UserState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "UserState({})", self.id)
+    }
+}
+
+/// The users in memory, in shards.
+pub struct UserTable {
+    shards: Box<[Mutex<FxHashMap<UserId, Arc<UserState>>>]>,
+}
+
+impl Default for UserTable {
+    fn default() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+}
+
+impl UserTable {
+    fn shard(&self, user: &UserId) -> &Mutex<FxHashMap<UserId, Arc<UserState>>> {
+        // The index is below the number of shards.
+        &self.shards[usize::from(Slot::of(user.as_str()).number()) % SHARDS]
+    }
+
+    /// The state, if it is in memory.
+    pub fn loaded(&self, user: &UserId) -> Option<Arc<UserState>> {
+        self.shard(user).lock().get(user).cloned()
+    }
+
+    /// How many are in memory.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+
+    /// Whether none is in memory.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn insert(&self, state: Arc<UserState>) -> Arc<UserState> {
+        self.shard(&state.id).lock().entry(state.id.clone()).or_insert(state).clone()
+    }
+
+    fn remove(&self, user: &UserId) {
+        self.shard(user).lock().remove(user);
+    }
+
+    /// Lets go of users whom nobody has used since, who have no session and nobody watching.
+    pub fn let_go(&self, unused_since: Timestamp) {
+        for shard in &self.shards {
+            shard.lock().retain(|_, state| {
+                if Arc::strong_count(state) > 1 {
+                    return true;
+                }
+                let inner = state.lock();
+                !inner.sessions.is_empty() || inner.presence.is_watched() || inner.used > unused_since
+            });
+        }
+    }
+}
+
+impl Services {
+    /// A local user's state, from memory or from the store.
+    ///
+    /// # Errors
+    /// `UnknownUser` when there is no such account, or the store's failure.
+    pub async fn user(&self, id: &UserId) -> Result<Arc<UserState>, Error> {
+        let now = self.clock.now();
+        if let Some(state) = self.users.loaded(id) {
+            state.lock().used = now;
+            return Ok(state);
+        }
+        let record = self.store.get_one(Space::Users, user_key(id)).await?.ok_or(Error::UnknownUser)?;
+        let account = Account::from_record(&record)?;
+        let lists = ContactLists::load(self, id).await?;
+        let attribute_lists = AttributeLists::load(self, id).await?;
+        let presence = PresenceState::load(self, id).await?;
+        let slot = Slot::of(id.as_str());
+        let inner = UserInner { account, lists, attribute_lists, presence, sessions: Vec::new(), waiting: None, used: now };
+        let state = UserState { id: id.clone(), slot, change: tokio::sync::Mutex::default(), inner: Mutex::new(inner) };
+        // Whoever was faster wins: there is one state of a user.
+        Ok(self.users.insert(Arc::new(state)))
+    }
+
+    /// Whether there is an account with this address.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn user_exists(&self, id: &UserId) -> Result<bool, Error> {
+        if self.users.loaded(id).is_some() {
+            return Ok(true);
+        }
+        Ok(self.store.get_one(Space::Users, user_key(id)).await?.is_some())
+    }
+
+    /// Takes a removed user out of memory.
+    pub(crate) fn forget_user(&self, id: &UserId) {
+        self.users.remove(id);
+    }
+}
