@@ -1,0 +1,187 @@
+//! Who may see what of whom: the decision of CSP 9.
+
+use std::sync::Arc;
+
+use imps_types::UserId;
+use imps_types::presence::AttributeSet;
+use rustc_hash::FxHashMap;
+
+use super::Presence;
+use super::attribute_lists::AttributeLists;
+use super::lists::ContactLists;
+use crate::user::{UserInner, UserState};
+
+/// What the attribute lists say of a watcher.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The publisher decided beforehand: exactly these.
+    Proactive(AttributeSet),
+    /// No attribute list is about this watcher: what the publisher answers when he is asked holds (step 4).
+    Undecided,
+}
+
+impl Decision {
+    /// What may be seen. Nobody is asked yet, so without a decision nothing is seen.
+    pub fn visible(self) -> AttributeSet {
+        match self {
+            Self::Proactive(set) => set,
+            Self::Undecided => AttributeSet::EMPTY,
+        }
+    }
+}
+
+/// The attribute list of each contact list that counts, the default one standing in.
+fn counting<'a>(
+    lists: &'a ContactLists,
+    attribute_lists: &'a AttributeLists,
+) -> impl Iterator<Item = (&'a super::lists::ContactList, AttributeSet)> {
+    lists.iter().filter_map(|list| {
+        let set = attribute_lists.of_list(&list.id).or(attribute_lists.default_set())?;
+        Some((list, set))
+    })
+}
+
+/// Step 2 for one watcher: the union over the lists that he is on.
+fn union_for(lists: &ContactLists, attribute_lists: &AttributeLists, watcher: &UserId) -> Option<AttributeSet> {
+    let sets = counting(lists, attribute_lists).filter(|(list, _)| list.contains(watcher)).map(|(_, set)| set);
+    sets.reduce(AttributeSet::or)
+}
+
+/// Step 2 for everybody at once.
+fn unions(lists: &ContactLists, attribute_lists: &AttributeLists) -> FxHashMap<UserId, AttributeSet> {
+    let mut unions: FxHashMap<UserId, AttributeSet> = FxHashMap::default();
+    for (list, set) in counting(lists, attribute_lists) {
+        for member in &list.members {
+            let union = unions.entry(member.user.clone()).or_default();
+            *union = union.or(set);
+        }
+    }
+    unions
+}
+
+/// Steps 1 to 3; `union` is step 2.
+fn decide(
+    publisher: &UserId,
+    attribute_lists: &AttributeLists,
+    watcher: &UserId,
+    union: impl FnOnce() -> Option<AttributeSet>,
+    everybody: bool,
+) -> Decision {
+    if watcher == publisher {
+        return Decision::Proactive(AttributeSet::ALL);
+    }
+    if attribute_lists.is_empty() {
+        return Decision::Undecided;
+    }
+    let decided =
+        attribute_lists.of_user(watcher).or_else(union).or_else(|| attribute_lists.default_set().filter(|_| everybody));
+    decided.map_or(Decision::Undecided, Decision::Proactive)
+}
+
+impl Presence<'_> {
+    /// What `watcher` may see of this publisher.
+    pub(super) fn decision(&self, publisher: &UserId, inner: &UserInner, watcher: &UserId) -> Decision {
+        let union = || union_for(&inner.lists, &inner.attribute_lists, watcher);
+        decide(publisher, &inner.attribute_lists, watcher, union, self.0.config.default_list_for_everybody)
+    }
+
+    /// Looks at every watcher again: what is granted is told with its value, what is withdrawn with Qualifier F.
+    pub(super) fn authorisation_changed(&self, publisher: &Arc<UserState>) {
+        let mut woken = Vec::new();
+        {
+            let mut guard = publisher.lock();
+            let inner = &mut *guard;
+            if !inner.presence.is_watched() {
+                return;
+            }
+            let unions = unions(&inner.lists, &inner.attribute_lists);
+            let everybody = self.0.config.default_list_for_everybody;
+            for watcher in inner.presence.watchers.values_mut() {
+                let user = &watcher.session.user.id;
+                let union = || unions.get(user).copied();
+                let visible = decide(&publisher.id, &inner.attribute_lists, user, union, everybody).visible();
+                let granted = visible.without(watcher.visible).and(watcher.wanted);
+                let withdrawn = watcher.visible.without(visible).and(watcher.wanted);
+                watcher.visible = visible;
+                if !granted.is_empty() || !withdrawn.is_empty() {
+                    watcher.session.outbox().presence(publisher, granted, withdrawn);
+                    woken.push(watcher.session.clone());
+                }
+            }
+        }
+        self.wake(&woken);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::attribute_lists::Target;
+    use super::super::lists::{ContactList, Member};
+    use super::*;
+    use imps_types::ContactListId;
+    use imps_types::presence::Attribute::{Alias, OnlineStatus, StatusText};
+
+    fn set(attributes: &[imps_types::presence::Attribute]) -> AttributeSet {
+        attributes.iter().copied().collect()
+    }
+
+    /// Alice has the lists friends (bob, carol) and work (bob), and attribute lists for these targets.
+    fn check(attached: &[(&str, AttributeSet)], watcher: &str, everybody: bool, expected: Decision) {
+        let alice = UserId::from_canonical("wv:alice@x");
+        let mut lists = ContactLists::default();
+        for (name, members) in [("friends", ["bob", "carol"].as_slice()), ("work", ["bob"].as_slice())] {
+            let member = |name: &&str| Member { user: UserId::from_canonical(&format!("wv:{name}@x")), name: None };
+            lists.put(ContactList {
+                id: ContactListId::from_canonical(&format!("wv:alice/{name}@x")),
+                display_name: name.into(),
+                is_default: false,
+                members: members.iter().map(member).collect(),
+            });
+        }
+        let mut attribute_lists = AttributeLists::default();
+        for (target, set) in attached {
+            let target = match *target {
+                "default" => Target::Default,
+                name if name.contains('/') => Target::List(ContactListId::from_canonical(&format!("wv:{name}@x"))),
+                name => Target::User(UserId::from_canonical(&format!("wv:{name}@x"))),
+            };
+            attribute_lists.set(&target, Some(*set));
+        }
+        let watcher = UserId::from_canonical(&format!("wv:{watcher}@x"));
+        let union = || union_for(&lists, &attribute_lists, &watcher);
+        assert_eq!(decide(&alice, &attribute_lists, &watcher, union, everybody), expected, "{attached:?} {watcher}");
+        let all = unions(&lists, &attribute_lists);
+        assert_eq!(all.get(&watcher).copied(), union(), "one by one and all at once");
+    }
+
+    #[test]
+    fn user_over_lists_over_default() {
+        let (online, text, alias) = (set(&[OnlineStatus]), set(&[StatusText]), set(&[Alias]));
+        let both = online.or(text);
+        let none = Decision::Undecided;
+        check(&[], "bob", true, none);
+        check(&[], "alice", true, Decision::Proactive(AttributeSet::ALL));
+        check(&[("alice", AttributeSet::EMPTY)], "alice", true, Decision::Proactive(AttributeSet::ALL));
+        check(
+            &[("bob", online), ("alice/friends", text), ("default", alias)],
+            "bob",
+            true,
+            Decision::Proactive(online),
+        );
+        check(
+            &[("bob", AttributeSet::EMPTY), ("default", alias)],
+            "bob",
+            true,
+            Decision::Proactive(AttributeSet::EMPTY),
+        );
+        check(&[("alice/friends", online), ("alice/work", text)], "bob", true, Decision::Proactive(both));
+        check(&[("alice/friends", online), ("alice/work", text)], "carol", true, Decision::Proactive(online));
+        check(&[("alice/friends", online), ("default", text)], "bob", true, Decision::Proactive(both));
+        check(&[("alice/friends", online), ("default", text)], "carol", true, Decision::Proactive(online));
+        check(&[("alice/work", text)], "carol", true, none);
+        check(&[("default", text)], "carol", false, Decision::Proactive(text));
+        check(&[("default", text)], "dave", true, Decision::Proactive(text));
+        check(&[("default", text)], "dave", false, none);
+        check(&[("bob", online)], "carol", true, none);
+    }
+}

@@ -1,0 +1,149 @@
+//! The presence of one publisher in memory: the values, who watches, and what was made for watchers already.
+
+use std::sync::Arc;
+
+use imps_types::presence::{AttributeSet, PresenceAttribute, PresenceSubList};
+use imps_types::{SessionId, UserId, Version};
+use rustc_hash::FxHashMap;
+
+use super::Presence;
+use super::values::{Changed, Values};
+use crate::account::user_key;
+use crate::event::PresenceSnapshot;
+use crate::seam::Space;
+use crate::session::Session;
+use crate::user::{UserInner, UserState};
+use crate::{Error, Services};
+
+/// Snapshots that are kept between two changes.
+const SNAPSHOTS_MAX: usize = 16;
+
+/// A session that subscribed to a publisher.
+#[derive(Debug)]
+pub(super) struct Watcher {
+    pub(super) session: Arc<Session>,
+    /// What it subscribed to.
+    pub(super) wanted: AttributeSet,
+    /// What its user may see: the decision of CSP 9, kept until lists change.
+    pub(super) visible: AttributeSet,
+}
+
+/// What one kind of watcher sees: the attributes with values, those that are told with Qualifier F, the version.
+type Kind = (AttributeSet, AttributeSet, Version);
+
+/// A publisher's presence.
+#[derive(Debug, Default)]
+pub struct PresenceState {
+    pub(super) values: Values,
+    pub(super) watchers: FxHashMap<SessionId, Watcher>,
+    snapshots: Vec<(Kind, Option<Arc<PresenceSnapshot>>)>,
+}
+
+impl PresenceState {
+    /// Reads the values that a user published.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn load(services: &Services, user: &UserId) -> Result<Self, Error> {
+        let record = services.store.get_one(Space::Presence, user_key(user)).await?;
+        let values = record.map_or_else(|| Ok(Values::default()), |record| Values::from_record(&record))?;
+        Ok(Self { values, ..Self::default() })
+    }
+
+    /// Whether any session subscribed to this publisher.
+    pub fn is_watched(&self) -> bool {
+        !self.watchers.is_empty()
+    }
+
+    /// What was made for watchers is of no use any more.
+    pub(super) fn forget_snapshots(&mut self) {
+        self.snapshots = Vec::new();
+    }
+
+    pub(super) fn unwatch(&mut self, session: &SessionId) {
+        self.watchers.remove(session);
+        if self.watchers.is_empty() {
+            self.watchers = FxHashMap::default();
+            self.forget_snapshots();
+        }
+    }
+}
+
+impl Presence<'_> {
+    /// Writes the values some time soon: presence may be lost in a crash.
+    pub(super) fn write_values(&self, user: &UserId, values: &Values) -> Result<(), Error> {
+        let store = &self.0.store;
+        if values.is_empty() {
+            store.later_delete(Space::Presence, user_key(user))?;
+        } else {
+            store.later(Space::Presence, user_key(user), values.to_record())?;
+        }
+        Ok(())
+    }
+
+    /// Queues what changed for every watcher who may and wants to see it. Returns the sessions to wake, which is for
+    /// when the publisher's lock is released.
+    pub(super) fn notify(
+        &self,
+        publisher: &Arc<UserState>,
+        inner: &mut UserInner,
+        changed: Changed,
+    ) -> Vec<Arc<Session>> {
+        inner.presence.forget_snapshots();
+        if changed.is_empty() {
+            return Vec::new();
+        }
+        let mut woken = Vec::new();
+        for watcher in inner.presence.watchers.values() {
+            let told = changed.for_version(watcher.session.version).and(watcher.wanted).and(watcher.visible);
+            if !told.is_empty() {
+                watcher.session.outbox().presence(publisher, told, AttributeSet::EMPTY);
+                woken.push(watcher.session.clone());
+            }
+        }
+        woken
+    }
+
+    /// Wakes the sessions for which something was queued.
+    pub(super) fn wake(&self, sessions: &[Arc<Session>]) {
+        self.0.metrics.presence_queued.add(sessions.len() as u64);
+        for session in sessions {
+            session.wake();
+        }
+    }
+
+    /// What a session is told that fetches its pending presence event of this publisher: the values as they are now.
+    /// `None` when there is nothing (any more) that it may see. One snapshot is made for all who see the same.
+    pub fn snapshot(
+        &self,
+        session: &Session,
+        publisher: &Arc<UserState>,
+        changed: AttributeSet,
+        lost: AttributeSet,
+    ) -> Option<Arc<PresenceSnapshot>> {
+        let mut guard = publisher.lock();
+        let inner = &mut *guard;
+        let presence = &mut inner.presence;
+        let watcher = presence.watchers.get(&session.id)?;
+        let told = changed.or(lost).and(watcher.wanted);
+        let (seen, hidden) = (told.and(watcher.visible), told.without(watcher.visible));
+        let kind = (seen, hidden, session.version);
+        if let Some((_, made)) = presence.snapshots.iter().find(|(one, _)| *one == kind) {
+            return made.clone();
+        }
+        let mut attributes = presence.values.view(&publisher.id, &inner.sessions, seen);
+        attributes.extend(hidden.iter().map(PresenceAttribute::unknown));
+        let mut list = PresenceSubList { attributes };
+        list.sort();
+        let list = list.for_version(session.version);
+        let made = (!list.attributes.is_empty()).then(|| Arc::new(PresenceSnapshot::new(publisher.id.clone(), list)));
+        // For a single watcher nothing is kept: most publishers are idle.
+        if presence.watchers.len() > 1 {
+            if presence.snapshots.len() >= SNAPSHOTS_MAX {
+                presence.snapshots.remove(0);
+            }
+            presence.snapshots.push((kind, made.clone()));
+        }
+        made
+    }
+}

@@ -1,0 +1,196 @@
+//! *UpdatePresence* and *GetPresence* (CSP 10), and what changes by itself when sessions come and go.
+
+use std::sync::Arc;
+
+use imps_types::element::{ClientType, ResultInfo};
+use imps_types::presence::{Attribute, AttributeSet, Field, PresenceAttribute, PresenceSubList};
+use imps_types::{Status, UserId, Version};
+use rustc_hash::FxHashSet;
+
+use super::outcomes::Outcomes;
+use super::values::{Changed, client_status};
+use super::{Presence, WatchTargets};
+use crate::Error;
+use crate::session::Session;
+use crate::user::UserState;
+
+/// The attributes of an update that change something, checked.
+fn accepted(list: PresenceSubList) -> Result<Vec<PresenceAttribute>, Error> {
+    let mut attributes = Vec::with_capacity(list.attributes.len());
+    for mut one in list.attributes {
+        one.check().map_err(Error::PresenceValue)?;
+        // Without any value there is nothing to take over: `<StatusText/>`, or a Qualifier T alone.
+        let value_only = matches!(one.attribute.row().fields, [row] if row.field == Field::PresenceValue);
+        let says_nothing =
+            one.fields.is_empty() && (one.qualifier.is_none() || (one.qualifier == Some(true) && value_only));
+        // OnlineStatus is the server's.
+        if says_nothing || one.attribute == Attribute::OnlineStatus {
+            continue;
+        }
+        one.qualifier = Some(one.qualifier.unwrap_or(true));
+        attributes.push(one);
+    }
+    Ok(attributes)
+}
+
+impl Presence<'_> {
+    /// Takes over presence values of a user, all of them or none, and queues what changed for his watchers.
+    ///
+    /// # Errors
+    /// When a value is none that its attribute takes (751), or the session is over.
+    pub async fn update(&self, session: &Arc<Session>, list: PresenceSubList) -> Result<ResultInfo, Error> {
+        let attributes = accepted(list)?;
+        let services = self.0;
+        let publisher = &session.user;
+        let touched: AttributeSet = attributes.iter().map(|one| one.attribute).collect();
+        let woken = {
+            let mut guard = publisher.lock();
+            let inner = &mut *guard;
+            if session.is_closed() {
+                return Err(Error::NotLoggedIn);
+            }
+            let mut next = inner.presence.values.clone();
+            next.keep_clients(|id| inner.sessions.iter().any(|session| session.id == *id));
+            let moment = next.moment(services.clock.now().0, &inner.sessions);
+            for one in attributes {
+                next.put(session, moment, one);
+            }
+            if next == inner.presence.values {
+                return Ok(ResultInfo::of(Status::SUCCESSFUL));
+            }
+            self.write_values(&publisher.id, &next)?;
+            services.metrics.presence_updates.up();
+            let before = inner.presence.values.view(&publisher.id, &inner.sessions, touched);
+            inner.presence.values = next;
+            let after = inner.presence.values.view(&publisher.id, &inner.sessions, touched);
+            self.notify(publisher, inner, Changed::between(&before, &after))
+        };
+        self.wake(&woken);
+        Ok(ResultInfo::of(Status::SUCCESSFUL))
+    }
+
+    /// The presence of users now, as the session's user may see it. Attributes that he may not see are left out, those
+    /// without value have Qualifier F.
+    ///
+    /// # Errors
+    /// When nobody is named (402), or the store fails. Targets fail one by one, in the result.
+    pub async fn get(
+        &self,
+        session: &Session,
+        targets: &WatchTargets,
+        wanted: AttributeSet,
+    ) -> Result<(ResultInfo, Vec<(UserId, PresenceSubList)>), Error> {
+        if targets.users.is_empty() && targets.contact_lists.is_empty() {
+            return Err(Error::BadParameter("no user and no contact list is named"));
+        }
+        let mut outcomes = Outcomes::default();
+        let mut found = Vec::new();
+        let mut told = FxHashSet::default();
+        for address in &targets.users {
+            match self.find_user(address).await {
+                Ok(state) => {
+                    outcomes.good();
+                    if told.insert(state.id.clone()) {
+                        found.push(self.seen_by(session, &state, wanted));
+                    }
+                }
+                Err(error) => outcomes.user(address, error)?,
+            }
+        }
+        for address in &targets.contact_lists {
+            let members = match self.own_members(session, address) {
+                Ok((_, members)) => members,
+                Err(error) => {
+                    outcomes.list(address, error)?;
+                    continue;
+                }
+            };
+            outcomes.good();
+            for member in members {
+                if !told.insert(member.clone()) {
+                    continue;
+                }
+                match self.0.user(&member).await {
+                    Ok(state) => found.push(self.seen_by(session, &state, wanted)),
+                    // His account is gone, though he is on the list still.
+                    Err(Error::UnknownUser) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok((outcomes.done(), found))
+    }
+
+    fn seen_by(&self, session: &Session, publisher: &UserState, wanted: AttributeSet) -> (UserId, PresenceSubList) {
+        let inner = publisher.lock();
+        let visible = self.decision(&publisher.id, &inner, &session.user.id).visible();
+        let attributes = inner.presence.values.view(&publisher.id, &inner.sessions, wanted.and(visible));
+        drop(inner);
+        (publisher.id.clone(), PresenceSubList { attributes }.for_version(session.version))
+    }
+
+    /// A session was opened: its client is online.
+    pub(super) fn opened(&self, session: &Arc<Session>) {
+        self.came_or_went(session, true);
+    }
+
+    /// A session ended: it watches nobody any more, and what it published of its client is gone.
+    pub(super) fn closed(&self, session: &Arc<Session>) {
+        let subscriptions = std::mem::take(&mut *session.subscriptions.lock());
+        for user in subscriptions.publishers() {
+            if let Some(publisher) = self.0.users.loaded(&user) {
+                publisher.lock().presence.unwatch(&session.id);
+            }
+        }
+        self.came_or_went(session, false);
+    }
+
+    fn came_or_went(&self, session: &Arc<Session>, came: bool) {
+        let publisher = &session.user;
+        let woken = {
+            let mut guard = publisher.lock();
+            let inner = &mut *guard;
+            let others: Vec<_> = inner.sessions.iter().filter(|one| one.id != session.id).cloned().collect();
+            let is_open = |id: &imps_types::SessionId| others.iter().any(|one| one.id == *id);
+            let status = client_status();
+            let with: Vec<_> = others.iter().chain([session]).cloned().collect();
+            let before = if came {
+                inner.presence.values.view(&publisher.id, &others, status)
+            } else {
+                inner.presence.values.view_with(&publisher.id, &with, Some(session.id), status)
+            };
+            // Values of clients that ended while the server was down are of nobody, and go with the others.
+            if inner.presence.values.keep_clients(|id| is_open(id) || (came && *id == session.id)) {
+                self.write_soon(publisher, inner);
+            }
+            let now = if came { &with } else { &others };
+            let after = inner.presence.values.view(&publisher.id, now, status);
+            self.notify(publisher, inner, Changed::between(&before, &after))
+        };
+        self.wake(&woken);
+    }
+
+    fn write_soon(&self, publisher: &Arc<UserState>, inner: &crate::user::UserInner) {
+        if let Err(error) = self.write_values(&publisher.id, &inner.presence.values) {
+            tracing::warn!(user = %publisher.id, %error, "presence is not written");
+        }
+    }
+
+    /// The session told its kind of client: the ClientInfo that the server publishes for it is another one now.
+    pub fn client_changed(&self, session: &Session) {
+        let client_type = session.negotiated().client_type;
+        if session.version == Version::V1_3 || matches!(client_type, None | Some(ClientType::MobilePhone)) {
+            return;
+        }
+        let woken = {
+            let mut guard = session.user.lock();
+            let inner = &mut *guard;
+            if inner.presence.values.has_own(&session.id, Attribute::ClientInfo) {
+                return;
+            }
+            let set: AttributeSet = [Attribute::ClientInfo].into_iter().collect();
+            self.notify(&session.user, inner, Changed { older: set, newer: set })
+        };
+        self.wake(&woken);
+    }
+}
