@@ -73,3 +73,218 @@ pub(crate) fn user_id_of_property(property: &Property) -> Option<Address> {
     let is_user_id = property.name.eq_ignore_ascii_case("UserID");
     property.value.as_deref().filter(|_| is_user_id).map(Address::new)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Element;
+    use crate::csp::{
+        ClientCapabilityRequest, CreateAttributeListRequest, CreateListRequest, Envelope, ListManageRequest,
+        LoginRequest, Mode, Request, SendMessageRequest, ServiceRequest, SubscribePresenceRequest,
+        UnsubscribePresenceRequest, UpdatePresenceRequest,
+    };
+    use crate::grammar::Primitive;
+    use crate::wire::{self, Form, Limits, Tag, Token};
+    use imps_types::Version;
+    use imps_types::element::{DigestSchema, User};
+    use imps_types::presence::Attribute;
+
+    /// What a client's children of a primitive are read as.
+    #[track_caller]
+    fn read<T: Primitive>(children: &str) -> T {
+        let xml = format!("<{0}>{children}</{0}>", T::ELEMENT.name());
+        let mut reader = wire::reader(Form::Xml, xml.as_bytes(), &Limits::default()).unwrap();
+        let Token::Start(start) = reader.as_dyn().next().unwrap() else { panic!("no start") };
+        assert_eq!(start.tag, Tag::Known(T::ELEMENT));
+        let value = T::decode(reader.as_dyn()).unwrap();
+        assert_eq!(reader.as_dyn().next().unwrap(), Token::Eof, "all of it was read");
+        value
+    }
+
+    const ENVELOPE_12: &str = r#"<WV-CSP-Message xmlns="http://www.openmobilealliance.org/DTD/WV-CSP1.2">"#;
+
+    /// The only transaction of a message in an envelope that begins so, and the version it turns out to have.
+    #[track_caller]
+    fn read_message(envelope: &str, descriptor: &str, content: &str, after: &str) -> (String, Request, Version) {
+        let xml = format!(
+            "{envelope}<Session><SessionDescriptor><SessionType>Inband</SessionType><SessionID>s</SessionID>\
+             </SessionDescriptor><Transaction><TransactionDescriptor><TransactionMode>Request</TransactionMode>\
+             {descriptor}</TransactionDescriptor><TransactionContent>{content}</TransactionContent>{after}\
+             </Transaction></Session></WV-CSP-Message>"
+        );
+        let mut reader = wire::reader(Form::Xml, xml.as_bytes(), &Limits::default()).unwrap();
+        let mut envelope = Envelope::open(reader.as_dyn()).unwrap();
+        let head = envelope.next_transaction().unwrap().unwrap();
+        assert_eq!(head.mode, Mode::Request);
+        let request = envelope.read_request().unwrap();
+        assert_eq!(envelope.next_transaction().unwrap(), None);
+        (head.transaction_id.as_str().to_owned(), request, envelope.version())
+    }
+
+    fn addresses(users: &[User]) -> Vec<&str> {
+        users.iter().map(|user| user.user_id.as_str()).collect()
+    }
+
+    /// A test for each row, and none forgotten.
+    macro_rules! tests {
+        ($($name:ident $body:block)*) => {
+            $(#[test] fn $name() $body)*
+
+            #[test]
+            fn every_quirk_has_its_test() {
+                let named: Vec<_> = QUIRKS.iter().map(|quirk| quirk.name).collect();
+                assert_eq!(named, [$(stringify!($name)),*]);
+            }
+        };
+    }
+
+    tests! {
+        wrapped_user_id {
+            let request: CreateListRequest = read(
+                "<ContactList>wv:a/l@e.org</ContactList><NickList><NickName><Name>Bob</Name>\
+                 <User><UserID>wv:bob@e.org</UserID></User></NickName><UserID>wv:carol@e.org</UserID></NickList>",
+            );
+            let entries: Vec<_> =
+                request.nick_list.iter().map(|entry| (entry.name.as_deref(), entry.user_id.as_str())).collect();
+            assert_eq!(entries, [(Some("Bob"), "wv:bob@e.org"), (None, "wv:carol@e.org")]);
+        }
+        property_as_user_id {
+            let request: UnsubscribePresenceRequest = read(
+                "<User><Property><Name>UserID</Name><Value>wv:bob@e.org</Value></Property></User>\
+                 <User><Property><Name>Colour</Name><Value>red</Value></Property><UserID>wv:carol@e.org</UserID></User>",
+            );
+            assert_eq!(addresses(&request.users), ["wv:bob@e.org", "wv:carol@e.org"]);
+        }
+        lists_of_12_in_13 {
+            let request: SubscribePresenceRequest = read(
+                "<User><UserID>wv:b@e.org</UserID></User><UserList><User><UserID>wv:c@e.org</UserID></User></UserList>\
+                 <ContactList>wv:a/l@e.org</ContactList>",
+            );
+            assert_eq!(addresses(&request.users), ["wv:b@e.org", "wv:c@e.org"]);
+            assert_eq!(request.contact_lists, ["wv:a/l@e.org".into()]);
+        }
+        lists_of_13_in_12 {
+            let request: CreateAttributeListRequest = read(
+                "<PresenceSubList/><UserIDList><UserID>wv:b@e.org</UserID><UserID>wv:c@e.org</UserID></UserIDList>\
+                 <UserID>wv:d@e.org</UserID><ContactListIDList><ContactList>wv:a/l@e.org</ContactList>\
+                 </ContactListIDList><DefaultList>F</DefaultList>",
+            );
+            let users: Vec<_> = request.user_ids.iter().map(Address::as_str).collect();
+            assert_eq!(users, ["wv:b@e.org", "wv:c@e.org", "wv:d@e.org"]);
+            assert_eq!(request.contact_lists, ["wv:a/l@e.org".into()]);
+        }
+        any_order {
+            let request: SendMessageRequest = read(
+                "<ContentData>hi</ContentData><MessageInfo><Recipient><User><UserID>wv:b@e.org</UserID></User>\
+                 </Recipient><ContentSize>2</ContentSize><Sender><User><UserID>wv:a@e.org</UserID></User></Sender>\
+                 <ContentType>text/plain</ContentType></MessageInfo><DeliveryReport>T</DeliveryReport>",
+            );
+            assert!(request.delivery_report);
+            assert_eq!(addresses(&request.message.info.recipient.users), ["wv:b@e.org"]);
+            assert_eq!(&*request.message.content.unwrap().data, b"hi");
+        }
+        several_changes_at_once {
+            let request: ListManageRequest = read(
+                "<ContactList>wv:a/l@e.org</ContactList><ReceiveList>T</ReceiveList>\
+                 <AddNickList><NickName><Name>B</Name><UserID>wv:b@e.org</UserID></NickName></AddNickList>\
+                 <RemoveNickList><UserID>wv:c@e.org</UserID></RemoveNickList>\
+                 <ContactListProperties><Property><Name>Default</Name><Value>T</Value></Property></ContactListProperties>",
+            );
+            assert_eq!((request.add_nick_list.len(), request.properties.len()), (1, 1));
+            assert_eq!((request.remove_nick_list, request.receive_list), (vec!["wv:c@e.org".into()], Some(true)));
+        }
+        sparse_capabilities {
+            let request: ClientCapabilityRequest = read(
+                "<CapabilityList><SupportedCIRMethod>STCP</SupportedCIRMethod><SupportedCIRMethod>PIGEON\
+                 </SupportedCIRMethod><ServerPollMin>30</ServerPollMin><ParserSize/></CapabilityList>",
+            );
+            let list = request.capability_list;
+            assert_eq!((list.cir_methods.len(), list.server_poll_min, list.parser_size), (1, Some(30), None));
+        }
+        comma_separated_schemas {
+            let request: LoginRequest = read("<DigestSchema>PWD,SHA, MD5,MD7</DigestSchema>");
+            assert_eq!(request.digest_schemas, [DigestSchema::Pwd, DigestSchema::Sha, DigestSchema::Md5]);
+        }
+        empty_transaction_id {
+            for descriptor in ["<TransactionID/>", "<TransactionID></TransactionID>", ""] {
+                let (id, request, _) = read_message(ENVELOPE_12, descriptor, "<Polling-Request/>", "");
+                assert_eq!((id.as_str(), request.element()), ("", Some(Element::PollingRequest)));
+            }
+        }
+        ext_block {
+            let after = r#"<ExtBlock xmlns="www.nokia.com/apiclient"><APIClient>chat</APIClient></ExtBlock>"#;
+            let (id, request, _) = read_message(ENVELOPE_12, "<TransactionID>7</TransactionID>", "<GetList-Request/>", after);
+            assert_eq!((id.as_str(), request.element()), ("7", Some(Element::GetListRequest)));
+        }
+        client_id_in_12 {
+            let client = "<ClientID><URL>c</URL></ClientID>";
+            let (_, request, version) =
+                read_message(ENVELOPE_12, "", &format!("<Service-Request>{client}</Service-Request>"), "");
+            assert_eq!((request.element(), version), (Some(Element::ServiceRequest), Version::V1_2));
+            let request: ClientCapabilityRequest = read(&format!("{client}<CapabilityList/>"));
+            assert!(request.client_id.is_some());
+        }
+        private_elements {
+            let request: ClientCapabilityRequest = read(
+                r#"<CapabilityList><ColibriaExtensions xmlns="x"><A>1</A></ColibriaExtensions><MultiTrans>3</MultiTrans></CapabilityList>"#,
+            );
+            assert_eq!(request.capability_list.multi_trans, Some(3));
+            let request: UpdatePresenceRequest = read(
+                r#"<PresenceSubList><ClientInfo><Qualifier>T</Qualifier><ClientType>COMPUTER</ClientType>
+                <ClientTypeDetail xmlns="http://imps.colibria.com/PA-ext-1.2">PC</ClientTypeDetail></ClientInfo>
+                <Shoes><Qualifier>T</Qualifier></Shoes></PresenceSubList>"#,
+            );
+            let attributes = request.presence_sub_list.attributes;
+            assert_eq!((attributes.len(), attributes[0].fields.len()), (1, 1));
+        }
+        qualifier_alone {
+            let request: UpdatePresenceRequest =
+                read("<PresenceSubList><OnlineStatus><Qualifier>T</Qualifier></OnlineStatus></PresenceSubList>");
+            let one = &request.presence_sub_list.attributes[0];
+            assert_eq!((one.attribute, one.qualifier, one.fields.len()), (Attribute::OnlineStatus, Some(true), 0));
+        }
+        bare_client_id {
+            for content in ["JiMMY", "  JiMMY\n", "<URL>JiMMY</URL>"] {
+                let request: LoginRequest = read(&format!("<ClientID>{content}</ClientID>"));
+                let id = request.client_id.unwrap();
+                assert_eq!((id.url.as_deref(), id.msisdn), (Some("JiMMY"), None));
+            }
+        }
+        constant_content_size {
+            let request: SendMessageRequest = read(
+                "<MessageInfo><ContentSize>1000</ContentSize></MessageInfo><ContentData>\u{e4}\u{e4}\u{e4}</ContentData>",
+            );
+            assert_eq!(request.message.info.content_size, 6);
+        }
+        text_labelled_as_nothing {
+            let request: SendMessageRequest =
+                read("<MessageInfo><ContentSize>4</ContentSize></MessageInfo><ContentData>aGk= </ContentData>");
+            assert_eq!(&*request.message.content.unwrap().data, b"aGk= ", "text, every character of it");
+        }
+        poll_tells_11 {
+            let nameless = "<WV-CSP-Message>";
+            let (_, _, version) = read_message(nameless, "<Poll>F</Poll>", "<Polling-Request/>", "");
+            assert_eq!(version, Version::V1_1);
+            let service = "<Service-Request><ClientID><URL>c</URL></ClientID></Service-Request>";
+            let (_, _, version) = read_message(nameless, "", service, "");
+            assert_eq!(version, Version::V1_1);
+            let (_, _, version) = read_message(nameless, "", "<Polling-Request/>", "");
+            assert_eq!(version, Version::V1_2);
+            let (_, _, version) = read_message(ENVELOPE_12, "<Poll>F</Poll>", "<Polling-Request/>", "");
+            assert_eq!(version, Version::V1_2, "a namespace says more");
+        }
+        names_of_one_source {
+            let request: SubscribePresenceRequest = read("<Auto-Subscribe>T</Auto-Subscribe>");
+            assert_eq!(request.auto_subscribe, Some(true));
+            let request: ClientCapabilityRequest =
+                read("<CapabilityList><AcceptedCharSet>106</AcceptedCharSet></CapabilityList>");
+            assert_eq!(request.capability_list.charsets, [106]);
+        }
+    }
+
+    #[test]
+    fn a_service_request_without_functions_names_none() {
+        let request: ServiceRequest = read("<AllFunctionsRequest>T</AllFunctionsRequest>");
+        assert_eq!((request.functions, request.all_functions_request), (None, true));
+    }
+}

@@ -72,6 +72,12 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
+    /// Those that a version has, spelled as it has them.
+    pub fn standard() -> &'static Self {
+        static STANDARD: Namespaces = Namespaces { csp: None, trc: None };
+        &STANDARD
+    }
+
     fn see(place: &mut Option<Box<str>>, space: Space, seen: Option<&Namespace<'_>>, version: Version) {
         *place = seen.filter(|seen| **seen != Namespace::of(space, version)).map(|seen| seen.to_string().into());
     }

@@ -78,7 +78,9 @@ fn put_info(info: &MessageInfo, encoding: Option<ContentEncoding>, size: u32, wr
     if newest {
         info.content_name.put(Element::ContentName, writer);
     }
-    info.recipient.encode(Element::Recipient, writer);
+    if !info.recipient.is_empty() {
+        info.recipient.encode(Element::Recipient, writer);
+    }
     info.sender.put(Element::Sender, writer);
     info.date_time.put(Element::DateTime, writer);
     if newest {

@@ -112,7 +112,14 @@ fn decode_field(
     fields: &mut Vec<(Field, FieldValue)>,
     reader: &mut dyn Reader<'_>,
 ) -> Result<(), DecodeError> {
-    let row = field_of(element).and_then(|field| rows.iter().find(|row| row.field == field));
+    let row_of = |field: Field| rows.iter().find(|row| row.field == field);
+    let row = match field_of(element) {
+        // The state of a contact has one name in CommC and another in AddrPref; either is understood in both.
+        Some(field @ (Field::Status | Field::Cstatus)) => {
+            row_of(field).or_else(|| row_of(Field::Status)).or_else(|| row_of(Field::Cstatus))
+        }
+        field => field.and_then(row_of),
+    };
     let Some(row) = row else { return reader.skip() };
     let value = match row.kind {
         FieldKind::Struct { fields: inner_rows, .. } => {

@@ -1,0 +1,607 @@
+//! Primitives of all kinds of content, written in every version and encoding and read again. What a version does not
+//! have is taken out of the expectation, in one place for each type.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use bytes::Bytes;
+use imps_proto::csp::{
+    ClientCapabilityRequest, ClientCapabilityResponse, CreateAttributeListRequest, CreateListRequest, Disconnect,
+    GetAttributeListRequest, GetListResponse, GetMessageListResponse, GetSpInfoResponse, ListManageRequest,
+    ListManageResponse, LoginRequest, LoginResponse, Logo, NewMessage, PresenceNotificationRequest, SendMessageRequest,
+    ServiceRequest, StatusPrimitive, SubscribePresenceRequest,
+};
+use imps_proto::elements::{Message, SystemMessageResponse};
+use imps_proto::grammar::{Decode, Primitive};
+use imps_proto::wire::{self, Form, Limits, Tag, Token};
+use imps_types::element::{
+    AcceptedContentType, Bearer, CapabilityList, CirMethod, ClientType, Content, ContentEncoding, DeliveryMethod,
+    DetailedResult, DigestSchema, Font, Group, MessageInfo, NickEntry, OfflineHandling, OnlineHandling, Property,
+    Recipient, ResultInfo, ScreenName, Sender, User,
+};
+use imps_types::presence::{
+    ATTRIBUTES, Field, FieldKind, FieldRow, FieldValue, PresenceAttribute, PresenceInfo, PresenceSubList,
+};
+use imps_types::service_tree::{Function, FunctionSet};
+use imps_types::{Address, ClientId, DateTime, Secret, Status, Version};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// Writes and reads in every version and encoding.
+fn check<T: Primitive + Clone + PartialEq + std::fmt::Debug>(value: &T, in_version: impl Fn(&mut T, Version)) {
+    for version in Version::ALL {
+        let mut expected = value.clone();
+        in_version(&mut expected, version);
+        for form in [Form::Xml, Form::Wbxml] {
+            let mut writer = wire::writer(form, version, Vec::new());
+            value.write(writer.as_dyn());
+            let bytes = writer.finish();
+            let mut reader = wire::reader(form, &bytes, &Limits::default()).unwrap();
+            let reader = reader.as_dyn();
+            let Token::Start(start) = reader.next().unwrap() else { panic!("no start") };
+            assert_eq!(start.tag, Tag::Known(T::ELEMENT));
+            let again = T::decode(reader).unwrap_or_else(|error| panic!("{version} {form:?}: {error}: {value:?}"));
+            assert_eq!(again, expected, "{version} {form:?} {}", String::from_utf8_lossy(&bytes));
+            assert_eq!(reader.next().unwrap(), Token::Eof);
+        }
+    }
+}
+
+fn text() -> impl Strategy<Value = Box<str>> {
+    "([!-~\u{a1}-\u{2ff}]([ -~\u{e4}\u{20ac}\u{1f600}]{0,12}[!-~])?)?".prop_map(String::into_boxed_str)
+}
+
+fn address() -> impl Strategy<Value = Address> {
+    "(wv:)?[a-z+~/&]{1,8}(@[a-z.]{1,8})?".prop_map(|text| Address::new(&text))
+}
+
+fn client_id() -> impl Strategy<Value = ClientId> {
+    (option::of(text()), option::of(text())).prop_map(|(url, msisdn)| ClientId { url, msisdn })
+}
+
+fn user() -> impl Strategy<Value = User> {
+    (address(), option::of(text()), option::of(client_id()), option::of(text())).prop_map(
+        |(user_id, friendly_name, client_id, application_id)| User {
+            user_id,
+            friendly_name,
+            client_id,
+            application_id,
+        },
+    )
+}
+
+fn user_in(user: &mut User, version: Version) {
+    if version < Version::V1_3 {
+        user.friendly_name = None;
+    }
+    if version < Version::V1_3 || user.client_id.is_some() {
+        user.application_id = None;
+    }
+}
+
+/// Where 1.3 has UserIDList, only the address is left.
+fn listed_users_in(users: &mut Vec<User>, version: Version) {
+    for user in users {
+        user_in(user, version);
+        if version == Version::V1_3 {
+            *user = User::of(user.user_id.clone());
+        }
+    }
+}
+
+fn screen_name() -> impl Strategy<Value = ScreenName> {
+    (text(), address()).prop_map(|(name, group_id)| ScreenName { name, group_id })
+}
+
+fn group() -> impl Strategy<Value = Group> {
+    prop_oneof![address().prop_map(Group::Id), screen_name().prop_map(Group::ScreenName)]
+}
+
+fn property() -> impl Strategy<Value = Property> {
+    (text(), option::of(text())).prop_map(|(name, value)| Property { name, value })
+}
+
+fn nick() -> impl Strategy<Value = NickEntry> {
+    (option::of(text()), address()).prop_map(|(name, user_id)| NickEntry { name, user_id })
+}
+
+fn date() -> impl Strategy<Value = DateTime> {
+    (0_u64..4_000_000_000).prop_map(DateTime::from_unix)
+}
+
+fn status() -> impl Strategy<Value = Status> {
+    (100_u16..1000).prop_map(Status::new)
+}
+
+fn detailed() -> impl Strategy<Value = DetailedResult> {
+    let first = (status(), option::of(text()), vec(text(), 0..2), vec(address(), 0..3), vec(address(), 0..2));
+    let second = (vec(screen_name(), 0..2), vec(text(), 0..2), vec(address(), 0..2), vec(text(), 0..2));
+    (first, second).prop_map(|(first, (screen_names, message_ids, contact_lists, domains))| {
+        let (status, description, search_elements, user_ids, group_ids) = first;
+        DetailedResult {
+            status,
+            description,
+            search_elements,
+            user_ids,
+            group_ids,
+            screen_names,
+            message_ids,
+            contact_lists,
+            domains,
+        }
+    })
+}
+
+fn result() -> impl Strategy<Value = ResultInfo> {
+    (status(), option::of(text()), vec(detailed(), 0..3), option::of(any::<u32>()))
+        .prop_map(|(status, description, detailed, try_again)| ResultInfo { status, description, detailed, try_again })
+}
+
+fn result_in(result: &mut ResultInfo, version: Version) {
+    if version < Version::V1_3 {
+        result.try_again = None;
+    }
+    for one in &mut result.detailed {
+        if version < Version::V1_3 {
+            one.search_elements.clear();
+        }
+        if version < Version::V1_2 {
+            one.message_ids.clear();
+            one.contact_lists.clear();
+            one.domains.clear();
+        }
+    }
+}
+
+fn content_type() -> impl Strategy<Value = AcceptedContentType> {
+    (text(), option::of(any::<u32>()), option::of(select(vec!["N", "C", "R"])), option::of(any::<u32>())).prop_map(
+        |(content_type, rich_length, policy, policy_limit)| AcceptedContentType {
+            content_type,
+            rich_length,
+            policy: policy.map(Into::into),
+            policy_limit,
+        },
+    )
+}
+
+fn capabilities() -> impl Strategy<Value = CapabilityList> {
+    let number = || option::of(any::<u32>());
+    let words = (
+        option::of(select(ClientType::ALL)),
+        option::of(select(DeliveryMethod::ALL)),
+        vec(select(Bearer::ALL), 0..3),
+        vec(select(CirMethod::ALL), 0..4),
+        option::of(select(OnlineHandling::ALL)),
+        option::of(select(OfflineHandling::ALL)),
+        option::of(any::<bool>()),
+    );
+    let lists = (vec(any::<u32>(), 0..3), vec(content_type(), 0..3), vec(text(), 0..2), vec(text(), 0..2));
+    let lengths = (number(), number(), number(), number(), number(), number(), number());
+    let addresses =
+        (option::of(text()), option::of(text()), option::of(text()), option::of(text()), option::of(text()));
+    let ports = (number(), number(), number(), number(), number());
+    (words, lists, lengths, addresses, ports).prop_map(|(words, lists, lengths, addresses, ports)| CapabilityList {
+        client_type: words.0,
+        initial_delivery_method: words.1,
+        bearers: words.2,
+        cir_methods: words.3,
+        online_handling: words.4,
+        offline_handling: words.5,
+        any_content: words.6,
+        charsets: lists.0,
+        content_types: lists.1,
+        transfer_encodings: lists.2,
+        offline_bearers: lists.3,
+        content_length: lengths.0,
+        push_length: lengths.1,
+        pull_length: lengths.2,
+        text_content_length: lengths.3,
+        multi_trans: lengths.4,
+        multi_trans_per_message: lengths.5,
+        parser_size: lengths.6,
+        udp_address: addresses.0,
+        tcp_address: addresses.1,
+        cir_sms_address: addresses.2,
+        cir_url: addresses.3,
+        default_language: addresses.4,
+        udp_port: ports.0,
+        tcp_port: ports.1,
+        server_poll_min: ports.2,
+        session_priority: ports.3,
+        user_session_limit: ports.4,
+    })
+}
+
+/// What a client tells.
+fn wishes_in(list: &mut CapabilityList, version: Version) {
+    list.udp_address = None;
+    list.cir_sms_address = None;
+    list.cir_url = None;
+    list.user_session_limit = None;
+    if version > Version::V1_1 {
+        list.tcp_address = None;
+        list.tcp_port = None;
+    }
+    if version == Version::V1_3 {
+        list.content_length = None;
+        return;
+    }
+    list.push_length = None;
+    list.pull_length = None;
+    list.text_content_length = None;
+    list.multi_trans_per_message = None;
+    list.online_handling = None;
+    list.offline_handling = None;
+    list.offline_bearers.clear();
+    list.session_priority = None;
+    for one in &mut list.content_types {
+        *one = AcceptedContentType { content_type: one.content_type.clone(), ..AcceptedContentType::default() };
+    }
+}
+
+/// What the server decides.
+fn agreed_in(list: &mut CapabilityList, version: Version) {
+    if version == Version::V1_1 {
+        return wishes_in(list, version);
+    }
+    let all = list.clone();
+    if version == Version::V1_2 {
+        *list = CapabilityList {
+            bearers: all.bearers,
+            cir_methods: all.cir_methods,
+            tcp_address: all.tcp_address,
+            tcp_port: all.tcp_port,
+            server_poll_min: all.server_poll_min,
+            cir_url: all.cir_url,
+            ..CapabilityList::default()
+        };
+        return;
+    }
+    list.client_type = None;
+    list.initial_delivery_method = None;
+    list.charsets.clear();
+    list.content_length = None;
+    list.parser_size = None;
+    list.default_language = None;
+}
+
+fn functions() -> impl Strategy<Value = FunctionSet> {
+    any::<u128>().prop_map(|bits| {
+        let marks: FunctionSet = [Function::Mf, Function::Mp, Function::Mm, Function::Mg].into_iter().collect();
+        FunctionSet::leaves(Version::V1_3, false).and(FunctionSet::from_bits(bits)).without(marks)
+    })
+}
+
+/// A tree is read in the version of its message, and these have no envelope to tell it, so they are read as 1.2. What is
+/// compared are the functions that both versions have.
+fn common(set: FunctionSet, version: Version) -> FunctionSet {
+    let marks: FunctionSet = [Function::Mf, Function::Mp, Function::Mm, Function::Mg].into_iter().collect();
+    let known = FunctionSet::leaves(version, false).and(FunctionSet::leaves(Version::V1_2, false));
+    set.and(known).without(marks)
+}
+
+fn font() -> impl Strategy<Value = Font> {
+    (option::of(text()), vec(text(), 0..3), option::of(text())).prop_map(|(size, styles, color)| Font {
+        size,
+        styles,
+        color,
+    })
+}
+
+fn info() -> impl Strategy<Value = MessageInfo> {
+    let recipient = (vec(user(), 0..3), vec(group(), 0..2), vec(address(), 0..2))
+        .prop_map(|(users, groups, contact_lists)| Recipient { users, groups, contact_lists });
+    let sender = prop_oneof![user().prop_map(Sender::User), group().prop_map(Sender::Group)];
+    let first = (option::of(text()), option::of(text()), option::of(text()), option::of(select(ContentEncoding::ALL)));
+    let second = (any::<u32>(), option::of(text()), recipient, option::of(sender));
+    let third = (option::of(date()), option::of(font()), option::of(any::<u32>()));
+    (first, second, third).prop_map(|(first, second, third)| MessageInfo {
+        message_id: first.0,
+        message_uri: first.1,
+        content_type: first.2,
+        content_encoding: first.3,
+        content_size: second.0,
+        content_name: second.1,
+        recipient: second.2,
+        sender: second.3,
+        date_time: third.0,
+        font: third.1,
+        validity: third.2,
+    })
+}
+
+fn info_in(info: &mut MessageInfo, version: Version) {
+    if version < Version::V1_3 {
+        info.content_name = None;
+        info.font = None;
+    }
+    info.recipient.users.iter_mut().for_each(|user| user_in(user, version));
+    if let Some(Sender::User(user)) = &mut info.sender {
+        user_in(user, version);
+    }
+}
+
+fn content() -> impl Strategy<Value = Content> {
+    let plain = "[ -~\n\t\u{e4}\u{20ac}\u{1f600}]{0,40}";
+    prop_oneof![
+        plain.prop_map(|text| Content::text(&text)),
+        vec(any::<u8>(), 0..60).prop_map(|data| Content { data: Bytes::from(data), binary: true }),
+    ]
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    (info(), option::of(content())).prop_map(|(mut info, content)| {
+        if let Some(content) = &content {
+            info.content_size = content.data.len() as u32;
+            let as_text = info.content_encoding.map(|_| ContentEncoding::None);
+            info.content_encoding = if content.binary { Some(ContentEncoding::Base64) } else { as_text };
+        }
+        Message { info, content }
+    })
+}
+
+fn word_of(kind: FieldKind) -> BoxedStrategy<Box<str>> {
+    match kind {
+        FieldKind::Boolean => select(vec!["T", "F"]).prop_map(Into::into).boxed(),
+        FieldKind::Integer => any::<u32>().prop_map(|number| number.to_string().into()).boxed(),
+        FieldKind::Words(words) => select(words).prop_map(Into::into).boxed(),
+        _ => text().boxed(),
+    }
+}
+
+/// Fields in the order of their rows.
+fn fields(rows: &'static [FieldRow]) -> BoxedStrategy<Vec<(Field, FieldValue)>> {
+    let each: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            let field = row.field;
+            match row.kind {
+                FieldKind::Struct { fields: inner, repeats } => {
+                    let most = if repeats { 3 } else { 2 };
+                    vec(fields(inner).prop_map(move |inner| (field, FieldValue::Struct(inner))), 0..most).boxed()
+                }
+                kind => vec(word_of(kind).prop_map(move |word| (field, FieldValue::Text(word))), 0..2).boxed(),
+            }
+        })
+        .collect();
+    each.prop_map(|fields| fields.into_iter().flatten().collect()).boxed()
+}
+
+fn sub_list() -> impl Strategy<Value = PresenceSubList> {
+    let one = select(ATTRIBUTES).prop_flat_map(|row| {
+        (option::of(any::<bool>()), fields(row.fields), option::of(client_id())).prop_map(
+            move |(qualifier, fields, client_id)| PresenceAttribute {
+                attribute: row.attribute,
+                qualifier,
+                fields,
+                client_id,
+            },
+        )
+    });
+    vec(one, 0..5).prop_map(|attributes| {
+        let mut list = PresenceSubList { attributes };
+        list.sort();
+        list
+    })
+}
+
+fn presence() -> impl Strategy<Value = PresenceInfo> {
+    let flags = (option::of(any::<bool>()), option::of(any::<bool>()));
+    (option::of(address()), option::of(address()), flags, vec(sub_list(), 0..2)).prop_map(
+        |(user_id, contact_list, (user_notify, contact_list_notify), lists)| PresenceInfo {
+            user_id,
+            contact_list,
+            user_notify,
+            contact_list_notify,
+            lists,
+        },
+    )
+}
+
+fn presence_in(presence: &mut PresenceInfo, version: Version) {
+    if version < Version::V1_3 {
+        presence.user_notify = None;
+        presence.contact_list_notify = None;
+    }
+    presence.lists.iter_mut().for_each(|list| *list = list.for_version(version));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn login(
+        who in (option::of(address()), option::of(client_id()), option::of(text())),
+        proof in (option::of(text()), option::of(text()), vec(select(DigestSchema::ALL), 0..4)),
+        session in (option::of(text()), option::of(any::<u32>()), option::of(text())),
+        system_message_responses in vec(
+            (text(), option::of(text()), option::of(text())).prop_map(|(id, option, key)| SystemMessageResponse {
+                system_message_id: id, chosen_option_id: option, verification_key: key,
+            }), 0..2),
+        capability_list in option::of(capabilities()),
+    ) {
+        let request = LoginRequest {
+            user_id: who.0, client_id: who.1, application_id: who.2,
+            password: proof.0.map(Secret::new), digest_bytes: proof.1, digest_schemas: proof.2,
+            session_id: session.0, time_to_live: session.1, session_cookie: session.2,
+            system_message_responses, functions: None, capability_list: capability_list.map(Box::new),
+        };
+        check(&request, |request, version| {
+            if version < Version::V1_3 {
+                request.application_id = None;
+                request.session_id = None;
+                request.system_message_responses.clear();
+                request.capability_list = None;
+            }
+            if let Some(list) = &mut request.capability_list {
+                wishes_in(list, version);
+            }
+        });
+    }
+
+    #[test]
+    fn login_response(
+        who in (option::of(address()), option::of(client_id()), option::of(text())),
+        result in result(),
+        proof in (option::of(text()), option::of(select(DigestSchema::ALL)), option::of(text())),
+        rest in (option::of(any::<u32>()), option::of(any::<bool>()), option::of(capabilities())),
+    ) {
+        let response = LoginResponse {
+            user_id: who.0, client_id: who.1, password: who.2.map(Secret::new), result,
+            nonce: proof.0, digest_schema: proof.1, session_id: proof.2,
+            keep_alive_time: rest.0, capability_request: rest.1, functions: None,
+            agreed_capability_list: rest.2.map(Box::new),
+        };
+        check(&response, |response, version| {
+            result_in(&mut response.result, version);
+            if version < Version::V1_3 {
+                response.user_id = None;
+                response.password = None;
+                response.agreed_capability_list = None;
+            }
+            if let Some(list) = &mut response.agreed_capability_list {
+                agreed_in(list, version);
+            }
+        });
+    }
+
+    #[test]
+    fn capability(client_id in option::of(client_id()), list in capabilities()) {
+        let request = ClientCapabilityRequest { client_id: client_id.clone(), capability_list: Box::new(list.clone()) };
+        check(&request, |request, version| {
+            wishes_in(&mut request.capability_list, version);
+            request.client_id.take_if(|_| version > Version::V1_1);
+        });
+        let response = ClientCapabilityResponse { client_id, capability_list: Some(Box::new(list)) };
+        check(&response, |response, version| {
+            agreed_in(response.capability_list.as_mut().unwrap(), version);
+            response.client_id.take_if(|_| version > Version::V1_1);
+        });
+    }
+
+    #[test]
+    fn service(client_id in option::of(client_id()), functions in functions(), all in any::<bool>()) {
+        for version in Version::ALL {
+            let functions = common(functions, version);
+            let request = ServiceRequest {
+                client_id: client_id.clone(), functions: Some(functions), all_functions_request: all,
+            };
+            for form in [Form::Xml, Form::Wbxml] {
+                let mut writer = wire::writer(form, version, Vec::new());
+                request.write(writer.as_dyn());
+                let bytes = writer.finish();
+                let mut reader = wire::reader(form, &bytes, &Limits::default()).unwrap();
+                reader.as_dyn().next().unwrap();
+                let again = ServiceRequest::decode(reader.as_dyn()).unwrap();
+                let read = common(again.functions.unwrap(), version);
+                prop_assert_eq!(read, functions, "{} {:?}", version, form);
+                prop_assert_eq!(again.client_id, request.client_id.clone().filter(|_| version == Version::V1_1));
+                prop_assert_eq!(again.all_functions_request, all);
+            }
+        }
+    }
+
+    #[test]
+    fn send_message(delivery_report in any::<bool>(), message in message()) {
+        let in_version = |message: &mut Message, version| info_in(&mut message.info, version);
+        check(&NewMessage { message: message.clone() }, |new, version| in_version(&mut new.message, version));
+        let request = SendMessageRequest { delivery_report, message };
+        check(&request, |request, version| in_version(&mut request.message, version));
+    }
+
+    #[test]
+    fn get_message_list(messages in vec(info(), 0..3), message_total_count in option::of(any::<u32>())) {
+        check(&GetMessageListResponse { messages, message_total_count }, |response, version| {
+            response.messages.iter_mut().for_each(|info| info_in(info, version));
+            response.message_total_count.take_if(|_| version < Version::V1_3);
+        });
+    }
+
+    #[test]
+    fn get_sp_info(client_id in option::of(client_id()), name in text(), logo in option::of((text(), content()))) {
+        let logo = logo.map(|content| Logo { content });
+        check(&GetSpInfoResponse { client_id, name, logo, description: None, url: None }, |_, _| {});
+    }
+
+    #[test]
+    fn presence_notification(presence in vec(presence(), 0..3)) {
+        check(&PresenceNotificationRequest { presence }, |request, version| {
+            request.presence.iter_mut().for_each(|presence| presence_in(presence, version));
+        });
+    }
+
+    #[test]
+    fn attribute_lists(
+        presence_sub_list in sub_list(),
+        user_ids in vec(address(), 0..3),
+        contact_lists in vec(address(), 0..3),
+        default_list in any::<bool>(),
+        notify in [option::of(any::<bool>()), option::of(any::<bool>()), option::of(any::<bool>())],
+        users in vec(user(), 0..3),
+    ) {
+        let [default_notify, user_notify, contact_list_notify] = notify;
+        let request = CreateAttributeListRequest {
+            presence_sub_list, user_ids, contact_lists: contact_lists.clone(), default_list,
+            default_notify, user_notify, contact_list_notify,
+        };
+        check(&request, |request, version| {
+            request.presence_sub_list = request.presence_sub_list.for_version(version);
+            if version < Version::V1_3 {
+                request.default_notify = None;
+                request.user_notify = None;
+                request.contact_list_notify = None;
+            }
+        });
+        let request = GetAttributeListRequest { default_list, contact_lists, users };
+        check(&request, |request, version| listed_users_in(&mut request.users, version));
+    }
+
+    #[test]
+    fn subscribe(
+        users in vec(user(), 0..3),
+        contact_lists in vec(address(), 0..3),
+        presence_sub_list in option::of(sub_list()),
+        auto_subscribe in option::of(any::<bool>()),
+    ) {
+        let request = SubscribePresenceRequest { users, contact_lists, presence_sub_list, auto_subscribe };
+        check(&request, |request, version| {
+            listed_users_in(&mut request.users, version);
+            request.presence_sub_list = request.presence_sub_list.as_ref().map(|list| list.for_version(version));
+            request.auto_subscribe.take_if(|_| version < Version::V1_2);
+        });
+    }
+
+    #[test]
+    fn contact_lists(
+        contact_list in address(),
+        lists in vec(address(), 0..3),
+        add in vec(nick(), 0..3),
+        remove_nick_list in vec(address(), 0..3),
+        properties in vec(property(), 0..3),
+        flags in (option::of(any::<bool>()), option::of(any::<bool>())),
+        result in result(),
+    ) {
+        let response = GetListResponse { contact_lists: lists, default_contact_list: Some(contact_list.clone()) };
+        check(&response, |_, _| {});
+        let create = CreateListRequest {
+            contact_list: contact_list.clone(), nick_list: add.clone(), properties: properties.clone(),
+        };
+        check(&create, |_, _| {});
+        let manage = ListManageRequest {
+            contact_list, add_nick_list: add.clone(), remove_nick_list, properties: properties.clone(),
+            receive_list: flags.0, authorize_and_grant: flags.1,
+        };
+        check(&manage, |request, version| {
+            request.receive_list.take_if(|_| version < Version::V1_2);
+            request.authorize_and_grant.take_if(|_| version < Version::V1_3);
+        });
+        let response = ListManageResponse { result, nick_list: Some(add), properties };
+        check(&response, |response, version| result_in(&mut response.result, version));
+    }
+
+    #[test]
+    fn outcomes(result in result(), client_id in option::of(client_id())) {
+        check(&Disconnect { result: result.clone() }, |it, version| result_in(&mut it.result, version));
+        check(&StatusPrimitive { result, client_id }, |it, version| result_in(&mut it.result, version));
+    }
+}
