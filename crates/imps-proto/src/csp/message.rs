@@ -209,13 +209,15 @@ impl<'r, 'a> Envelope<'r, 'a> {
 
     fn read_descriptor(&mut self) -> Result<(), DecodeError> {
         self.has_descriptor = true;
+        let mut kind = None;
         while let Some(element) = next_child(self.reader)? {
             match element {
-                Element::SessionType => self.is_inband = self.reader.text()?.eq_ignore_ascii_case("Inband"),
+                Element::SessionType => kind = Some(self.reader.text()?.eq_ignore_ascii_case("Inband")),
                 Element::SessionId => self.session_id = Some(self.reader.text()?).filter(|id| !id.is_empty()),
                 _ => self.reader.skip()?,
             }
         }
+        self.is_inband = kind.unwrap_or(self.session_id.is_some());
         Ok(())
     }
 
@@ -404,7 +406,7 @@ impl<'r, 'a> Envelope<'r, 'a> {
         self.is_unsupported
     }
 
-    /// Whether it belongs to a session: it says so, or at least names one.
+    /// Whether it belongs to a session: it says so, or says nothing and names one.
     pub fn is_inband(&self) -> bool {
         self.is_inband
     }
