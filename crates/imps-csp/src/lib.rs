@@ -1,1 +1,60 @@
-//! imps-csp.
+//! The Client-Server Protocol's face: bytes of phones in, bytes for phones out.
+//!
+//! Invariant: what a request *does* is decided in `imps-service`; here it is only translated.
+//! Invariant: whatever comes in, something goes out: nothing here panics or hangs.
+
+mod answer;
+mod events;
+mod form;
+mod link;
+mod transactions;
+pub mod transport;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use answer::{Answer, Exchange};
+use imps_proto::wire::Limits;
+use imps_service::Services;
+
+/// Settings of the face.
+#[derive(Clone, Debug)]
+pub struct CspConfig {
+    /// What one message may cost.
+    pub limits: Limits,
+    /// When a transaction of the server that was not acknowledged is sent again.
+    pub redeliver_after: Duration,
+    /// How often; messages until they are acknowledged or their validity ends.
+    pub redeliveries: u32,
+    /// Transactions of the server that are open at once with a client that did not say how many it takes.
+    pub open_max: u32,
+}
+
+impl Default for CspConfig {
+    fn default() -> Self {
+        Self { limits: Limits::default(), redeliver_after: Duration::from_secs(60), redeliveries: 3, open_max: 8 }
+    }
+}
+
+/// CSP over any transport.
+pub struct Csp {
+    services: Arc<Services>,
+    config: CspConfig,
+}
+
+impl Csp {
+    /// A face of these services.
+    pub fn new(services: Arc<Services>, config: CspConfig) -> Arc<Self> {
+        Arc::new(Self { services, config })
+    }
+
+    /// The services.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &CspConfig {
+        &self.config
+    }
+}

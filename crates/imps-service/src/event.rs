@@ -1,5 +1,6 @@
 //! What can happen to a client: the events that wait in its outbox until it fetches them.
 
+use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -54,8 +55,8 @@ pub struct PresenceSnapshot {
     pub user: UserId,
     /// The attributes, in order.
     pub list: PresenceSubList,
-    /// What faces made of it: octets for each version and form, kept for the next watcher. The index is the face's.
-    pub kept: [OnceLock<Bytes>; 8],
+    /// What a face made of it, for each version and form, kept for the next watcher. The index is the face's.
+    pub kept: [OnceLock<Box<dyn Any + Send + Sync>>; 8],
 }
 
 impl PresenceSnapshot {

@@ -236,7 +236,8 @@ mod tests {
         let (mut reader, _) = RecordReader::new(&[1, 0xff, 0xff, 0xff, 0xff, 0x7f], 1).unwrap();
         assert!(reader.clone().bytes().is_err());
         assert!(reader.list(|reader| reader.number()).is_err());
-        let (mut reader, _) = RecordReader::new(&[1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 1).unwrap();
+        let (mut reader, _) =
+            RecordReader::new(&[1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], 1).unwrap();
         assert!(reader.number().is_err());
     }
 }

@@ -166,9 +166,7 @@ impl Future for Commit {
         match &mut self.0 {
             // Asked again after the answer there is nothing more to say, so it says that it does not know.
             Progress::Done(result) => Poll::Ready(result.take().unwrap_or(Err(StoreError::Unknown))),
-            Progress::Queued(answer) => {
-                answer.poll_unpin(cx).map(|answer| answer.unwrap_or(Err(StoreError::Unknown)))
-            }
+            Progress::Queued(answer) => answer.poll_unpin(cx).map(|answer| answer.unwrap_or(Err(StoreError::Unknown))),
             Progress::Applying(applying) => applying.poll_unpin(cx),
         }
     }

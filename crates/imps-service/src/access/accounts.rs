@@ -93,11 +93,7 @@ impl Access<'_> {
         Ok((Some(password::seal(&self.guard.key, user, &clear)?), Some(clear)))
     }
 
-    async fn change_account(
-        &self,
-        user: &UserId,
-        change: impl FnOnce(&mut Account),
-    ) -> Result<Arc<UserState>, Error> {
+    async fn change_account(&self, user: &UserId, change: impl FnOnce(&mut Account)) -> Result<Arc<UserState>, Error> {
         let state = self.user(user).await?;
         {
             let _change = state.change.lock().await;

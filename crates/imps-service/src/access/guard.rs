@@ -64,7 +64,14 @@ impl LoginGuard {
     }
 
     /// Keeps a nonce for its second step.
-    pub(super) fn keep_nonce(&self, owner: NonceOwner, text: &str, schema: DigestSchema, now: Timestamp, life: Duration) {
+    pub(super) fn keep_nonce(
+        &self,
+        owner: NonceOwner,
+        text: &str,
+        schema: DigestSchema,
+        now: Timestamp,
+        life: Duration,
+    ) {
         let mut nonces = self.nonces.lock();
         let nonces = &mut *nonces;
         while let Some((until, owner)) = nonces.order.front() {

@@ -57,8 +57,7 @@ pub(super) fn hash(password: &str) -> Result<Box<str>, Error> {
 
 /// Whether the password fits the hash.
 pub(super) fn verify(password: &str, hash: &str) -> bool {
-    PasswordHash::new(hash)
-        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+    PasswordHash::new(hash).is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
 /// Seals a phone password under the key of the server, bound to its user.

@@ -86,7 +86,8 @@ impl Im<'_> {
     /// wanted, is committed with the deletion.
     pub(super) async fn settle(&self, message: &Message, outcome: Status) -> Result<bool, Error> {
         let sequence = message.id.sequence();
-        let shared = IndexRow { is_message: true, size: message.content.len() as u64, expires: message.expires, shared: true };
+        let shared =
+            IndexRow { is_message: true, size: message.content.len() as u64, expires: message.expires, shared: true };
         let index = self.store.get_one(Space::MessageIndex, index_key(&message.recipient, sequence));
         // Whether it is still there matters only where two clients may answer, or a report would be doubled.
         let several = self.users.loaded(&message.recipient).is_some_and(|user| user.lock().sessions.len() > 1);

@@ -15,8 +15,8 @@ mod repeat;
 mod send;
 mod sequence;
 
-pub(crate) use repeat::SentRing;
 pub use fetch::WaitingMessage;
+pub(crate) use repeat::SentRing;
 pub use repeat::{Once, Sent};
 pub use send::OutgoingMessage;
 pub(crate) use sequence::Sequence;

@@ -261,8 +261,8 @@ fn write_user(writer: &mut RecordWriter, user: &User) {
 
 fn read_user(reader: &mut RecordReader<'_>) -> Result<User, RecordError> {
     let (user_id, friendly_name) = (Address::new(reader.text()?), reader.optional_text()?);
-    let client_id = reader
-        .option(|reader| Ok(ClientId { url: reader.optional_text()?, msisdn: reader.optional_text()? }))?;
+    let client_id =
+        reader.option(|reader| Ok(ClientId { url: reader.optional_text()?, msisdn: reader.optional_text()? }))?;
     Ok(User { user_id, friendly_name, client_id, application_id: reader.optional_text()? })
 }
 
@@ -295,11 +295,7 @@ impl Im<'_> {
     }
 
     /// The bodies of several numbers of one user, each in its place.
-    pub(super) async fn load_all(
-        &self,
-        recipient: &UserId,
-        sequences: &[u64],
-    ) -> Result<Vec<Option<Waiting>>, Error> {
+    pub(super) async fn load_all(&self, recipient: &UserId, sequences: &[u64]) -> Result<Vec<Option<Waiting>>, Error> {
         let keys: Vec<Key> = sequences.iter().map(|sequence| body_key(*sequence, recipient)).collect();
         let records = self.store.get(Space::Messages, &keys).await?;
         let mut found = Vec::with_capacity(records.len());
@@ -419,7 +415,9 @@ mod tests {
     fn keys_are_taken_apart_again() {
         let bob = UserId::from_canonical("wv:bob@a.example");
         assert_eq!(index_sequence(&index_key(&bob, 77)), Some(77));
-        assert!(index_range(&bob).contains(&index_key(&bob, 0)) && index_range(&bob).contains(&index_key(&bob, u64::MAX)));
+        assert!(
+            index_range(&bob).contains(&index_key(&bob, 0)) && index_range(&bob).contains(&index_key(&bob, u64::MAX))
+        );
         let longer = UserId::from_canonical("wv:bob@a.example.org");
         assert!(!index_range(&bob).contains(&index_key(&longer, 1)));
         assert_eq!(expiry_parts(&expiry_key(Timestamp(5), 6, &bob)), Some((6, bob.clone())));

@@ -164,7 +164,8 @@ impl Im<'_> {
             let rows = self.store.scan(Space::Transactions, range.clone(), Order::Forwards, 1000).await?;
             let Some(last) = rows.last().map(|row| row.key.clone()) else { return Ok(()) };
             for row in &rows {
-                let (Some(sequence), Ok((session, once, result))) = (row.key.read().u64(), read_repeat(&row.value)) else {
+                let (Some(sequence), Ok((session, once, result))) = (row.key.read().u64(), read_repeat(&row.value))
+                else {
                     continue;
                 };
                 if let Some(session) = self.sessions.find(&session) {

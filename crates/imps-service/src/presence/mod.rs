@@ -14,6 +14,8 @@ mod manage;
 mod outcomes;
 mod state;
 mod subscription;
+#[cfg(test)]
+mod tests;
 mod update;
 mod values;
 

@@ -55,7 +55,8 @@ impl Outcomes {
     }
 
     /// 200, 201, or why nothing went well.
-    pub(super) fn done(self) -> ResultInfo {
+    pub(super) fn done(mut self) -> ResultInfo {
+        self.detailed.sort_by_key(|one| one.status);
         ResultInfo::partial(self.any, self.detailed)
     }
 }

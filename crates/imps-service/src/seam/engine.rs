@@ -228,9 +228,8 @@ impl Batch {
 
     /// About how much memory it holds while it waits.
     pub fn bytes(&self) -> usize {
-        let range = |range: &KeyRange| {
-            range.start.as_bytes().len() + range.end.as_ref().map_or(0, |end| end.as_bytes().len())
-        };
+        let range =
+            |range: &KeyRange| range.start.as_bytes().len() + range.end.as_ref().map_or(0, |end| end.as_bytes().len());
         let writes = self.writes.iter().map(|write| match write {
             Write::Put { key, value, .. } => key.as_bytes().len() + value.len(),
             Write::Delete { key, .. } => key.as_bytes().len(),

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rustc_hash::FxBuildHasher;
 use std::collections::VecDeque;
 use tokio::sync::oneshot;
@@ -157,6 +157,8 @@ enum Committer {
     Asleep,
     /// It sleeps until it is woken or the merged writes are due.
     Dozing,
+    /// It waits a moment for so many batches.
+    Gathering(usize),
 }
 
 #[derive(Debug)]
@@ -167,6 +169,8 @@ struct State {
     pushed: u64,
     taken: u64,
     committer: Committer,
+    /// How many batches the last group had, and how long its commit took.
+    last: (usize, Duration),
     closed: bool,
 }
 
@@ -189,6 +193,7 @@ impl CommitQueue {
             pushed: 0,
             taken: 0,
             committer: Committer::Awake,
+            last: (0, Duration::ZERO),
             closed: false,
         };
         Self { state: Mutex::new(state), arrived: Condvar::new(), bounds, counters: Counters::default() }
@@ -212,7 +217,14 @@ impl CommitQueue {
         state.bytes += bytes;
         state.pushed += 1;
         state.waiting.push_back(Waiting { batch, bytes, answer });
-        let sleeps = std::mem::replace(&mut state.committer, Committer::Awake) != Committer::Awake;
+        let sleeps = match state.committer {
+            Committer::Awake => false,
+            Committer::Asleep | Committer::Dozing => true,
+            Committer::Gathering(enough) => state.waiting.len() >= enough,
+        };
+        if sleeps {
+            state.committer = Committer::Awake;
+        }
         drop(state);
         if sleeps {
             self.arrived.notify_one();
@@ -288,6 +300,7 @@ impl CommitQueue {
                 }
             }
         }
+        self.gather(&mut state);
         state.committer = Committer::Awake;
         group.first = state.taken;
         let mut bytes = 0;
@@ -307,9 +320,22 @@ impl CommitQueue {
         !group.is_empty()
     }
 
+    /// Those who were just answered are about to come back, all together. Committing the first of them alone would make
+    /// the others wait for it, and cost a second sync.
+    fn gather(&self, state: &mut MutexGuard<'_, State>) {
+        let (batches, took) = state.last;
+        let enough = batches - batches / 4;
+        if batches < 8 || state.waiting.len() >= enough || state.closed {
+            return;
+        }
+        state.committer = Committer::Gathering(enough);
+        self.arrived.wait_for(state, took / 4);
+    }
+
     /// For the committer: answers every batch of the group and empties it. `outcome` has a result for each batch, in
     /// their order, or the error that all of them met; the merged writes of a group that failed wait again.
     pub fn answer(&self, group: &mut Group, outcome: Result<Vec<Result<(), StoreError>>, StoreError>, took: Duration) {
+        self.state.lock().last = (group.waiting.len(), took);
         match outcome {
             Ok(results) => {
                 self.counters.commit(took);

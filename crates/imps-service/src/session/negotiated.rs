@@ -83,7 +83,9 @@ impl Negotiated {
 
     /// Whether content of this type and size is pushed to the client; if not, it is told and fetches.
     pub fn takes_pushed(&self, content_type: &str, size: usize) -> bool {
-        self.delivery == DeliveryMethod::Push && size as u64 <= u64::from(self.push_length) && self.accepts(content_type)
+        self.delivery == DeliveryMethod::Push
+            && size as u64 <= u64::from(self.push_length)
+            && self.accepts(content_type)
     }
 
     /// Whether the client can show this type at all.
@@ -99,9 +101,9 @@ impl Negotiated {
                 let one = bare(one);
                 one == wanted
                     || one == "*/*"
-                    || one.strip_suffix("/*").is_some_and(|class| {
-                        wanted.strip_prefix(class).is_some_and(|rest| rest.starts_with('/'))
-                    })
+                    || one
+                        .strip_suffix("/*")
+                        .is_some_and(|class| wanted.strip_prefix(class).is_some_and(|rest| rest.starts_with('/')))
             })
     }
 

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use imps_types::element::ResultInfo;
 use imps_types::SessionId;
+use imps_types::element::ResultInfo;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 

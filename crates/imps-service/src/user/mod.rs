@@ -140,7 +140,8 @@ impl Services {
         let attribute_lists = AttributeLists::load(self, id).await?;
         let presence = PresenceState::load(self, id).await?;
         let slot = Slot::of(id.as_str());
-        let inner = UserInner { account, lists, attribute_lists, presence, sessions: Vec::new(), waiting: None, used: now };
+        let inner =
+            UserInner { account, lists, attribute_lists, presence, sessions: Vec::new(), waiting: None, used: now };
         let state = UserState { id: id.clone(), slot, change: tokio::sync::Mutex::default(), inner: Mutex::new(inner) };
         // Whoever was faster wins: there is one state of a user.
         Ok(self.users.insert(Arc::new(state)))

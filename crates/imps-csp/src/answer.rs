@@ -1,0 +1,517 @@
+//! Bytes in, bytes out: the envelope, the session, the transactions in it (CSP 3, 15.1).
+
+use std::hash::Hasher;
+use std::net::IpAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use imps_proto::csp::catalogue::{self, Request, Response, Row};
+use imps_proto::csp::message::{is_recoverable, refusal};
+use imps_proto::csp::{
+    Disconnect, Envelope, MessageWriter, Mode, Namespaces, Shape, StatusPrimitive, VersionDiscoveryResponse,
+};
+use imps_proto::grammar::Primitive;
+use imps_proto::wire::{self, DecodeError, Form, Writer};
+use imps_service::event::Event;
+use imps_service::{Error, Session};
+use imps_types::element::ResultInfo;
+use imps_types::{Status, TransactionId, Version};
+use tracing::Instrument;
+
+use crate::Csp;
+use crate::events::write_event;
+use crate::form::form_of;
+use crate::link::{ClientLink, Open, transaction_text};
+use crate::transactions::{Cx, Reply, dispatch};
+
+/// A message as a transport received it.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange<'a> {
+    /// The message.
+    pub body: &'a Bytes,
+    /// What the transport says it is.
+    pub content_type: Option<&'a str>,
+    /// Where it comes from.
+    pub peer: Option<IpAddr>,
+}
+
+/// What goes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A message: HTTP 200, with the content type of the request.
+    Message(Vec<u8>),
+    /// Nothing to send: HTTP 200 with an empty body.
+    Nothing,
+    /// It was no CSP that could be answered: an HTTP status, and what was wrong.
+    NoCsp(u16, String),
+}
+
+/// A transaction as it was read.
+struct Incoming {
+    mode: Mode,
+    id: TransactionId,
+    content: Content,
+}
+
+enum Content {
+    Request(Box<Request>),
+    Answer(Option<catalogue::Answer>),
+    Bad(ResultInfo),
+}
+
+/// A message as it was read.
+struct Received {
+    form: Form,
+    version: Version,
+    tells_version: bool,
+    is_unsupported: bool,
+    namespaces: Namespaces,
+    shape: Shape,
+    session_id: Option<Box<str>>,
+    transactions: Vec<Incoming>,
+    /// A hash over the whole message.
+    hash: u64,
+}
+
+/// Transactions that one message may hold.
+const TRANSACTIONS_MAX: usize = 64;
+
+/// What the answer's transactions are.
+enum Outgoing {
+    Response(TransactionId, Response),
+    Event(Open),
+    Last(Disconnect),
+}
+
+impl Csp {
+    /// Answers one message.
+    pub async fn answer(&self, exchange: Exchange<'_>) -> Answer {
+        self.services.metrics.requests.up();
+        let received = match self.read(exchange) {
+            Ok(received) => received,
+            Err(refused) => {
+                self.services.metrics.malformed.up();
+                return refused;
+            }
+        };
+        if received.is_unsupported {
+            let text = ResultInfo::of(Status::VERSION_NOT_SUPPORTED);
+            return self.refuse_all(&received, &text);
+        }
+        match &received.session_id {
+            Some(id) => match self.services.access().session(id) {
+                Ok(session) => self.inband(&received, &session, exchange.peer).await,
+                Err(error) => self.without_session(&received, id, &error),
+            },
+            None => self.outband(&received, exchange.peer).await,
+        }
+    }
+
+    /// Reads a message to its end, before anything in it is carried out.
+    fn read(&self, exchange: Exchange<'_>) -> Result<Received, Answer> {
+        let no_csp = |error: DecodeError| Answer::NoCsp(400, format!("this is no CSP message: {error}"));
+        let Some(form) = form_of(exchange.content_type, exchange.body) else {
+            return Err(Answer::NoCsp(415, "CSP is spoken here, in XML or WBXML".to_owned()));
+        };
+        let text = wire::utf8(form, exchange.body).map_err(no_csp)?;
+        let mut reader = wire::reader(form, &text, &self.config.limits).map_err(no_csp)?;
+        let mut envelope = Envelope::open(reader.as_dyn()).map_err(no_csp)?;
+        let mut transactions = Vec::with_capacity(1);
+        let mut broken = None;
+        loop {
+            let head = match envelope.next_transaction() {
+                Ok(Some(head)) => head,
+                Ok(None) => break,
+                Err(error) => {
+                    // A transaction without a head cannot be answered by itself.
+                    broken = Some(error);
+                    if is_recoverable(&error) && transactions.len() < TRANSACTIONS_MAX {
+                        continue;
+                    }
+                    break;
+                }
+            };
+            if transactions.len() >= TRANSACTIONS_MAX {
+                break;
+            }
+            let content = if head.is_answer() {
+                envelope.read_answer().map(Content::Answer)
+            } else {
+                envelope.read_request().map(|request| Content::Request(Box::new(request)))
+            };
+            let (mode, id) = (head.mode, head.transaction_id);
+            match content {
+                Ok(content) => transactions.push(Incoming { mode, id, content }),
+                Err(error) => {
+                    transactions.push(Incoming { mode, id, content: Content::Bad(refusal(&error)) });
+                    if !is_recoverable(&error) {
+                        break;
+                    }
+                }
+            }
+        }
+        if let Some(error) = broken {
+            if transactions.is_empty() {
+                return Err(no_csp(error));
+            }
+            // The rest is damaged: nothing of it is carried out, since nobody knows what the whole was to be.
+            for one in &mut transactions {
+                one.content = Content::Bad(refusal(&error));
+            }
+        }
+        let mut hasher = rustc_hash::FxHasher::default();
+        hasher.write(exchange.body);
+        Ok(Received {
+            form,
+            version: envelope.version(),
+            tells_version: envelope.tells_version(),
+            is_unsupported: envelope.is_unsupported(),
+            namespaces: envelope.namespaces(),
+            shape: envelope.shape(),
+            session_id: envelope.session_id().map(Into::into),
+            transactions,
+            hash: hasher.finish(),
+        })
+    }
+
+    /// The same refusal for every request of a message.
+    fn refuse_all(&self, received: &Received, result: &ResultInfo) -> Answer {
+        let refuse = |one: &Incoming| match one.mode {
+            Mode::Request => {
+                Some(Outgoing::Response(one.id.clone(), Response::Status(StatusPrimitive::new(result.clone()))))
+            }
+            Mode::Response => None,
+        };
+        let outgoing: Vec<_> = received.transactions.iter().filter_map(refuse).collect();
+        self.write(received, received.version, received.session_id.as_deref(), outgoing, None)
+    }
+
+    /// There is no such session. A poll of one that the server ended is told so, once; everything else is 604.
+    fn without_session(&self, received: &Received, id: &str, error: &Error) -> Answer {
+        let polls = |one: &Incoming| matches!(&one.content, Content::Request(request) if matches!(**request, Request::Polling(_)));
+        if received.transactions.iter().any(polls) {
+            if let Some(ended) = self.services.access().ended(id) {
+                let last = Outgoing::Last(Disconnect { result: ended.result });
+                return self.write(received, ended.version, Some(id), vec![last], Some(false));
+            }
+        }
+        let result = result_of(error);
+        let refuse = |one: &Incoming| match (&one.content, one.mode) {
+            (Content::Answer(_), Mode::Response) => None,
+            _ => Some(Outgoing::Response(one.id.clone(), Response::Status(StatusPrimitive::new(result.clone())))),
+        };
+        let mut outgoing: Vec<_> = received.transactions.iter().filter_map(refuse).collect();
+        if outgoing.is_empty() {
+            // Only answers came: their client must learn that its session is gone all the same.
+            if let Some(one) = received.transactions.first() {
+                let status = Response::Status(StatusPrimitive::new(result.clone()));
+                outgoing.push(Outgoing::Response(one.id.clone(), status));
+            }
+        }
+        self.write(received, received.version, Some(id), outgoing, Some(false))
+    }
+
+    async fn outband(&self, received: &Received, peer: Option<IpAddr>) -> Answer {
+        let mut outgoing = Vec::with_capacity(1);
+        for (index, one) in received.transactions.iter().enumerate() {
+            let cx = self.cx(received, None, &one.id, index, peer);
+            match &one.content {
+                Content::Request(request) => match self.carry_out(&cx, (**request).clone()).await {
+                    Reply::Response(response) => outgoing.push(Outgoing::Response(one.id.clone(), response)),
+                    Reply::Discovery(response) => return Answer::Message(self.discovery(received, &response)),
+                    // Nobody polls outside a session.
+                    Reply::Poll => {
+                        let status = StatusPrimitive::new(result_of(&Error::NotLoggedIn));
+                        outgoing.push(Outgoing::Response(one.id.clone(), Response::Status(status)));
+                    }
+                },
+                Content::Bad(result) => {
+                    let status = Response::Status(StatusPrimitive::new(result.clone()));
+                    outgoing.push(Outgoing::Response(one.id.clone(), status));
+                }
+                Content::Answer(_) => {}
+            }
+        }
+        self.write(received, received.version, None, outgoing, None)
+    }
+
+    async fn inband(&self, received: &Received, session: &Arc<Session>, peer: Option<IpAddr>) -> Answer {
+        let version = if received.tells_version { received.version } else { session.version };
+        let mut outgoing = Vec::with_capacity(1);
+        // The answer to a poll, and to what the client answered, may carry what waits.
+        let mut carries = false;
+        for (index, one) in received.transactions.iter().enumerate() {
+            match &one.content {
+                Content::Request(request) => {
+                    let cx = self.cx(received, Some(session), &one.id, index, peer);
+                    match self.carry_out(&cx, (**request).clone()).await {
+                        Reply::Response(response) => outgoing.push(Outgoing::Response(one.id.clone(), response)),
+                        Reply::Poll => carries = true,
+                        Reply::Discovery(_) => {}
+                    }
+                }
+                Content::Answer(answer) => match self.acknowledge(session, one, answer.as_ref()).await {
+                    Ok(()) => carries = true,
+                    Err(error) => {
+                        let status = Response::Status(StatusPrimitive::new(result_of(&error)));
+                        outgoing.push(Outgoing::Response(one.id.clone(), status));
+                    }
+                },
+                Content::Bad(result) => {
+                    let status = Response::Status(StatusPrimitive::new(result.clone()));
+                    outgoing.push(Outgoing::Response(one.id.clone(), status));
+                }
+            }
+        }
+        if session.is_closed() {
+            // A logout's answer: nothing waits any more.
+            return self.write(received, version, Some(session.id.as_str()), outgoing, Some(false));
+        }
+        if carries && outgoing.is_empty() {
+            return self.carry_event(received, session).await;
+        }
+        let poll = self.has_pending(session).await;
+        self.write(received, version, Some(session.id.as_str()), outgoing, Some(poll))
+    }
+
+    /// The oldest of what waits, in the session's version and the request's encoding; or nothing.
+    async fn carry_event(&self, received: &Received, session: &Arc<Session>) -> Answer {
+        let Some(open) = self.next_open(session).await else { return Answer::Nothing };
+        let poll = self.has_pending(session).await;
+        let event = vec![Outgoing::Event(open)];
+        let id = session.id.as_str();
+        if session.version == received.version {
+            return self.write(received, session.version, Some(id), event, Some(poll));
+        }
+        let namespaces = Namespaces::default();
+        Answer::Message(self.message(received.form, session.version, &namespaces, Some(id), event, Some(poll)))
+    }
+
+    /// The next transaction for the client: one that it did not answer in time, or a new one.
+    async fn next_open(&self, session: &Session) -> Option<Open> {
+        let link = ClientLink::of(session)?;
+        let now = self.services.clock.now();
+        if let Some(open) = link.overdue(now, self.config.redeliver_after, self.config.redeliveries) {
+            self.services.metrics.redelivered.up();
+            return Some(open);
+        }
+        if !link.may_open(self.open_max(session)) {
+            return None;
+        }
+        let event = self.services.im().next_event(session).await?;
+        Some(link.open(event, now))
+    }
+
+    /// How many transactions may be open at once: as many as the client said it can take.
+    fn open_max(&self, session: &Session) -> u32 {
+        session.negotiated().multi_trans.map_or(self.config.open_max, |most| most.max(1))
+    }
+
+    /// What the Poll flag tells.
+    async fn has_pending(&self, session: &Session) -> bool {
+        self.services.im().has_pending(session).await
+    }
+
+    fn cx<'a>(
+        &'a self,
+        received: &'a Received,
+        session: Option<&'a Arc<Session>>,
+        transaction: &'a TransactionId,
+        index: usize,
+        peer: Option<IpAddr>,
+    ) -> Cx<'a> {
+        Cx {
+            services: &self.services,
+            session,
+            version: match session {
+                Some(session) if !received.tells_version => session.version,
+                _ => received.version,
+            },
+            transaction: transaction.as_str(),
+            content: received.hash.wrapping_add(index as u64),
+            peer,
+        }
+    }
+
+    /// One transaction: recognised, agreed upon, not carried out before; then it is.
+    async fn carry_out(&self, cx: &Cx<'_>, request: Request) -> Reply {
+        if let Request::Polling(_) = request {
+            return Reply::Poll;
+        }
+        let row = request.row();
+        if let (Some(session), Some(function)) = (cx.session, row.and_then(|row| row.function)) {
+            if session.negotiated().refused.contains(function) {
+                return Reply::status(Status::SERVICE_NOT_AGREED);
+            }
+        }
+        let remembered = row.filter(|row| row.once).and(cx.session).and_then(|session| ClientLink::of(session));
+        let now = self.services.clock.now();
+        let remembered = remembered.filter(|_| !cx.transaction.is_empty());
+        if let Some(link) = remembered {
+            let window = self.services.config.repeat_window;
+            if let Some(answer) = link.repeated(cx.transaction, cx.content, now, window) {
+                return Reply::Response(answer);
+            }
+        }
+        self.services.metrics.transactions.up();
+        let reply = self.guarded(cx, request, row).await;
+        if let (Some(link), Reply::Response(answer)) = (remembered, &reply) {
+            if !matches!(answer, Response::Status(status) if status.result.status == Status::SERVER_UNAVAILABLE) {
+                link.answered(cx.transaction, cx.content, answer, now);
+            }
+        }
+        reply
+    }
+
+    /// A defect of the server costs its transaction, not the connection or the session.
+    async fn guarded(&self, cx: &Cx<'_>, request: Request, row: Option<&'static Row>) -> Reply {
+        let name = row.map_or("unknown", |row| row.request.name());
+        let span = tracing::debug_span!("transaction", name, version = %cx.version);
+        let run = AssertUnwindSafe(dispatch(request, cx)).catch_unwind().instrument(span);
+        match run.await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(error)) => {
+                if matches!(error, Error::Store(_)) {
+                    self.services.metrics.store_failures.up();
+                    tracing::warn!(name, %error, "transaction failed");
+                }
+                Reply::Response(Response::Status(StatusPrimitive::new(result_of(&error))))
+            }
+            Err(_) => {
+                self.services.metrics.panics.up();
+                tracing::error!(name, "a transaction panicked");
+                Reply::status(Status::INTERNAL_ERROR)
+            }
+        }
+    }
+
+    /// A client answers a transaction of the server (CSP 12.2). Answers to what is not open any more say nothing.
+    async fn acknowledge(
+        &self,
+        session: &Arc<Session>,
+        incoming: &Incoming,
+        answer: Option<&catalogue::Answer>,
+    ) -> Result<(), Error> {
+        let Some(link) = ClientLink::of(session) else { return Ok(()) };
+        let open = match incoming.mode {
+            Mode::Response => link.find(incoming.id.as_str()),
+            // Status as a request of its own answers whatever waits longest (CSP 17, Colibria).
+            Mode::Request => link.oldest(),
+        };
+        match answer {
+            Some(catalogue::Answer::MessageDelivered(delivered)) => {
+                let id = delivered.message_id.trim();
+                let open = open.filter(|open| is_message(open, id)).or_else(|| link.find_message(id));
+                let known = open.as_ref().and_then(|open| match &open.event {
+                    Event::NewMessage(message) | Event::MessageNotification(message) => Some(message),
+                    _ => None,
+                });
+                match self.services.im().delivered(session, id, known).await {
+                    Ok(()) | Err(Error::UnknownMessage) => {}
+                    Err(error) => return Err(error),
+                }
+                if let Some(open) = open {
+                    link.close(open.transaction);
+                }
+            }
+            Some(catalogue::Answer::Status(status)) => {
+                let Some(open) = open else { return Ok(()) };
+                self.heard(session, &open, status.result.status).await?;
+                link.close(open.transaction);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// A client has answered with a Status.
+    async fn heard(&self, session: &Session, open: &Open, status: Status) -> Result<(), Error> {
+        match &open.event {
+            // Some say Status instead of MessageDelivered; one that could not take the message gets it again.
+            Event::NewMessage(message) if status.is_success() => {
+                let id = message.id.to_string();
+                match self.services.im().delivered(session, &id, Some(message)).await {
+                    Ok(()) | Err(Error::UnknownMessage) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            }
+            Event::DeliveryReport(report) => self.services.im().report_acknowledged(report).await,
+            Event::NewMessage(_) | Event::MessageNotification(_) | Event::Presence(_) | Event::Disconnect(_) => Ok(()),
+        }
+    }
+
+    fn write(
+        &self,
+        received: &Received,
+        version: Version,
+        session_id: Option<&str>,
+        outgoing: Vec<Outgoing>,
+        poll: Option<bool>,
+    ) -> Answer {
+        if outgoing.is_empty() {
+            return Answer::Nothing;
+        }
+        Answer::Message(self.message(received.form, version, &received.namespaces, session_id, outgoing, poll))
+    }
+
+    fn message(
+        &self,
+        form: Form,
+        version: Version,
+        namespaces: &Namespaces,
+        session_id: Option<&str>,
+        outgoing: Vec<Outgoing>,
+        poll: Option<bool>,
+    ) -> Vec<u8> {
+        let mut writer = MessageWriter::new(form, version, namespaces, session_id, Vec::with_capacity(768));
+        for one in &outgoing {
+            match one {
+                Outgoing::Response(id, response) => {
+                    writer.transaction(Mode::Response, id.as_str(), poll, |writer| response.write(writer));
+                }
+                Outgoing::Event(open) => {
+                    let id = transaction_text(open.transaction);
+                    writer.transaction(Mode::Request, &id, poll, |writer| write_event(&open.event, form, writer));
+                }
+                Outgoing::Last(disconnect) => {
+                    let write = |writer: &mut dyn Writer| disconnect.write(writer);
+                    writer.transaction(Mode::Request, &transaction_text(0), poll, write);
+                }
+            }
+        }
+        writer.finish(poll)
+    }
+
+    fn discovery(&self, received: &Received, response: &VersionDiscoveryResponse) -> Vec<u8> {
+        MessageWriter::discovery(
+            received.form,
+            received.version,
+            &received.namespaces,
+            received.shape,
+            VersionDiscoveryResponse::ELEMENT,
+            response,
+            Vec::with_capacity(512),
+        )
+    }
+}
+
+fn is_message(open: &Open, id: &str) -> bool {
+    match &open.event {
+        Event::NewMessage(message) | Event::MessageNotification(message) => {
+            message.info.message_id.as_deref() == Some(id)
+        }
+        _ => false,
+    }
+}
+
+/// The Result for a failure: its code, and words that say what was wrong.
+pub(crate) fn result_of(error: &Error) -> ResultInfo {
+    let text = match error {
+        // What the store says is for the operator.
+        Error::Store(_) => "the server cannot take this now, try again later".to_owned(),
+        _ => error.to_string(),
+    };
+    ResultInfo { try_again: error.try_again(), ..ResultInfo::with_text(error.status(), &text) }
+}

@@ -1,0 +1,23 @@
+//! Events of the services as primitives of the server: one file each.
+
+mod delivery_report;
+mod disconnect;
+mod message_notification;
+mod new_message;
+mod presence_notification;
+
+pub(crate) use new_message::with_content;
+
+use imps_proto::wire::{Form, Writer};
+use imps_service::event::Event;
+
+/// Writes an event in the writer's version.
+pub(crate) fn write_event(event: &Event, form: Form, writer: &mut dyn Writer) {
+    match event {
+        Event::NewMessage(message) => new_message::write(message, writer),
+        Event::MessageNotification(message) => message_notification::write(message, writer),
+        Event::DeliveryReport(report) => delivery_report::write(report, writer),
+        Event::Presence(snapshot) => presence_notification::write(snapshot, form, writer),
+        Event::Disconnect(result) => disconnect::write(result, writer),
+    }
+}

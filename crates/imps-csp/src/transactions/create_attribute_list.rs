@@ -1,0 +1,21 @@
+//! *CreateAttributeList-Request*: who may see which presence attributes. CSP 9.
+
+use imps_proto::csp::CreateAttributeListRequest;
+use imps_service::Error;
+use imps_service::presence::AttributeListTargets;
+
+use super::{Cx, Reply, Transaction};
+
+impl Transaction for CreateAttributeListRequest {
+    async fn run(self, cx: &Cx<'_>) -> Result<Reply, Error> {
+        let targets = AttributeListTargets {
+            users: self.user_ids,
+            contact_lists: self.contact_lists,
+            default: self.default_list,
+        };
+        // An empty list authorises nothing, other than in requests for presence.
+        let attributes = self.presence_sub_list.names();
+        let result = cx.services.presence().create_attribute_list(cx.session()?, attributes, &targets).await?;
+        Ok(Reply::result(result))
+    }
+}

@@ -1,0 +1,25 @@
+//! *ListManage-Request*: a contact list is changed or read. CSP 8.
+
+use imps_proto::csp::{ListManageRequest, ListManageResponse};
+use imps_service::Error;
+use imps_service::presence::ListChange;
+use imps_types::Version;
+
+use super::{Cx, Reply, Transaction};
+
+impl Transaction for ListManageRequest {
+    async fn run(self, cx: &Cx<'_>) -> Result<Reply, Error> {
+        let only_reads =
+            self.add_nick_list.is_empty() && self.remove_nick_list.is_empty() && self.properties.is_empty();
+        // 1.1 always tells the list; later the client says whether it wants it, and one that only reads does.
+        let tells = cx.version == Version::V1_1 || self.receive_list.unwrap_or(only_reads);
+        let change = ListChange { add: self.add_nick_list, remove: self.remove_nick_list, properties: self.properties };
+        let list = cx.services.presence().manage_list(cx.session()?, &self.contact_list, change).await?;
+        Ok(ListManageResponse {
+            result: list.result,
+            nick_list: tells.then_some(list.members),
+            properties: if tells { list.properties } else { Vec::new() },
+        }
+        .into())
+    }
+}

@@ -1,0 +1,75 @@
+//! *Login-Request*: a client opens a session, in one step or two. CSP 4.1.
+
+use imps_proto::csp::{LoginRequest, LoginResponse};
+use imps_service::Error;
+use imps_service::access::{LoginAttempt, LoginOutcome};
+use imps_types::element::ResultInfo;
+use imps_types::{Status, Version};
+
+use super::{Cx, Reply, Transaction};
+use crate::answer::result_of;
+
+impl Transaction for LoginRequest {
+    async fn run(self, cx: &Cx<'_>) -> Result<Reply, Error> {
+        let client_id = self.client_id.clone().unwrap_or_default();
+        let attempt = LoginAttempt {
+            user: self.user_id,
+            client: client_id.clone(),
+            application: self.application_id,
+            password: self.password,
+            digest: self.digest_bytes,
+            schemas: self.digest_schemas,
+            time_to_live: self.time_to_live,
+            cookie: self.session_cookie.unwrap_or_default(),
+            resume: self.session_id,
+            version: cx.version,
+            from: cx.peer,
+        };
+        let answer = |result: ResultInfo| LoginResponse {
+            user_id: None,
+            client_id: Some(client_id.clone()).filter(|client| cx.version < Version::V1_3 || !client.is_empty()),
+            password: None,
+            result,
+            nonce: None,
+            digest_schema: None,
+            session_id: None,
+            keep_alive_time: None,
+            capability_request: None,
+            functions: None,
+            agreed_capability_list: None,
+        };
+        let session = match cx.services.access().login(attempt).await {
+            Ok(LoginOutcome::Challenge { nonce, schema }) => {
+                return Ok(LoginResponse {
+                    nonce: Some(nonce),
+                    digest_schema: Some(schema),
+                    capability_request: Some(false),
+                    ..answer(ResultInfo::of(Status::UNAUTHORIZED))
+                }
+                .into());
+            }
+            Ok(LoginOutcome::Opened { session, .. }) => session,
+            Err(error) => return Ok(answer(result_of(&error)).into()),
+        };
+        // 1.3 may negotiate in the same breath.
+        let mut functions = None;
+        let mut agreed_capability_list = None;
+        if let Some(wish) = self.functions {
+            let agreed = cx.services.access().negotiate_services(&session, Some(wish)).await?;
+            functions = Some(agreed.unavailable).filter(|set| !set.is_empty());
+        }
+        if let Some(list) = self.capability_list {
+            let agreed = cx.services.access().negotiate_capabilities(&session, *list).await?;
+            agreed_capability_list = Some(Box::new(agreed));
+        }
+        Ok(LoginResponse {
+            session_id: Some(session.id.as_str().into()),
+            keep_alive_time: Some(session.time_to_live()),
+            capability_request: Some(agreed_capability_list.is_none()),
+            functions,
+            agreed_capability_list,
+            ..answer(ResultInfo::of(Status::SUCCESSFUL))
+        }
+        .into())
+    }
+}

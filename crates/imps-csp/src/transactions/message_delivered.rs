@@ -1,0 +1,22 @@
+//! *MessageDelivered* as a request: a client has a message, after it fetched it. CSP 12.2.
+
+use imps_proto::csp::MessageDelivered;
+use imps_service::Error;
+use imps_types::Status;
+
+use super::{Cx, Reply, Transaction};
+use crate::link::ClientLink;
+
+impl Transaction for MessageDelivered {
+    async fn run(self, cx: &Cx<'_>) -> Result<Reply, Error> {
+        let session = cx.session()?;
+        cx.services.im().delivered(session, &self.message_id, None).await?;
+        // It may be the answer to a push, as a request of its own.
+        if let Some(link) = ClientLink::of(session) {
+            if let Some(open) = link.find_message(&self.message_id) {
+                link.close(open.transaction);
+            }
+        }
+        Ok(Reply::status(Status::SUCCESSFUL))
+    }
+}

@@ -1,0 +1,119 @@
+//! What clients ask for: one file for each transaction, of the name that its primitive has in `imps-proto`.
+//!
+//! The dispatch is made of the catalogue: a row there without its [`Transaction`] here does not compile.
+
+mod client_capability;
+mod create_attribute_list;
+mod create_list;
+mod delete_attribute_list;
+mod delete_list;
+mod get_attribute_list;
+mod get_list;
+mod get_message;
+mod get_message_list;
+mod get_presence;
+mod get_sp_info;
+mod keep_alive;
+mod list_manage;
+mod login;
+mod logout;
+mod message_delivered;
+mod polling;
+mod reject_message;
+mod send_message;
+mod service;
+mod set_delivery_method;
+mod subscribe_presence;
+mod unsubscribe_presence;
+mod update_presence;
+mod version_discovery;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use imps_proto::client_transactions;
+use imps_proto::csp::catalogue::{Request, Response};
+use imps_proto::csp::{StatusPrimitive, VersionDiscoveryResponse};
+use imps_service::im::Once;
+use imps_service::{Error, Services, Session};
+use imps_types::element::{ResultInfo, User};
+use imps_types::{Address, Status, Version};
+
+/// What a transaction is carried out with.
+pub(crate) struct Cx<'a> {
+    pub(crate) services: &'a Arc<Services>,
+    /// The session; none outside one.
+    pub(crate) session: Option<&'a Arc<Session>>,
+    /// The version of the answer.
+    pub(crate) version: Version,
+    /// The TransactionID.
+    pub(crate) transaction: &'a str,
+    /// A hash over the content.
+    pub(crate) content: u64,
+    /// Where the client is.
+    pub(crate) peer: Option<IpAddr>,
+}
+
+impl Cx<'_> {
+    /// The session that the transaction is in.
+    pub(crate) fn session(&self) -> Result<&Arc<Session>, Error> {
+        self.session.ok_or(Error::NotLoggedIn)
+    }
+
+    /// What makes this request the same as another; nothing does without a TransactionID.
+    pub(crate) fn once(&self) -> Option<Once> {
+        (!self.transaction.is_empty()).then(|| Once { transaction: self.transaction.into(), content: self.content })
+    }
+}
+
+/// The outcome of a transaction.
+pub(crate) enum Reply {
+    /// A primitive of its own, or Status.
+    Response(Response),
+    /// What waits for the session.
+    Poll,
+    /// The answer to a message that has no envelope.
+    Discovery(VersionDiscoveryResponse),
+}
+
+impl Reply {
+    /// Just a code.
+    pub(crate) fn status(status: Status) -> Self {
+        Self::result(ResultInfo::of(status))
+    }
+
+    /// A result.
+    pub(crate) fn result(result: ResultInfo) -> Self {
+        Self::Response(Response::Status(StatusPrimitive::new(result)))
+    }
+}
+
+impl<T: Into<Response>> From<T> for Reply {
+    fn from(response: T) -> Self {
+        Self::Response(response.into())
+    }
+}
+
+/// A primitive that begins a transaction: it translates, asks a service element, and translates back.
+pub(crate) trait Transaction {
+    fn run(self, cx: &Cx<'_>) -> impl Future<Output = Result<Reply, Error>> + Send;
+}
+
+macro_rules! dispatch {
+    ($request:ident, $cx:ident; $($variant:ident $module:ident $type:ident;)*) => {
+        match $request {
+            $(Request::$variant(primitive) => Box::pin(primitive.run($cx)).await,)*
+            Request::Unbuilt(_) | Request::Unknown => Ok(Reply::status(Status::NOT_IMPLEMENTED)),
+        }
+    };
+}
+
+/// Carries out a transaction; what is not of this server is 501.
+pub(crate) async fn dispatch(request: Request, cx: &Cx<'_>) -> Result<Reply, Error> {
+    client_transactions!(dispatch! { request, cx })
+}
+
+/// The addresses of users.
+pub(crate) fn user_ids(users: Vec<User>) -> Vec<Address> {
+    users.into_iter().map(|user| user.user_id).collect()
+}

@@ -1,0 +1,248 @@
+//! CSP over HTTP/1.1 (CSP 15.1): POST on any path, an answer with Content-Length, and nothing to send is an empty 200.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use crate::{Answer, Csp, Exchange};
+
+/// Settings of the listener.
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    /// Bytes of the largest body.
+    pub body_max: usize,
+    /// How long a connection may wait for, or take over, the head of a request.
+    pub header_timeout: Duration,
+    /// How long the body of a request may take.
+    pub body_timeout: Duration,
+    /// Connections at once; further ones are told to come back.
+    pub connections_max: usize,
+    /// How long open requests get to finish when the server stops.
+    pub stop_timeout: Duration,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            body_max: 4 << 20,
+            header_timeout: Duration::from_secs(90),
+            body_timeout: Duration::from_secs(60),
+            connections_max: 20_000,
+            stop_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What is answered to GET: pages of the program around this face.
+pub trait Pages: Send + Sync {
+    /// The page at this path for somebody at this address; `None`: 404.
+    fn page(&self, path: &str, peer: IpAddr) -> Option<Page>;
+}
+
+/// A page.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// HTTP status.
+    pub status: u16,
+    /// Its MIME type.
+    pub content_type: &'static str,
+    /// What it says.
+    pub body: Bytes,
+}
+
+struct Face {
+    csp: Arc<Csp>,
+    pages: Arc<dyn Pages>,
+    config: HttpConfig,
+}
+
+/// Serves connections until `stop` turns true, then finishes what is open.
+///
+/// # Errors
+/// When the listener fails for good.
+pub async fn serve(
+    listener: TcpListener,
+    csp: Arc<Csp>,
+    pages: Arc<dyn Pages>,
+    config: HttpConfig,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let most = config.connections_max.clamp(1, Semaphore::MAX_PERMITS);
+    let stop_timeout = config.stop_timeout;
+    let open = Arc::new(Semaphore::new(most));
+    let face = Arc::new(Face { csp, pages, config });
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stopped(&mut stop) => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, or the peer was gone already: others may do better in a moment.
+                tracing::warn!(%error, "connection not accepted");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        let Ok(permit) = open.clone().try_acquire_owned() else {
+            let _ = stream.try_write(FULL);
+            continue;
+        };
+        let (face, stop) = (face.clone(), stop.clone());
+        tokio::spawn(async move {
+            connection(face, stream, peer, stop).await;
+            drop(permit);
+        });
+    }
+    drop(listener);
+    // Every connection gives its permit back; those that do not finish in time are cut.
+    let all = u32::try_from(most).unwrap_or(u32::MAX);
+    let _ = tokio::time::timeout(stop_timeout, open.acquire_many(all)).await;
+    Ok(())
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+async fn connection(face: Arc<Face>, stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
+    // An answer is one small packet: it must not wait for the next.
+    let _ = stream.set_nodelay(true);
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(face.config.header_timeout)
+        .title_case_headers(true)
+        .ignore_invalid_headers(true)
+        .max_buf_size(64 * 1024)
+        .keep_alive(true);
+    let service = service_fn(|request| {
+        let face = face.clone();
+        async move { Ok::<_, Infallible>(face.answer(request, peer.ip()).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+enum BodyError {
+    TooLarge,
+    TooSlow,
+    Broken,
+}
+
+impl Face {
+    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+        match *request.method() {
+            Method::POST => self.post(request, peer).await,
+            Method::GET | Method::HEAD => match self.pages.page(request.uri().path(), peer) {
+                Some(page) => {
+                    let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                    respond(status, HeaderValue::from_static(page.content_type), page.body)
+                }
+                None => text(StatusCode::NOT_FOUND, "nothing is here; phones POST their messages to any path\n"),
+            },
+            _ => text(StatusCode::METHOD_NOT_ALLOWED, "phones POST their messages to any path\n"),
+        }
+    }
+
+    async fn post(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+        let (head, body) = request.into_parts();
+        let metrics = &self.csp.services().metrics;
+        let read = tokio::time::timeout(self.config.body_timeout, self.read(body));
+        let body = match read.await.unwrap_or(Err(BodyError::TooSlow)) {
+            Ok(body) => body,
+            Err(error) => {
+                metrics.refused_http.up();
+                return match error {
+                    BodyError::TooLarge => text(StatusCode::PAYLOAD_TOO_LARGE, "the message is too large\n"),
+                    BodyError::TooSlow => text(StatusCode::REQUEST_TIMEOUT, "the message came too slowly\n"),
+                    BodyError::Broken => text(StatusCode::BAD_REQUEST, "the message was cut off\n"),
+                };
+            }
+        };
+        let content_type = head.headers.get(CONTENT_TYPE);
+        let exchange = Exchange {
+            body: &body,
+            content_type: content_type.and_then(|value| value.to_str().ok()),
+            peer: Some(peer),
+        };
+        let answer = self.csp.answer(exchange).await;
+        let same_type = || match content_type {
+            Some(content_type) => content_type.clone(),
+            None => HeaderValue::from_static(match body.first() {
+                Some(0..=3) => "application/vnd.wv.csp.wbxml",
+                _ => "application/vnd.wv.csp.xml",
+            }),
+        };
+        match answer {
+            Answer::Message(message) => respond(StatusCode::OK, same_type(), message.into()),
+            Answer::Nothing => respond(StatusCode::OK, same_type(), Bytes::new()),
+            Answer::NoCsp(status, why) => {
+                metrics.refused_http.up();
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+                text(status, &format!("{why}\n"))
+            }
+        }
+    }
+
+    /// The body; one that comes in one piece is not copied.
+    async fn read(&self, mut body: Incoming) -> Result<Bytes, BodyError> {
+        let most = self.config.body_max;
+        let announced = hyper::body::Body::size_hint(&body).lower();
+        if announced > most as u64 {
+            return Err(BodyError::TooLarge);
+        }
+        let mut first = Bytes::new();
+        let mut more: Option<BytesMut> = None;
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+            let so_far = more.as_ref().map_or(first.len(), BytesMut::len);
+            if so_far + data.len() > most {
+                return Err(BodyError::TooLarge);
+            }
+            if so_far == 0 {
+                first = data;
+            } else {
+                more.get_or_insert_with(|| BytesMut::from(&first[..])).extend_from_slice(&data);
+            }
+        }
+        Ok(more.map_or(first, BytesMut::freeze))
+    }
+}
+
+fn respond(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+fn text(status: StatusCode, words: &str) -> Response<Full<Bytes>> {
+    respond(status, HeaderValue::from_static("text/plain; charset=utf-8"), Bytes::copy_from_slice(words.as_bytes()))
+}

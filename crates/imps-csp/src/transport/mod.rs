@@ -1,0 +1,3 @@
+//! Ways for bytes to come and go.
+
+pub mod http;
