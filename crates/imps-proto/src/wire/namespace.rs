@@ -50,6 +50,9 @@ pub(super) fn prefix_of(token: u8) -> Option<&'static str> {
     KNOWN.get(usize::from(token.checked_sub(0x05)?)).map(|known| known.prefix)
 }
 
+/// How the part before the version ends.
+const SPACES: [(&str, Space); 3] = [("CSP", Space::Csp), ("TRC", Space::Trc), ("PA", Space::Pa)];
+
 impl<'a> Namespace<'a> {
     /// The one that `space` has in `version`.
     pub fn of(space: Space, version: Version) -> Namespace<'static> {
@@ -73,9 +76,7 @@ impl<'a> Namespace<'a> {
     /// Which of the three vocabularies it is. None: somebody else's.
     pub fn space(&self) -> Option<Space> {
         let (prefix, _) = self.cut();
-        [("CSP", Space::Csp), ("TRC", Space::Trc), ("PA", Space::Pa)]
-            .into_iter()
-            .find_map(|(name, space)| prefix.ends_with(name).then_some(space))
+        SPACES.iter().find_map(|&(ending, space)| prefix.ends_with(ending).then_some(space))
     }
 
     /// The version it names, if it is one of the three vocabularies in a version that is spoken here.
@@ -87,8 +88,7 @@ impl<'a> Namespace<'a> {
     pub fn version_text(&self) -> Option<&str> {
         self.space()?;
         let (_, rest) = self.cut();
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        rest.get(..end)
+        Some(rest)
     }
 
     fn cut(&self) -> (&str, &str) {
@@ -100,14 +100,11 @@ impl<'a> Namespace<'a> {
     }
 }
 
-/// Where the version begins: at the last digit that follows the name of a vocabulary. 0 without one.
+/// Where the version begins: the digits and points at the end, if the name of a vocabulary stands before them; else 0.
 fn version_start(value: &str) -> usize {
-    ["CSP", "TRC", "PA"]
-        .into_iter()
-        .filter_map(|name| Some(value.rfind(name)? + name.len()))
-        .filter(|&end| value.as_bytes().get(end).is_some_and(u8::is_ascii_digit))
-        .max()
-        .unwrap_or(0)
+    let name = value.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let is_cut = name.len() < value.len() && SPACES.iter().any(|(ending, _)| name.ends_with(ending));
+    if is_cut { name.len() } else { 0 }
 }
 
 impl PartialEq for Namespace<'_> {

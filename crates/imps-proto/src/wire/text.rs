@@ -42,11 +42,13 @@ pub(super) fn declared_encoding(input: &[u8]) -> Option<&str> {
     let input = input.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(input);
     let declaration = input.strip_prefix(b"<?xml")?;
     let end = memchr::memchr(b'>', declaration.get(..256.min(declaration.len()))?)?;
-    let declaration = std::str::from_utf8(declaration.get(..end)?).ok()?;
-    let (_, value) = declaration.split_once("encoding")?;
-    let value = value.trim_start().strip_prefix('=')?.trim_start();
-    let quote = value.chars().next().filter(|&c| c == '"' || c == '\'')?;
-    value.get(1..)?.split(quote).next()
+    let declaration = declaration.get(..end)?;
+    const NAME: &[u8] = b"encoding";
+    let at = declaration.windows(NAME.len()).position(|window| window == NAME)? + NAME.len();
+    let value = declaration.get(at..)?.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
+    let (quote, value) = value.split_first().filter(|&(&quote, _)| quote == b'"' || quote == b'\'')?;
+    let end = memchr::memchr(*quote, value)?;
+    std::str::from_utf8(value.get(..end)?).ok()
 }
 
 fn is_latin1(name: &str) -> bool {

@@ -102,9 +102,9 @@ impl<'a> XmlReader<'a> {
         let is_root = self.open.is_empty();
         let name = event.name();
         let name = name.as_ref();
-        let local = text::local_name(name);
         let within = self.open.last().and_then(|parent| parent.map(Element::space)).unwrap_or(Space::Trc);
-        let known = Element::by_name(local, within);
+        // Prefixes are rare: most names are found as they stand.
+        let known = Element::by_name(name, within).or_else(|| Element::by_name(text::local_name(name), within));
 
         let (mut tag, mut xmlns) = (Tag::Unknown(""), None);
         if known.is_none() || event.len() > name.len() {
@@ -251,35 +251,35 @@ impl<'a> Reader<'a> for XmlReader<'a> {
             return Ok(self.end());
         }
         loop {
-            let event = self.events.read_event().map_err(|error| self.error(&error))?;
-            match event {
-                Event::Start(event) => return Ok(Token::Start(self.start(&event, false)?)),
-                Event::Empty(event) => return Ok(Token::Start(self.start(&event, true)?)),
-                Event::End(_) => return Ok(self.end()),
-                Event::Text(chars) => {
+            match self.events.read_event() {
+                Ok(Event::Start(event)) => return Ok(Token::Start(self.start(&event, false)?)),
+                Ok(Event::Empty(event)) => return Ok(Token::Start(self.start(&event, true)?)),
+                Ok(Event::End(_)) => return Ok(self.end()),
+                Ok(Event::Text(chars)) => {
                     if let Some(token) = self.chars(chars.into_inner())? {
                         return Ok(token);
                     }
                 }
-                Event::CData(chars) if !self.open.is_empty() => {
+                Ok(Event::CData(chars)) if !self.open.is_empty() => {
                     if let Some(token) = self.chars(chars.into_inner())? {
                         return Ok(token);
                     }
                 }
-                Event::GeneralRef(reference) if !self.open.is_empty() => {
+                Ok(Event::GeneralRef(reference)) if !self.open.is_empty() => {
                     self.events.config_mut().trim_text_start = false;
                     return Ok(Token::Text(self.reference(&reference)?));
                 }
-                Event::CData(_) | Event::GeneralRef(_) => {
+                Ok(Event::CData(_) | Event::GeneralRef(_)) => {
                     return Err(malformed("text outside the root", self.position()));
                 }
-                Event::Decl(_) if self.stage != Stage::Beginning => {
+                Ok(Event::Decl(_)) if self.stage != Stage::Beginning => {
                     return Err(malformed("declaration after the beginning", self.position()));
                 }
-                Event::DocType(doctype) => self.doctype(&doctype)?,
-                Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
-                Event::Eof if self.stage == Stage::Epilogue => return Ok(Token::Eof),
-                Event::Eof => return Err(DecodeError::new(DecodeErrorKind::Truncated, self.position())),
+                Ok(Event::DocType(doctype)) => self.doctype(&doctype)?,
+                Ok(Event::Decl(_) | Event::Comment(_) | Event::PI(_)) => {}
+                Ok(Event::Eof) if self.stage == Stage::Epilogue => return Ok(Token::Eof),
+                Ok(Event::Eof) => return Err(DecodeError::new(DecodeErrorKind::Truncated, self.position())),
+                Err(error) => return Err(self.error(&error)),
             }
             if self.stage == Stage::Beginning {
                 self.stage = Stage::Prologue;
