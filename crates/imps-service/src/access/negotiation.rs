@@ -58,6 +58,7 @@ impl Access<'_> {
             *session.negotiated() = before;
             return Err(error);
         }
+        self.presence().client_changed(session, before.client_type);
         Ok(self.agreed(session.version, list))
     }
 

@@ -176,10 +176,11 @@ impl Presence<'_> {
         }
     }
 
-    /// The session told its kind of client: the ClientInfo that the server publishes for it is another one now.
-    pub fn client_changed(&self, session: &Session) {
-        let client_type = session.negotiated().client_type;
-        if session.version == Version::V1_3 || matches!(client_type, None | Some(ClientType::MobilePhone)) {
+    /// The session told its kind of client: the ClientInfo that the server publishes for it may be another one now.
+    pub fn client_changed(&self, session: &Session, before: Option<ClientType>) {
+        let shown = |client_type: Option<ClientType>| client_type.unwrap_or(ClientType::MobilePhone);
+        let now = session.negotiated().client_type;
+        if session.version == Version::V1_3 || shown(now) == shown(before) {
             return;
         }
         let woken = {

@@ -1,0 +1,211 @@
+//! The rules of CSP 8 to 11 as a user notices them.
+
+mod lists;
+mod presence;
+
+use std::sync::Arc;
+
+use imps_types::element::{CapabilityList, ClientType, NickEntry, Property, ResultInfo};
+use imps_types::presence::Attribute::{
+    self, Alias, ClientInfo, CommCap, InfoLink, OnlineStatus, StatusMood, StatusText, TimeZone,
+};
+use imps_types::presence::{AttributeSet, Field, FieldValue, PresenceAttribute, PresenceSubList};
+use imps_types::{Address, ClientId, Domain, Secret, Status, UserId, Version};
+
+use super::{AttributeListTargets, ListChange, Presence, WatchTargets};
+use crate::access::{LoginAttempt, LoginOutcome, PhonePassword};
+use crate::event::Event;
+use crate::seam::{LocalBus, MemoryEngine, NodeId, StoreError};
+use crate::store::Store;
+use crate::{Clock, Error, ServiceConfig, Services, Session, Timestamp};
+
+struct World {
+    services: Arc<Services>,
+    engine: Arc<MemoryEngine>,
+}
+
+fn start(engine: &Arc<MemoryEngine>, change: impl FnOnce(&mut ServiceConfig)) -> Arc<Services> {
+    let mut config = ServiceConfig::new(Domain::parse("x").unwrap());
+    change(&mut config);
+    let clock = Clock::set(Timestamp(1_000_000));
+    let bus = Arc::new(LocalBus::new(NodeId(1)));
+    Services::new(config, clock, Store::new(engine.clone()), bus, Secret::new([7; 32]))
+}
+
+fn user(name: &str) -> UserId {
+    UserId::from_canonical(&format!("wv:{name}@x"))
+}
+
+fn addresses(names: &[&str]) -> Vec<Address> {
+    names.iter().map(|name| Address::new(name)).collect()
+}
+
+fn set(attributes: &[Attribute]) -> AttributeSet {
+    attributes.iter().copied().collect()
+}
+
+fn users(names: &[&str]) -> WatchTargets {
+    WatchTargets { users: addresses(names), contact_lists: Vec::new() }
+}
+
+fn lists(names: &[&str]) -> WatchTargets {
+    WatchTargets { users: Vec::new(), contact_lists: addresses(names) }
+}
+
+fn nick(names: &[&str]) -> Vec<NickEntry> {
+    let entry = |text: &&str| match text.split_once('=') {
+        Some((user, name)) => NickEntry { name: Some(name.into()), user_id: Address::new(user) },
+        None => NickEntry { name: None, user_id: Address::new(text) },
+    };
+    names.iter().map(entry).collect()
+}
+
+fn properties(list: &[(&str, &str)]) -> Vec<Property> {
+    list.iter().map(|(name, value)| Property::new(name, value)).collect()
+}
+
+fn text(attribute: Attribute, value: &str) -> PresenceAttribute {
+    PresenceAttribute::with_value(attribute, value)
+}
+
+fn zone(value: &str) -> PresenceAttribute {
+    let fields = vec![(Field::Zone, FieldValue::Text(value.into()))];
+    PresenceAttribute { attribute: TimeZone, qualifier: Some(true), fields, client_id: None }
+}
+
+/// `OnlineStatus=T StatusText=-`; a ClientID comes after `@`, `-` is Qualifier F.
+fn shown(list: &PresenceSubList) -> String {
+    let one = |one: &PresenceAttribute| {
+        let value = match (one.qualifier, one.fields.first()) {
+            (Some(false), _) => "-".to_owned(),
+            (_, Some((_, FieldValue::Text(text)))) => text.to_string(),
+            (_, Some((field, FieldValue::Struct(_)))) => field.name().to_owned(),
+            (_, None) => String::new(),
+        };
+        let client = one.client_id.as_ref().map(|id| format!("@{id}")).unwrap_or_default();
+        format!("{}={value}{client}", one.attribute.row().name)
+    };
+    list.attributes.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+/// `200`, or `201 531[wv:x] 700[wv:y/z]`.
+fn outcome(result: &ResultInfo) -> String {
+    let mut text = result.status.to_string();
+    for one in &result.detailed {
+        let items: Vec<_> = one.user_ids.iter().chain(&one.contact_lists).map(Address::as_str).collect();
+        text.push_str(&format!(" {}[{}]", one.status, items.join(",")));
+    }
+    text
+}
+
+impl World {
+    async fn of(names: &[&str]) -> Self {
+        Self::with(names, |_| {}).await
+    }
+
+    async fn with(names: &[&str], change: impl FnOnce(&mut ServiceConfig)) -> Self {
+        let engine = Arc::new(MemoryEngine::new());
+        let services = start(&engine, change);
+        for name in names {
+            let password = PhonePassword::Set(Secret::new("secret".to_owned()));
+            services.access().add_user(&user(name), None, password).await.unwrap();
+        }
+        Self { services, engine }
+    }
+
+    fn presence(&self) -> Presence<'_> {
+        self.services.presence()
+    }
+
+    async fn login_as(&self, name: &str, client: &str, version: Version) -> Arc<Session> {
+        let attempt = LoginAttempt {
+            user: Some(Address::new(name)),
+            client: ClientId::of_url(client),
+            application: None,
+            password: Some(Secret::new("secret".into())),
+            digest: None,
+            schemas: Vec::new(),
+            time_to_live: None,
+            cookie: "cookie".into(),
+            resume: None,
+            version,
+            from: None,
+        };
+        match self.services.access().login(attempt).await.unwrap() {
+            LoginOutcome::Opened { session, .. } => session,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn login(&self, name: &str) -> Arc<Session> {
+        self.login_as(name, name, Version::V1_2).await
+    }
+
+    /// What a session is told now, one text for each publisher.
+    async fn told(&self, session: &Session) -> Vec<String> {
+        let mut told = Vec::new();
+        while let Some(event) = self.services.im().next_event(session).await {
+            match event {
+                Event::Presence(snapshot) => {
+                    told.push(format!("{}: {}", snapshot.user.local(), shown(&snapshot.list)));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        told
+    }
+
+    async fn list(&self, session: &Session, name: &str, members: &[&str]) -> String {
+        let made = self.presence().create_list(session, &Address::new(name), nick(members), Vec::new()).await;
+        made.map_or_else(|error| error.status().to_string(), |made| outcome(&made.result))
+    }
+
+    async fn manage(&self, session: &Session, name: &str, add: &[&str], remove: &[&str]) -> String {
+        let change = ListChange { add: nick(add), remove: addresses(remove), properties: Vec::new() };
+        match self.presence().manage_list(session, &Address::new(name), change).await {
+            Ok(managed) => {
+                let member = |one: &NickEntry| match &one.name {
+                    Some(name) => format!("{}={name}", one.user_id),
+                    None => one.user_id.to_string(),
+                };
+                let members: Vec<_> = managed.members.iter().map(member).collect();
+                format!("{} ({})", outcome(&managed.result), members.join(" "))
+            }
+            Err(error) => error.status().to_string(),
+        }
+    }
+
+    /// Attaches an attribute list to `targets`: users, lists (with a `/`) or `default`.
+    async fn allow(&self, session: &Session, targets: &[&str], attributes: &[Attribute]) -> String {
+        let (targets, all) = (targets.iter().copied(), AttributeListTargets::default());
+        let targets = targets.fold(all, |mut all, target| {
+            match target {
+                "default" => all.default = true,
+                list if list.contains('/') => all.contact_lists.push(Address::new(list)),
+                user => all.users.push(Address::new(user)),
+            }
+            all
+        });
+        let made = self.presence().create_attribute_list(session, set(attributes), &targets).await;
+        made.map_or_else(|error| error.status().to_string(), |result| outcome(&result))
+    }
+
+    async fn update(&self, session: &Arc<Session>, attributes: Vec<PresenceAttribute>) -> u16 {
+        let result = self.presence().update(session, PresenceSubList { attributes }).await;
+        result.map_or_else(|error| error.status(), |result| result.status).code()
+    }
+
+    async fn subscribe(&self, session: &Arc<Session>, targets: WatchTargets, wanted: &[Attribute]) -> String {
+        outcome(&self.presence().subscribe(session, &targets, set(wanted), false).await.unwrap())
+    }
+
+    async fn follow(&self, session: &Arc<Session>, targets: WatchTargets, wanted: &[Attribute]) -> String {
+        outcome(&self.presence().subscribe(session, &targets, set(wanted), true).await.unwrap())
+    }
+
+    async fn seen(&self, session: &Session, targets: WatchTargets, wanted: &[Attribute]) -> (String, Vec<String>) {
+        let (result, found) = self.presence().get(session, &targets, set(wanted)).await.unwrap();
+        let found = found.iter().map(|(user, list)| format!("{}: {}", user.local(), shown(list))).collect();
+        (outcome(&result), found)
+    }
+}

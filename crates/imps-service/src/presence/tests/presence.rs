@@ -1,0 +1,285 @@
+//! Who sees what, and when he is told.
+
+use super::*;
+
+#[tokio::test]
+async fn without_authorisation_nothing_is_seen() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    assert_eq!(world.subscribe(&bob, users(&["alice"]), &[OnlineStatus, StatusText]).await, "200");
+    assert_eq!(world.update(&alice, vec![text(StatusText, "hi")]).await, 200);
+    assert_eq!(world.told(&bob).await, [""; 0]);
+    assert_eq!(world.seen(&bob, users(&["alice"]), &[StatusText]).await, ("200".into(), vec!["alice: ".into()]));
+
+    world.allow(&alice, &["bob"], &[StatusText, Alias]).await;
+    assert_eq!(world.told(&bob).await, ["alice: StatusText=hi"], "granted: the values come");
+    world.allow(&alice, &["bob"], &[OnlineStatus, StatusText]).await;
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=T"]);
+    world.allow(&alice, &["bob"], &[OnlineStatus]).await;
+    assert_eq!(world.told(&bob).await, ["alice: StatusText=-"], "withdrawn: Qualifier F");
+    world.update(&alice, vec![text(StatusText, "secret")]).await;
+    assert_eq!(world.told(&bob).await, [""; 0]);
+    world.allow(&alice, &["bob"], &[]).await;
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=-"]);
+    world.allow(&alice, &["default"], &[Alias]).await;
+    let targets = AttributeListTargets { users: addresses(&["bob"]), ..Default::default() };
+    world.presence().delete_attribute_list(&alice, &targets).await.unwrap();
+    assert_eq!(world.told(&bob).await, [""; 0], "the default list says Alias, which bob does not want");
+    assert_eq!(world.seen(&bob, users(&["alice"]), &[StatusText, Alias]).await.1, ["alice: Alias=-"]);
+}
+
+#[tokio::test]
+async fn being_put_on_a_list_authorises() {
+    let world = World::with(&["alice", "bob"], |config| config.default_list_for_everybody = false).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    world.subscribe(&bob, users(&["alice"]), &[OnlineStatus, Alias]).await;
+    world.allow(&alice, &["default"], &[OnlineStatus]).await;
+    assert_eq!(world.told(&bob).await, [""; 0]);
+    world.list(&alice, "alice/f", &["bob"]).await;
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=T"]);
+    world.allow(&alice, &["alice/f"], &[Alias]).await;
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=- Alias=-"]);
+    world.manage(&alice, "alice/f", &[], &["bob"]).await;
+    assert_eq!(world.told(&bob).await, ["alice: Alias=-"]);
+    world.manage(&alice, "alice/f", &["bob"], &[]).await;
+    world.presence().delete_list(&alice, &"alice/f".into()).await.unwrap();
+    assert_eq!(world.told(&bob).await, ["alice: Alias=-"], "both before bob looked");
+}
+
+#[tokio::test]
+async fn subscribing() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    world.allow(&alice, &["default"], &[OnlineStatus, StatusText, Alias]).await;
+    for (targets, expected) in [
+        (users(&["nobody"]), "531 531[nobody]"),
+        (users(&["alice", "nobody", "a@elsewhere"]), "201 516[a@elsewhere] 531[nobody]"),
+        (lists(&["alice/f"]), "700 700[alice/f]"),
+        (lists(&["bob/none"]), "700 700[bob/none]"),
+    ] {
+        assert_eq!(world.subscribe(&bob, targets.clone(), &[StatusText]).await, expected, "{targets:?}");
+    }
+    assert_eq!(world.told(&bob).await, ["alice: StatusText=-"], "never set");
+    world.update(&alice, vec![text(StatusText, "one"), text(Alias, "Al")]).await;
+    world.update(&alice, vec![text(StatusText, "two")]).await;
+    assert_eq!(world.told(&bob).await, ["alice: StatusText=two"], "what was not fetched is merged");
+    world.update(&alice, vec![text(StatusText, "two")]).await;
+    assert_eq!(world.told(&bob).await, [""; 0], "no change");
+    assert_eq!(world.subscribe(&bob, users(&["alice"]), &[Alias, OnlineStatus]).await, "200");
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=T Alias=Al"], "replaced, and told again");
+    world.update(&alice, vec![text(StatusText, "three")]).await;
+    assert_eq!(world.told(&bob).await, [""; 0]);
+
+    world.update(&alice, vec![text(Alias, "A")]).await;
+    for name in ["alice", "bob", "nobody"] {
+        let result = world.presence().unsubscribe(&bob, &users(&[name])).await.unwrap();
+        assert_eq!(outcome(&result), "200", "{name}");
+    }
+    assert_eq!(world.told(&bob).await, [""; 0], "not even what waited");
+    assert!(!alice.user.lock().presence.is_watched());
+    assert_eq!(outcome(&world.presence().unsubscribe(&bob, &lists(&["alice/f"])).await.unwrap()), "700 700[alice/f]");
+
+    world.subscribe(&bob, users(&["bob"]), &[OnlineStatus, Alias]).await;
+    world.update(&bob, vec![text(Alias, "B")]).await;
+    assert_eq!(world.told(&bob).await, ["bob: OnlineStatus=T Alias=B"], "oneself, without any attribute list");
+}
+
+#[tokio::test]
+async fn lists_are_followed_when_asked() {
+    let world = World::of(&["alice", "bob", "carol", "watcher"]).await;
+    for name in ["alice", "bob", "carol"] {
+        let session = world.login(name).await;
+        world.allow(&session, &["default"], &[OnlineStatus, Alias]).await;
+        world.update(&session, vec![text(Alias, name)]).await;
+    }
+    let watcher = world.login("watcher").await;
+    world.list(&watcher, "watcher/f", &["alice", "bob"]).await;
+    world.list(&watcher, "watcher/fixed", &["bob"]).await;
+    assert_eq!(world.subscribe(&watcher, lists(&["watcher/fixed"]), &[OnlineStatus]).await, "200");
+    assert_eq!(world.told(&watcher).await, ["bob: OnlineStatus=T"]);
+    assert_eq!(world.follow(&watcher, lists(&["watcher/f"]), &[Alias]).await, "200");
+    assert_eq!(world.told(&watcher).await, ["alice: Alias=alice", "bob: Alias=bob"]);
+
+    world.manage(&watcher, "watcher/f", &["carol"], &["alice"]).await;
+    world.manage(&watcher, "watcher/fixed", &["alice"], &["bob"]).await;
+    assert_eq!(world.told(&watcher).await, ["carol: Alias=carol"]);
+    assert!(!world.services.users.loaded(&user("alice")).unwrap().lock().presence.is_watched());
+    world.presence().delete_list(&watcher, &"watcher/f".into()).await.unwrap();
+    let targets = world.services.users.loaded(&user("bob")).unwrap();
+    assert_eq!(world.told(&watcher).await, ["bob: OnlineStatus=T"], "the earlier subscription counts again");
+    assert!(targets.lock().presence.is_watched());
+    assert_eq!(outcome(&world.presence().unsubscribe(&watcher, &lists(&["watcher/fixed"])).await.unwrap()), "200");
+    assert!(!targets.lock().presence.is_watched());
+}
+
+#[tokio::test]
+async fn values_are_checked_and_replaced_whole() {
+    let world = World::of(&["alice"]).await;
+    let alice = world.login("alice").await;
+    let all = [OnlineStatus, StatusText, StatusMood];
+    assert_eq!(world.update(&alice, vec![text(StatusText, "hi"), text(StatusMood, "MEH")]).await, 751);
+    assert_eq!(
+        world.seen(&alice, users(&["alice"]), &all).await.1,
+        ["alice: OnlineStatus=T StatusText=- StatusMood=-"]
+    );
+    assert_eq!(world.services.metrics.presence_updates.value(), 0);
+    let unqualified = PresenceAttribute { qualifier: None, ..text(StatusText, "hi") };
+    let bare = PresenceAttribute { qualifier: Some(true), ..PresenceAttribute::name_only(OnlineStatus) };
+    let updates = [
+        (vec![unqualified, text(StatusMood, "in_love")], "StatusText=hi StatusMood=IN_LOVE"),
+        (vec![PresenceAttribute::name_only(StatusText), bare], "StatusText=hi StatusMood=IN_LOVE"),
+        (vec![text(OnlineStatus, "F")], "StatusText=hi StatusMood=IN_LOVE"),
+        (vec![PresenceAttribute::unknown(StatusMood)], "StatusText=hi StatusMood=-"),
+        (vec![text(StatusText, "")], "StatusText= StatusMood=-"),
+    ];
+    for (update, expected) in updates {
+        assert_eq!(world.update(&alice, update).await, 200);
+        let expected = format!("alice: OnlineStatus=T {expected}");
+        assert_eq!(world.seen(&alice, users(&["alice"]), &all).await.1, [expected]);
+    }
+    assert_eq!(world.services.metrics.presence_updates.value(), 3);
+}
+
+#[tokio::test]
+async fn online_status_is_the_servers() {
+    let world = World::of(&["alice", "bob", "carol"]).await;
+    let first = world.login_as("alice", "one", Version::V1_3).await;
+    world.allow(&first, &["default"], &[OnlineStatus, ClientInfo, CommCap, TimeZone]).await;
+    let old = world.login_as("bob", "bob", Version::V1_1).await;
+    let new = world.login_as("carol", "carol", Version::V1_3).await;
+    let wanted = [OnlineStatus, ClientInfo, CommCap, TimeZone];
+    for session in [&old, &new] {
+        world.subscribe(session, users(&["alice"]), &wanted).await;
+    }
+    assert_eq!(world.told(&old).await, ["alice: OnlineStatus=T ClientInfo=- TimeZone=- CommCap=-"]);
+    assert_eq!(world.told(&new).await, ["alice: OnlineStatus=T@one ClientInfo=- TimeZone=- CommCap=-"]);
+
+    let second = world.login_as("alice", "two", Version::V1_2).await;
+    assert_eq!(world.told(&old).await, ["alice: ClientInfo=MOBILE_PHONE CommCap=CommC"], "she was online already");
+    let told = "alice: OnlineStatus=T@two OnlineStatus=T@one ClientInfo=MOBILE_PHONE@two CommCap=CommC@two";
+    assert_eq!(world.told(&new).await, [told]);
+
+    world.update(&first, vec![zone("+02")]).await;
+    world.update(&second, vec![zone("+03"), PresenceAttribute::unknown(CommCap)]).await;
+    assert_eq!(world.told(&old).await, ["alice: TimeZone=+03 CommCap=-"], "the newest, and none of the server's own");
+    assert_eq!(world.told(&new).await, ["alice: TimeZone=+03@two TimeZone=+02@one CommCap=-"]);
+
+    world.services.access().logout(&second).await.unwrap();
+    assert_eq!(world.told(&old).await, ["alice: ClientInfo=- TimeZone=+02"]);
+    assert_eq!(world.told(&new).await, ["alice: OnlineStatus=T@one ClientInfo=- TimeZone=+02@one"]);
+    world.services.access().logout(&first).await.unwrap();
+    assert_eq!(world.told(&old).await, ["alice: OnlineStatus=F TimeZone=-"]);
+    assert_eq!(world.told(&new).await, ["alice: OnlineStatus=F TimeZone=-"]);
+
+    let third = world.login_as("alice", "three", Version::V1_2).await;
+    assert_eq!(world.told(&old).await, ["alice: OnlineStatus=T ClientInfo=MOBILE_PHONE CommCap=CommC"]);
+    let capabilities = CapabilityList { client_type: Some(ClientType::Pda), ..CapabilityList::default() };
+    world.services.access().negotiate_capabilities(&third, capabilities).await.unwrap();
+    assert_eq!(world.told(&old).await, ["alice: ClientInfo=PDA"]);
+    let expired = world.services.config.ttl_default * 2;
+    world.services.clock.advance(expired);
+    old.touch(world.services.clock.now());
+    world.services.sweep().await;
+    assert_eq!(world.told(&old).await, ["alice: OnlineStatus=F ClientInfo=- CommCap=-"]);
+    assert_eq!(third.user.lock().presence.watchers.len(), 1, "carol expired too");
+}
+
+#[tokio::test]
+async fn older_versions_hear_of_what_they_know() {
+    let world = World::of(&["alice", "bob"]).await;
+    let alice = world.login_as("alice", "one", Version::V1_2).await;
+    world.allow(&alice, &["default"], &[InfoLink, Alias]).await;
+    let old = world.login_as("bob", "old", Version::V1_1).await;
+    let new = world.login_as("bob", "new", Version::V1_2).await;
+    for session in [&old, &new] {
+        world.subscribe(session, users(&["alice"]), &[InfoLink]).await;
+    }
+    assert_eq!(world.told(&old).await, [""; 0]);
+    assert_eq!(world.told(&new).await, ["alice: InfoLink=-"]);
+    assert_eq!(world.seen(&old, users(&["alice"]), &[InfoLink, Alias]).await.1, ["alice: Alias=-"]);
+}
+
+#[tokio::test]
+async fn one_snapshot_serves_all_who_see_the_same() {
+    let world = World::of(&["alice", "bob", "carol"]).await;
+    let alice = world.login("alice").await;
+    world.allow(&alice, &["default"], &[Alias]).await;
+    let watchers = [world.login("bob").await, world.login("carol").await];
+    for watcher in &watchers {
+        world.subscribe(watcher, users(&["alice"]), &[Alias]).await;
+    }
+    let snapshot = |session: &Arc<Session>| {
+        world.presence().snapshot(session, &alice.user, set(&[Alias]), AttributeSet::EMPTY).unwrap()
+    };
+    let first = snapshot(&watchers[0]);
+    assert!(Arc::ptr_eq(&first, &snapshot(&watchers[1])));
+    world.update(&alice, vec![text(Alias, "A")]).await;
+    let second = snapshot(&watchers[1]);
+    assert_eq!(shown(&second.list), "Alias=A");
+    assert!(Arc::ptr_eq(&second, &snapshot(&watchers[0])));
+    assert_eq!(world.services.metrics.presence_queued.value(), 4);
+    world.services.access().logout(&watchers[0]).await.unwrap();
+    assert!(world.presence().snapshot(&watchers[0], &alice.user, set(&[Alias]), AttributeSet::EMPTY).is_none());
+}
+
+#[tokio::test]
+async fn getting_presence() {
+    let world = World::of(&["alice", "bob", "carol"]).await;
+    let alice = world.login("alice").await;
+    world.list(&alice, "alice/f", &["bob", "carol"]).await;
+    let bob = world.login("bob").await;
+    world.allow(&bob, &["alice"], &[OnlineStatus, Alias]).await;
+    let wanted = [OnlineStatus, StatusText];
+    let cases = [
+        (users(&["alice"]), "200", vec!["alice: OnlineStatus=T StatusText=-"]),
+        (users(&["alice", "nobody"]), "201 531[nobody]", vec!["alice: OnlineStatus=T StatusText=-"]),
+        (users(&["nobody"]), "531 531[nobody]", vec![]),
+        (users(&["nobody", "a@elsewhere"]), "900 516[a@elsewhere] 531[nobody]", vec![]),
+        (lists(&["alice/f"]), "200", vec!["bob: OnlineStatus=T", "carol: "]),
+        (lists(&["bob/f"]), "700 700[bob/f]", vec![]),
+    ];
+    for (targets, status, found) in cases {
+        let (result, seen) = world.seen(&alice, targets, &wanted).await;
+        assert_eq!((result.as_str(), seen), (status, found.into_iter().map(str::to_owned).collect()));
+    }
+    let nobody = world.presence().get(&alice, &WatchTargets::default(), AttributeSet::ALL).await;
+    assert_eq!(nobody.unwrap_err().status(), Status::BAD_PARAMETER);
+    let everything = world.presence().get(&alice, &users(&["alice"]), AttributeSet::ALL).await.unwrap().1;
+    assert_eq!(everything[0].1.names(), AttributeSet::ALL, "a client reads all of its own user");
+}
+
+#[tokio::test]
+async fn a_restart_loses_nothing() {
+    let world = World::of(&["alice", "bob", "carol"]).await;
+    let alice = world.login("alice").await;
+    world.allow(&alice, &["default"], &[OnlineStatus, Alias, TimeZone]).await;
+    world.update(&alice, vec![text(Alias, "A"), zone("+02")]).await;
+    let bob = world.login("bob").await;
+    world.list(&bob, "bob/f", &["alice"]).await;
+    world.follow(&bob, lists(&["bob/f"]), &[OnlineStatus, Alias, TimeZone]).await;
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=T TimeZone=+02 Alias=A"]);
+
+    let world = World { services: start(&world.engine, |_| {}), engine: world.engine };
+    world.services.resume().await.unwrap();
+    let [alice, bob] = [alice, bob].map(|session| world.services.sessions.find(&session.id).unwrap());
+    assert_eq!(
+        world.told(&bob).await,
+        ["alice: OnlineStatus=T TimeZone=+02 Alias=A"],
+        "once, so that nothing is missed"
+    );
+    world.update(&alice, vec![text(Alias, "B")]).await;
+    assert_eq!(world.told(&bob).await, ["alice: Alias=B"]);
+    let carol = world.login("carol").await;
+    world.allow(&carol, &["default"], &[Alias]).await;
+    world.manage(&bob, "bob/f", &["carol"], &[]).await;
+    assert_eq!(world.told(&bob).await, ["carol: Alias=-"]);
+    world.services.access().logout(&alice).await.unwrap();
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=F TimeZone=-"], "the user's own status stays");
+    let state = start(&world.engine, |_| {}).user(&user("alice")).await.unwrap();
+    assert_eq!(
+        shown(&PresenceSubList {
+            attributes: state.lock().presence.values.view(&user("alice"), &[], set(&[Alias, TimeZone]))
+        }),
+        "TimeZone=- Alias=B"
+    );
+}
