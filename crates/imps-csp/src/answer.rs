@@ -79,6 +79,7 @@ struct Received {
 const TRANSACTIONS_MAX: usize = 64;
 
 /// What the answer's transactions are.
+#[expect(clippy::large_enum_variant, reason = "there are one or two, for the time of one answer")]
 enum Outgoing {
     Response(TransactionId, Response),
     Event(Open),
@@ -191,11 +192,11 @@ impl Csp {
     /// There is no such session. A poll of one that the server ended is told so, once; everything else is 604.
     fn without_session(&self, received: &Received, id: &str, error: &Error) -> Answer {
         let polls = |one: &Incoming| matches!(&one.content, Content::Request(request) if matches!(**request, Request::Polling(_)));
-        if received.transactions.iter().any(polls) {
-            if let Some(ended) = self.services.access().ended(id) {
-                let last = Outgoing::Last(Disconnect { result: ended.result });
-                return self.write(received, ended.version, Some(id), vec![last], Some(false));
-            }
+        if received.transactions.iter().any(polls)
+            && let Some(ended) = self.services.access().ended(id)
+        {
+            let last = Outgoing::Last(Disconnect { result: ended.result });
+            return self.write(received, ended.version, Some(id), vec![last], Some(false));
         }
         let result = result_of(error);
         let refuse = |one: &Incoming| match (&one.content, one.mode) {
@@ -341,10 +342,10 @@ impl Csp {
             return Reply::Poll;
         }
         let row = request.row();
-        if let (Some(session), Some(function)) = (cx.session, row.and_then(|row| row.function)) {
-            if session.negotiated().refused.contains(function) {
-                return Reply::status(Status::SERVICE_NOT_AGREED);
-            }
+        if let (Some(session), Some(function)) = (cx.session, row.and_then(|row| row.function))
+            && session.negotiated().refused.contains(function)
+        {
+            return Reply::status(Status::SERVICE_NOT_AGREED);
         }
         let remembered = row.filter(|row| row.once).and(cx.session).and_then(|session| ClientLink::of(session));
         let now = self.services.clock.now();
@@ -357,10 +358,10 @@ impl Csp {
         }
         self.services.metrics.transactions.up();
         let reply = self.guarded(cx, request, row).await;
-        if let (Some(link), Reply::Response(answer)) = (remembered, &reply) {
-            if !matches!(answer, Response::Status(status) if status.result.status == Status::SERVER_UNAVAILABLE) {
-                link.answered(cx.transaction, cx.content, answer, now);
-            }
+        if let (Some(link), Reply::Response(answer)) = (remembered, &reply)
+            && !matches!(answer, Response::Status(status) if status.result.status == Status::SERVER_UNAVAILABLE)
+        {
+            link.answered(cx.transaction, cx.content, answer, now);
         }
         reply
     }

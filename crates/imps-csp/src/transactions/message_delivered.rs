@@ -12,10 +12,10 @@ impl Transaction for MessageDelivered {
         let session = cx.session()?;
         cx.services.im().delivered(session, &self.message_id, None).await?;
         // It may be the answer to a push, as a request of its own.
-        if let Some(link) = ClientLink::of(session) {
-            if let Some(open) = link.find_message(&self.message_id) {
-                link.close(open.transaction);
-            }
+        if let Some(link) = ClientLink::of(session)
+            && let Some(open) = link.find_message(&self.message_id)
+        {
+            link.close(open.transaction);
         }
         Ok(Reply::status(Status::SUCCESSFUL))
     }

@@ -67,6 +67,7 @@ impl Cx<'_> {
 }
 
 /// The outcome of a transaction.
+#[expect(clippy::large_enum_variant, reason = "there is one, for the time of one transaction")]
 pub(crate) enum Reply {
     /// A primitive of its own, or Status.
     Response(Response),

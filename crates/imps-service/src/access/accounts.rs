@@ -38,6 +38,9 @@ pub struct UserSummary {
     pub sessions: usize,
 }
 
+/// A phone password as it is stored, and in clear.
+type Sealed = (Option<Box<[u8]>>, Option<String>);
+
 const PHONE_PASSWORD_LENGTH: usize = 10;
 const PASSWORD_MAX: usize = 1024;
 
@@ -81,7 +84,7 @@ impl Access<'_> {
         self.with_worker(move || password::hash(password.expose())).await?
     }
 
-    fn seal(&self, user: &UserId, phone: PhonePassword) -> Result<(Option<Box<[u8]>>, Option<String>), Error> {
+    fn seal(&self, user: &UserId, phone: PhonePassword) -> Result<Sealed, Error> {
         let clear = match phone {
             PhonePassword::None => return Ok((None, None)),
             PhonePassword::Generate => password::generate_password(PHONE_PASSWORD_LENGTH)?,

@@ -160,10 +160,10 @@ impl Access<'_> {
         account: &Account,
         password: &Secret<Box<str>>,
     ) -> Result<bool, Error> {
-        if let Some(phone) = self.phone_password(user, account) {
-            if password::same(phone.expose(), password.expose()) {
-                return Ok(true);
-            }
+        if let Some(phone) = self.phone_password(user, account)
+            && password::same(phone.expose(), password.expose())
+        {
+            return Ok(true);
         }
         let exists = account.password_hash.is_some();
         let stored = match &account.password_hash {

@@ -148,10 +148,10 @@ impl Im<'_> {
     }
 
     fn one_less(&self, user: &UserId) {
-        if let Some(user) = self.users.loaded(user) {
-            if let Some(waiting) = &mut user.lock().waiting {
-                *waiting = waiting.saturating_sub(1);
-            }
+        if let Some(user) = self.users.loaded(user)
+            && let Some(waiting) = &mut user.lock().waiting
+        {
+            *waiting = waiting.saturating_sub(1);
         }
     }
 }

@@ -65,10 +65,11 @@ impl Im<'_> {
                 messages.filter_map(|row| index_sequence(&row.key)).take(most - infos.len()).collect();
             let now = self.clock.now();
             for waiting in self.load_all(&session.user.id, &sequences).await?.into_iter().flatten() {
-                if let Waiting::Message(message) = waiting {
-                    if message.expires > now && is_for(&message.info, session) {
-                        infos.push(message.info);
-                    }
+                if let Waiting::Message(message) = waiting
+                    && message.expires > now
+                    && is_for(&message.info, session)
+                {
+                    infos.push(message.info);
                 }
             }
             range = range.after(&last);

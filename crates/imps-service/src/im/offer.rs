@@ -50,10 +50,8 @@ impl Im<'_> {
             }
             outbox.wants_refill().is_some()
         };
-        if wants_refill {
-            if let Err(error) = self.refill(session).await {
-                tracing::warn!(%error, "waiting messages cannot be read");
-            }
+        if wants_refill && let Err(error) = self.refill(session).await {
+            tracing::warn!(%error, "waiting messages cannot be read");
         }
         !session.outbox().is_empty()
     }
@@ -61,10 +59,10 @@ impl Im<'_> {
     /// The next event for a session: it is the face's from now on, until the client has acknowledged it.
     pub async fn next_event(&self, session: &Session) -> Option<Event> {
         loop {
-            if session.outbox().wants_refill().is_some() {
-                if let Err(error) = self.refill(session).await {
-                    tracing::warn!(%error, "waiting messages cannot be read");
-                }
+            if session.outbox().wants_refill().is_some()
+                && let Err(error) = self.refill(session).await
+            {
+                tracing::warn!(%error, "waiting messages cannot be read");
             }
             let pending = session.outbox().take()?;
             match pending {

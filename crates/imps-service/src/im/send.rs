@@ -77,11 +77,11 @@ impl Im<'_> {
         message: OutgoingMessage,
         once: Option<Once>,
     ) -> Result<Sent, Error> {
-        if let Some(once) = &once {
-            if let Some(sent) = self.repeated(session, once).await? {
-                self.metrics.messages_repeated.up();
-                return Ok(sent);
-            }
+        if let Some(once) = &once
+            && let Some(sent) = self.repeated(session, once).await?
+        {
+            self.metrics.messages_repeated.up();
+            return Ok(sent);
         }
         let under_way = UnderWay::new(session, once.as_ref());
         let sent = self.send_new(session, message, once.as_ref()).await?;

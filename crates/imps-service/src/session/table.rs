@@ -22,9 +22,11 @@ pub struct Ended {
     pub version: imps_types::Version,
 }
 
+type Shard = Mutex<FxHashMap<SessionId, Arc<Session>>>;
+
 /// Open sessions. Each shard is locked for microseconds.
 pub struct SessionTable {
-    shards: Box<[Mutex<FxHashMap<SessionId, Arc<Session>>>]>,
+    shards: Box<[Shard]>,
     ended: Mutex<(FxHashMap<SessionId, Ended>, VecDeque<SessionId>)>,
 }
 
@@ -35,7 +37,7 @@ impl Default for SessionTable {
 }
 
 impl SessionTable {
-    fn shard(&self, id: &SessionId) -> &Mutex<FxHashMap<SessionId, Arc<Session>>> {
+    fn shard(&self, id: &SessionId) -> &Shard {
         let last = id.as_bytes().last().copied().unwrap_or_default();
         let before = id.as_bytes().get(4).copied().unwrap_or_default();
         // The index is below the number of shards.
@@ -84,10 +86,10 @@ impl SessionTable {
     /// Remembers why the server ended a session, for the client's next poll.
     pub(crate) fn remember(&self, id: SessionId, ended: Ended) {
         let mut memory = self.ended.lock();
-        if memory.1.len() >= ENDED_MAX {
-            if let Some(oldest) = memory.1.pop_front() {
-                memory.0.remove(&oldest);
-            }
+        if memory.1.len() >= ENDED_MAX
+            && let Some(oldest) = memory.1.pop_front()
+        {
+            memory.0.remove(&oldest);
         }
         memory.0.insert(id, ended);
         memory.1.push_back(id);

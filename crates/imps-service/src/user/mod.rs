@@ -69,9 +69,11 @@ impl std::fmt::Debug for UserState {
     }
 }
 
+type Shard = Mutex<FxHashMap<UserId, Arc<UserState>>>;
+
 /// The users in memory, in shards.
 pub struct UserTable {
-    shards: Box<[Mutex<FxHashMap<UserId, Arc<UserState>>>]>,
+    shards: Box<[Shard]>,
 }
 
 impl Default for UserTable {
@@ -81,7 +83,7 @@ impl Default for UserTable {
 }
 
 impl UserTable {
-    fn shard(&self, user: &UserId) -> &Mutex<FxHashMap<UserId, Arc<UserState>>> {
+    fn shard(&self, user: &UserId) -> &Shard {
         // The index is below the number of shards.
         &self.shards[usize::from(Slot::of(user.as_str()).number()) % SHARDS]
     }
