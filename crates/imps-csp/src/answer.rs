@@ -75,6 +75,18 @@ struct Received {
     hash: u64,
 }
 
+impl Received {
+    fn only_polls(&self) -> bool {
+        self.transactions.iter().all(Incoming::is_poll)
+    }
+}
+
+impl Incoming {
+    fn is_poll(&self) -> bool {
+        matches!(&self.content, Content::Request(request) if matches!(**request, Request::Polling(_)))
+    }
+}
+
 /// Transactions that one message may hold.
 const TRANSACTIONS_MAX: usize = 64;
 
@@ -87,8 +99,9 @@ enum Outgoing {
 }
 
 impl Csp {
-    /// Answers one message.
-    pub async fn answer(&self, exchange: Exchange<'_>) -> Answer {
+    /// Answers one message. What it asks for is carried out to its end even when nobody waits for the answer any more: a
+    /// phone that loses coverage after its POST must not leave a message committed and never offered.
+    pub async fn answer(self: &Arc<Self>, exchange: Exchange<'_>) -> Answer {
         self.services.metrics.requests.up();
         let received = match self.read(exchange) {
             Ok(received) => received,
@@ -97,16 +110,26 @@ impl Csp {
                 return refused;
             }
         };
+        let peer = exchange.peer;
+        if received.only_polls() {
+            // Changes nothing, and is the busiest of all.
+            return self.carry(&received, peer).await;
+        }
+        let csp = self.clone();
+        let carried = tokio::spawn(async move { csp.carry(&received, peer).await });
+        carried.await.unwrap_or_else(|_| Answer::NoCsp(500, "the server failed".to_owned()))
+    }
+
+    async fn carry(&self, received: &Received, peer: Option<IpAddr>) -> Answer {
         if received.is_unsupported {
-            let text = ResultInfo::of(Status::VERSION_NOT_SUPPORTED);
-            return self.refuse_all(&received, &text);
+            return self.refuse_all(received, &ResultInfo::of(Status::VERSION_NOT_SUPPORTED));
         }
         match &received.session_id {
             Some(id) => match self.services.access().session(id) {
-                Ok(session) => self.inband(&received, &session, exchange.peer).await,
-                Err(error) => self.without_session(&received, id, &error),
+                Ok(session) => self.inband(received, &session, peer).await,
+                Err(error) => self.without_session(received, id, &error),
             },
-            None => self.outband(&received, exchange.peer).await,
+            None => self.outband(received, peer).await,
         }
     }
 
@@ -191,8 +214,7 @@ impl Csp {
 
     /// There is no such session. A poll of one that the server ended is told so, once; everything else is 604.
     fn without_session(&self, received: &Received, id: &str, error: &Error) -> Answer {
-        let polls = |one: &Incoming| matches!(&one.content, Content::Request(request) if matches!(**request, Request::Polling(_)));
-        if received.transactions.iter().any(polls)
+        if received.transactions.iter().any(Incoming::is_poll)
             && let Some(ended) = self.services.access().ended(id)
         {
             let last = Outgoing::Last(Disconnect { result: ended.result });
