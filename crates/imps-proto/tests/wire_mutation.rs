@@ -4,7 +4,7 @@
 
 mod wire_support;
 
-use imps_proto::wire::{Form, Limits, Reader, Token};
+use imps_proto::wire::{DecodeErrorKind, Form, Limits, Reader, Token};
 use imps_types::Version;
 use wire_support::{Piece, assert_same, decode, form_of, open, transcode, vector, vectors};
 
@@ -112,4 +112,20 @@ fn a_small_message_cannot_become_a_large_one() {
     let error = decode(Form::Wbxml, &bytes).unwrap_err();
     assert_eq!(error.to_string(), format!("too large: text at byte {}", error.position));
     assert!(error.position < 0xF000 + 7 + 2 * (Limits::default().text / 0xF000 + 2));
+}
+
+#[test]
+fn what_the_fuzzer_found() {
+    // The token of one vocabulary, and behind it a text that ends like another: it is that other.
+    let message = |name: &str| {
+        let text = format!("1http://example.org/DTD/WV-{name}.1\0");
+        [b"\x03\x10j\0\xC9\x09\x03", text.as_bytes(), b"\x01mnp\x80\x18\x01\x01\x01\x01"].concat()
+    };
+    let error = decode(Form::Wbxml, &message("CSP")).unwrap_err();
+    assert_eq!(error.kind, DecodeErrorKind::UnsupportedVersion);
+    for name in ["TRC", "PA", "XXX"] {
+        let bytes = message(name);
+        let pieces = decode(Form::Wbxml, &bytes).unwrap();
+        encodes_again(Form::Wbxml, &bytes, &pieces);
+    }
 }

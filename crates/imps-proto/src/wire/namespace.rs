@@ -66,6 +66,18 @@ impl<'a> Namespace<'a> {
         Self { prefix, rest: Cow::Borrowed(rest) }
     }
 
+    /// A prefix that a token stands for, and the rest that was written out. If that is no version, they are one value,
+    /// to be cut where any other encoding of it would be.
+    pub(super) fn from_pieces(prefix: &'static str, rest: Cow<'a, str>) -> Self {
+        if !prefix.is_empty() && is_version(&rest) {
+            Self { prefix, rest }
+        } else if prefix.is_empty() {
+            Self::from_value(rest)
+        } else {
+            Self::from_value(Cow::Owned(format!("{prefix}{rest}")))
+        }
+    }
+
     pub(super) fn from_value(value: Cow<'a, str>) -> Self {
         match value {
             Cow::Borrowed(value) => Self::new(value),
@@ -94,10 +106,17 @@ impl<'a> Namespace<'a> {
     fn cut(&self) -> (&str, &str) {
         if self.prefix.is_empty() {
             self.rest.split_at_checked(version_start(&self.rest)).unwrap_or(("", &self.rest))
-        } else {
+        } else if is_version(&self.rest) {
             (self.prefix, &self.rest)
+        } else {
+            ("", &self.rest)
         }
     }
+}
+
+/// Whether this is what stands behind the name of a vocabulary.
+fn is_version(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 /// Where the version begins: the digits and points at the end, if the name of a vocabulary stands before them; else 0.

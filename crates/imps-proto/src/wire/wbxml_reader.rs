@@ -291,10 +291,7 @@ impl<'a> WbxmlReader<'a> {
             }
             let value = self.attribute_value()?;
             if is_xmlns {
-                xmlns = Some(match prefix {
-                    "" => Namespace::from_value(value),
-                    _ => Namespace { prefix, rest: value },
-                });
+                xmlns = Some(Namespace::from_pieces(prefix, value));
             }
         }
     }
