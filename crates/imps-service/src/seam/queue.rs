@@ -1,20 +1,20 @@
 //! Where batches from many tasks meet and become one commit.
 //!
 //! An engine's committer takes whatever waits, commits it as one transaction, and wakes everybody. The window is the
-//! time that the previous commit took: there is no timer to tune, alone it is fast, together it is cheap. A task pays
-//! for one push and one wake; there is no thread between it and the committer.
+//! time that the previous commit took: there is no timer to tune, alone it is fast, together it is cheap. When many were
+//! just answered, the next commit waits a quarter of that time for them to come back. A task pays for one push and one
+//! wake; there is no thread between it and the committer.
 //!
 //! Beside the batches lie the writes that nobody waits for: merged by key, the latest wins. They go along with the next
 //! group, or by themselves after a while.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use rustc_hash::FxBuildHasher;
-use std::collections::VecDeque;
 use tokio::sync::oneshot;
 
 use super::engine::{Batch, Space, StoreError};
@@ -414,6 +414,17 @@ impl Group {
         self.waiting.len()
     }
 
+    /// How many writes it has.
+    pub fn rows(&self) -> usize {
+        self.waiting.iter().map(|waiting| waiting.batch.rows()).sum::<usize>() + self.later.len()
+    }
+
+    /// About how many bytes it has.
+    pub fn bytes(&self) -> usize {
+        let later = self.later.iter().map(|later| later.value.as_ref().map_or(0, Bytes::len));
+        self.waiting.iter().map(|waiting| waiting.bytes).sum::<usize>() + later.sum::<usize>()
+    }
+
     /// Its batches and merged writes in the order in which they must happen.
     pub fn steps(&self) -> impl Iterator<Item = Step<'_>> {
         let mut later = self.later.iter().peekable();
@@ -519,6 +530,33 @@ mod tests {
         assert_eq!(queue.later(Space::Presence, Key::from("bob"), None), Err(StoreError::Busy));
         let numbers = queue.numbers();
         assert_eq!((numbers.waiting, numbers.later, numbers.busy), (2, 1, 4));
+    }
+
+    #[test]
+    fn those_who_were_answered_together_are_committed_together_again() {
+        let queue = CommitQueue::new(Bounds::default());
+        let push = || drop(queue.push(put("x")).unwrap());
+        let mut group = Group::default();
+        (0..8).for_each(|_| push());
+        assert!(queue.take(&mut group));
+        queue.answer(&mut group, Ok(vec![Ok(()); 8]), Duration::from_secs(400));
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..6).for_each(|_| push()));
+            assert!(queue.take(&mut group));
+        });
+        assert_eq!(group.batches(), 6);
+
+        // They may not come back: then the one that did does not wait long.
+        queue.answer(&mut group, Ok(vec![Ok(()); 6]), Duration::from_secs(400));
+        push();
+        assert!(queue.take(&mut group), "after a small group nobody is waited for");
+        queue.answer(&mut group, Ok(vec![Ok(())]), Duration::ZERO);
+        (0..8).for_each(|_| push());
+        assert!(queue.take(&mut group));
+        queue.answer(&mut group, Ok(vec![Ok(()); 8]), Duration::from_millis(4));
+        push();
+        assert!(queue.take(&mut group));
+        assert_eq!(group.batches(), 1);
     }
 
     #[test]
