@@ -187,6 +187,16 @@ impl Access<'_> {
         Ok(self.summary(user, &Account::from_record(&record)?))
     }
 
+    /// Whether the key of this server opens the user's phone password; absent: there is no such password.
+    ///
+    /// # Errors
+    /// `UnknownUser`, or the store's failure.
+    pub async fn phone_password_opens(&self, user: &UserId) -> Result<Option<bool>, Error> {
+        let record = self.store.get_one(Space::Users, user_key(user)).await?.ok_or(Error::UnknownUser)?;
+        let sealed = Account::from_record(&record)?.phone_password;
+        Ok(sealed.map(|sealed| password::unseal(&self.guard.key, user, &sealed).is_some()))
+    }
+
     fn summary(&self, id: &UserId, account: &Account) -> UserSummary {
         UserSummary {
             id: id.clone(),

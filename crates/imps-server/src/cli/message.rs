@@ -1,0 +1,53 @@
+//! `hamlet message`.
+
+use clap::Subcommand;
+
+use super::{Common, Done, Format, UserName, desk, output};
+use crate::command::{Command, MessageView, Outcome};
+
+#[derive(Subcommand, Debug)]
+#[command(after_help = "\
+Nobody sees what a message says: who it waits for, how large it is, and until when it is kept.
+
+Examples:
+  hamlet message list
+  hamlet message list alice --json")]
+pub(super) enum MessageCommand {
+    /// List the messages and reports that wait, all or one user's
+    List {
+        /// Only those that wait for this user
+        name: Option<String>,
+        /// So many at most
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000), value_name = "COUNT")]
+        limit: u32,
+        #[command(flatten)]
+        format: Format,
+    },
+}
+
+impl MessageCommand {
+    pub(super) fn run(self, common: &Common) -> Done {
+        let Self::List { name, limit, format } = self;
+        let who = name.map(|name| UserName { name }.who(common));
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let first = Command::MessageList { who, after: None, limit };
+        let mut all: Vec<MessageView> = Vec::new();
+        desk::Desk::open(common.load(&[])?, &first)?.ask_all(first, |outcome| {
+            let Outcome::Messages { messages, next } = outcome else { return None };
+            all.extend(messages);
+            let left = limit.saturating_sub(all.len());
+            next.filter(|_| left > 0).map(|after| Command::MessageList { who: None, after: Some(after), limit: left })
+        })?;
+        if format.json {
+            output::json(&all);
+            return Ok(());
+        }
+        if all.len() == limit {
+            output::note(&format!("there may be more than these {limit}: --limit COUNT"));
+        }
+        let rows: Vec<_> =
+            all.into_iter().map(|one| [one.message, one.user, one.kind, one.size.to_string(), one.expires]).collect();
+        output::table(["MESSAGE", "WAITS FOR", "KIND", "BYTES", "KEPT UNTIL"], &rows);
+        Ok(())
+    }
+}

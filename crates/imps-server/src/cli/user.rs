@@ -1,0 +1,213 @@
+//! `hamlet user`.
+
+use clap::{ArgGroup, Args, Subcommand};
+use serde_json::json;
+
+use super::password::AccountPassword;
+use super::{Common, Done, Format, Refusal, UserName, desk, output};
+use crate::command::{Command, Hidden, Outcome, Phone, UserView};
+
+#[derive(Subcommand, Debug)]
+#[command(after_help = "\
+A user has two passwords. The account password opens a login in two steps, in which the phone sends it in clear. The phone password is what most phones need: they log in with a digest, which only a password that the server can read can check.
+
+Examples:
+  hamlet user add alice
+  pwgen 16 1 | hamlet user add bob --password-stdin --json
+  hamlet user phone-password alice --reset           the phone was lost")]
+pub(super) enum UserCommand {
+    /// Add a user, and print the phone password, which is shown only once
+    #[command(after_help = "\
+Without --password and --password-stdin the account password is asked for at a terminal; elsewhere the user has none, and logs in with the phone password.
+
+Examples:
+  hamlet user add alice
+  hamlet user add alice --domain example.org --data /var/lib/hamlet
+  echo \"$PASSWORD\" | hamlet user add alice --password-stdin --json")]
+    Add(Add),
+    /// List the users
+    List {
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Show a user
+    Show {
+        #[command(flatten)]
+        user: UserName,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Set the account password
+    Passwd {
+        #[command(flatten)]
+        user: UserName,
+        #[command(flatten)]
+        password: AccountPassword,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Set, make or take away the phone password
+    PhonePassword(PhonePassword),
+    /// Refuse the user's logins from now on, and end the user's sessions
+    Bar {
+        #[command(flatten)]
+        user: UserName,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Let a user in again who was barred
+    Unbar {
+        #[command(flatten)]
+        user: UserName,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Remove a user with everything that belongs to it: sessions, lists, messages that wait
+    Remove {
+        #[command(flatten)]
+        user: UserName,
+        #[command(flatten)]
+        format: Format,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Add {
+    #[command(flatten)]
+    user: UserName,
+    #[command(flatten)]
+    password: AccountPassword,
+    /// This phone password, instead of one that is made
+    #[arg(long, value_name = "PW")]
+    phone_password: Option<String>,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("what").required(true).args(["set", "reset", "revoke"]), override_usage =
+    "hamlet user phone-password NAME <--set PW | --reset | --revoke> [OPTIONS]")]
+pub(super) struct PhonePassword {
+    #[command(flatten)]
+    user: UserName,
+    /// This one from now on
+    #[arg(long = "set", value_name = "PW")]
+    set: Option<String>,
+    /// Make a new one and print it
+    #[arg(long)]
+    reset: bool,
+    /// Take it away: the user cannot log in by digest any more
+    #[arg(long)]
+    revoke: bool,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl UserCommand {
+    pub(super) fn run(self, common: &Common) -> Done {
+        match self {
+            Self::Add(add) => add.run(common),
+            Self::List { format } => list(common, format),
+            Self::Show { user, format } => show(common, &user, format),
+            Self::Passwd { user, password, format } => {
+                let Some(password) = password.read(&user.name)? else {
+                    return Err(Refusal::Usage("which password? use --password-stdin, or a terminal".to_owned()));
+                };
+                let command = Command::UserPasswd { who: user.who(common), password };
+                change(common, command, "has a new account password", format)
+            }
+            Self::PhonePassword(what) => {
+                let (phone, words) = match (what.set, what.revoke) {
+                    (Some(password), _) => (Phone::Set(Hidden(password)), "has a new phone password"),
+                    (None, true) => (Phone::Revoke, "has no phone password any more"),
+                    (None, false) => (Phone::Generate, "has a new phone password"),
+                };
+                change(common, Command::UserPhonePassword { who: what.user.who(common), phone }, words, what.format)
+            }
+            Self::Bar { user, format } => {
+                change(common, Command::UserBar { who: user.who(common), barred: true }, "is barred", format)
+            }
+            Self::Unbar { user, format } => {
+                change(common, Command::UserBar { who: user.who(common), barred: false }, "is let in again", format)
+            }
+            Self::Remove { user, format } => {
+                change(common, Command::UserRemove { who: user.who(common) }, "is removed", format)
+            }
+        }
+    }
+}
+
+impl Add {
+    fn run(self, common: &Common) -> Done {
+        let password = self.password.read(&self.user.name)?;
+        let phone = self.phone_password.map_or(Phone::Generate, |password| Phone::Set(Hidden(password)));
+        change(common, Command::UserAdd { who: self.user.who(common), password, phone }, "is added", self.format)
+    }
+}
+
+fn change(common: &Common, command: Command, words: &str, format: Format) -> Done {
+    let outcome = desk::ask(common.load(&[])?, command)?;
+    let Outcome::Account { user, phone_password } = outcome else { return Err(desk::unexpected().into()) };
+    let phone_password = phone_password.map(|password| password.0);
+    if format.json {
+        output::json(&match phone_password {
+            Some(password) => json!({ "user": user, "phone_password": password }),
+            None => json!({ "user": user }),
+        });
+        return Ok(());
+    }
+    output::say(&format!("{user} {words}"));
+    if let Some(password) = phone_password {
+        output::say(&format!("phone password: {password}   (shown only now; it goes into the phone's settings)"));
+    }
+    Ok(())
+}
+
+fn list(common: &Common, format: Format) -> Done {
+    let mut all: Vec<UserView> = Vec::new();
+    let first = Command::UserList { after: None };
+    desk::Desk::open(common.load(&[])?, &first)?.ask_all(first, |outcome| {
+        let Outcome::Users { users, next } = outcome else { return None };
+        all.extend(users);
+        next.map(|after| Command::UserList { after: Some(after) })
+    })?;
+    if format.json {
+        output::json(&all);
+        return Ok(());
+    }
+    if all.is_empty() {
+        output::note("there are no users yet; `hamlet user add NAME` adds one");
+    }
+    let rows: Vec<_> = all
+        .into_iter()
+        .map(|user| {
+            let state = if user.barred { "barred".to_owned() } else { user.sessions.to_string() };
+            [user.user, output::yes(user.password), output::yes(user.phone_password), state, user.created]
+        })
+        .collect();
+    output::table(["USER", "PASSWORD", "PHONE PASSWORD", "SESSIONS", "CREATED"], &rows);
+    Ok(())
+}
+
+fn show(common: &Common, user: &UserName, format: Format) -> Done {
+    let outcome = desk::ask(common.load(&[])?, Command::UserShow { who: user.who(common) })?;
+    let Outcome::Users { users, .. } = outcome else { return Err(desk::unexpected().into()) };
+    let [user] = users.as_slice() else { return Err(desk::unexpected().into()) };
+    if format.json {
+        output::json(user);
+        return Ok(());
+    }
+    let is_set = |set| if set { "set" } else { "none" }.to_owned();
+    for (name, value) in [
+        ("user", user.user.clone()),
+        ("account password", is_set(user.password)),
+        ("phone password", is_set(user.phone_password)),
+        ("logins", if user.barred { "refused" } else { "allowed" }.to_owned()),
+        ("sessions", user.sessions.to_string()),
+        ("messages waiting", user.messages.unwrap_or_default().to_string()),
+        ("created", user.created.clone()),
+    ] {
+        output::say(&format!("{name:<18}{value}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,465 @@
+//! What an operator can ask for, as data: carried out in the running server, or in the command's own process when no
+//! server runs. One function for both.
+
+use std::fmt;
+
+use imps_service::access::{PhonePassword, UserSummary};
+use imps_service::{Error, Services, Session, Timestamp};
+use imps_types::{Address, Domain, Secret, SessionId, Status, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::wire::Node;
+
+/// A password on its way to the services: shown by nobody.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Hidden(pub(crate) String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden(..)")
+    }
+}
+
+/// A user as an operator writes it: `alice`, `wv:alice@example.org`, and the domain beside it if it was named.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Who {
+    pub(crate) name: String,
+    pub(crate) domain: Option<String>,
+}
+
+/// What is to become of a phone password.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Phone {
+    Generate,
+    Set(Hidden),
+    Revoke,
+}
+
+/// An operator's wish.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Command {
+    UserAdd {
+        who: Who,
+        password: Option<Hidden>,
+        phone: Phone,
+    },
+    UserList {
+        after: Option<String>,
+    },
+    UserShow {
+        who: Who,
+    },
+    UserPasswd {
+        who: Who,
+        password: Hidden,
+    },
+    UserPhonePassword {
+        who: Who,
+        phone: Phone,
+    },
+    UserBar {
+        who: Who,
+        barred: bool,
+    },
+    UserRemove {
+        who: Who,
+    },
+    SessionList {
+        who: Option<Who>,
+        after: Option<String>,
+    },
+    SessionShow {
+        id: String,
+    },
+    SessionClose {
+        id: String,
+    },
+    SessionCloseAll {
+        who: Who,
+    },
+    MessageList {
+        who: Option<Who>,
+        after: Option<String>,
+        limit: usize,
+    },
+    /// Which address is listened on, and whether the store is sound; for `doctor`.
+    Check,
+}
+
+impl Command {
+    /// Whether it seals a password, so that the key must be the right one.
+    pub(crate) fn needs_key(&self) -> bool {
+        match self {
+            Self::UserAdd { phone, .. } | Self::UserPhonePassword { phone, .. } => *phone != Phone::Revoke,
+            Self::Check => true,
+            _ => false,
+        }
+    }
+}
+
+/// A user, for people and scripts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct UserView {
+    pub(crate) user: String,
+    pub(crate) password: bool,
+    pub(crate) phone_password: bool,
+    pub(crate) barred: bool,
+    pub(crate) created: String,
+    pub(crate) sessions: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) messages: Option<usize>,
+}
+
+/// A session, for people and scripts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SessionView {
+    pub(crate) session: String,
+    pub(crate) user: String,
+    pub(crate) client: String,
+    pub(crate) version: String,
+    pub(crate) opened: String,
+    /// Absent when no server runs: then nobody was heard of.
+    pub(crate) last_seen: Option<String>,
+    pub(crate) time_to_live: u32,
+    pub(crate) waiting: usize,
+    pub(crate) delivery: String,
+    pub(crate) push_length: u32,
+    pub(crate) parser_size: u32,
+    pub(crate) language: Option<String>,
+}
+
+/// A message that waits, without its content.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MessageView {
+    pub(crate) message: String,
+    pub(crate) user: String,
+    pub(crate) kind: String,
+    pub(crate) size: u64,
+    pub(crate) expires: String,
+}
+
+/// What came of a wish.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Outcome {
+    /// The user, and the phone password if there is a new one.
+    Account {
+        user: String,
+        phone_password: Option<Hidden>,
+    },
+    Users {
+        users: Vec<UserView>,
+        next: Option<String>,
+    },
+    Sessions {
+        sessions: Vec<SessionView>,
+        next: Option<String>,
+        running: bool,
+    },
+    Messages {
+        messages: Vec<MessageView>,
+        next: Option<String>,
+    },
+    Closed {
+        sessions: usize,
+    },
+    Checked {
+        listen: Option<String>,
+        process: u32,
+        problems: Vec<String>,
+        key_fits: Option<bool>,
+    },
+}
+
+/// Why a wish was refused, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    #[must_use]
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    fn of(error: &Error, user: &UserId, home: &Domain) -> Self {
+        let name = user.local();
+        match error {
+            Error::UnknownUser => Self::new(format!("there is no user {user}"))
+                .hint(format!("`hamlet user list` shows who is there, `hamlet user add {name}` adds one")),
+            Error::UserExists => Self::new(format!("there is a user {user} already"))
+                .hint(format!("`hamlet user passwd {name}` sets another password")),
+            Error::ForeignDomain => {
+                Self::new(format!("{user} is of the domain {}, and this server is {home}", user.domain())).hint(
+                    format!(
+                        "name the user without a domain, or serve that domain: hamlet serve --domain {}",
+                        user.domain()
+                    ),
+                )
+            }
+            other => Self::from(other.clone()),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let failure = Self::new(error.to_string());
+        if matches!(error, Error::Store(_)) { failure.hint("`hamlet doctor` looks at disk and store") } else { failure }
+    }
+}
+
+/// Rows of one answer: it travels as one line.
+const PAGE: usize = 500;
+
+/// Carries a wish out.
+pub(crate) async fn run(node: &Node, command: Command) -> Result<Outcome, Failure> {
+    let services = &*node.services;
+    let access = services.access();
+    match command {
+        Command::UserAdd { who, password, phone } => {
+            let user = find(services, &who)?;
+            let password = password.map(|password| Secret::new(password.0));
+            let made = access
+                .add_user(&user, password, wish(phone))
+                .await
+                .map_err(|error| refused(&error, &user, services))?;
+            Ok(account(&user, made))
+        }
+        Command::UserList { after } => {
+            let after = after.as_deref().map(UserId::from_canonical);
+            let users = access.list_users(after.as_ref(), PAGE).await?;
+            let next = users.last().filter(|_| users.len() == PAGE).map(|last| last.id.to_string());
+            Ok(Outcome::Users { users: users.iter().map(user_view).collect(), next })
+        }
+        Command::UserShow { who } => {
+            let user = find(services, &who)?;
+            let summary = access.user_summary(&user).await.map_err(|error| refused(&error, &user, services))?;
+            let messages = services.im().waiting_messages(&user, usize::MAX).await?.len();
+            let view = UserView { messages: Some(messages), ..user_view(&summary) };
+            Ok(Outcome::Users { users: vec![view], next: None })
+        }
+        Command::UserPasswd { who, password } => {
+            let user = find(services, &who)?;
+            let set = access.set_password(&user, Secret::new(password.0)).await;
+            set.map_err(|error| refused(&error, &user, services))?;
+            Ok(account(&user, None))
+        }
+        Command::UserPhonePassword { who, phone } => {
+            let user = find(services, &who)?;
+            let made = access.set_phone_password(&user, wish(phone)).await;
+            Ok(account(&user, made.map_err(|error| refused(&error, &user, services))?))
+        }
+        Command::UserBar { who, barred } => {
+            let user = find(services, &who)?;
+            access.set_barred(&user, barred).await.map_err(|error| refused(&error, &user, services))?;
+            Ok(account(&user, None))
+        }
+        Command::UserRemove { who } => {
+            let user = find(services, &who)?;
+            access.remove_user(&user).await.map_err(|error| refused(&error, &user, services))?;
+            Ok(account(&user, None))
+        }
+        Command::SessionList { who, after } => {
+            let user = who.map(|who| find(services, &who)).transpose()?;
+            Ok(session_page(node, user.as_ref(), after.as_deref()))
+        }
+        Command::SessionShow { id } => {
+            let session = session(services, &id)?;
+            Ok(Outcome::Sessions {
+                sessions: vec![session_view(&session, node.is_running)],
+                next: None,
+                running: node.is_running,
+            })
+        }
+        Command::SessionClose { id } => {
+            let session = session(services, &id)?;
+            access.disconnect(&session, Status::FORCED_LOGOUT, CLOSED).await?;
+            Ok(Outcome::Closed { sessions: 1 })
+        }
+        Command::SessionCloseAll { who } => {
+            let user = find(services, &who)?;
+            let state = services.user(&user).await.map_err(|error| refused(&error, &user, services))?;
+            let sessions = state.sessions();
+            for session in &sessions {
+                access.disconnect(session, Status::FORCED_LOGOUT, CLOSED).await?;
+            }
+            Ok(Outcome::Closed { sessions: sessions.len() })
+        }
+        Command::MessageList { who: Some(who), limit, .. } => {
+            let user = find(services, &who)?;
+            access.user_summary(&user).await.map_err(|error| refused(&error, &user, services))?;
+            Ok(Outcome::Messages { messages: messages(services, &user, limit).await?, next: None })
+        }
+        Command::MessageList { who: None, after, limit } => everybodys_messages(services, after, limit).await,
+        Command::Check => check(node).await,
+    }
+}
+
+/// What the client of a closed session is told.
+const CLOSED: &str = "closed by the operator";
+
+fn refused(error: &Error, user: &UserId, services: &Services) -> Failure {
+    Failure::of(error, user, services.router.home())
+}
+
+fn find(services: &Services, who: &Who) -> Result<UserId, Failure> {
+    let text = match &who.domain {
+        Some(domain) if !who.name.contains('@') => format!("{}@{domain}", who.name),
+        _ => who.name.clone(),
+    };
+    let user = UserId::parse(&text, services.router.home()).map_err(|error| {
+        Failure::new(format!("`{text}` is no user: {error}")).hint("write alice, or wv:alice@example.org")
+    })?;
+    if let Some(domain) = &who.domain {
+        let named = Domain::parse(domain).map_err(|error| Failure::new(format!("`{domain}` is no domain: {error}")))?;
+        if named.as_str() != user.domain() {
+            return Err(Failure::new(format!("the user is {user}, and the domain that is named beside it is {named}")));
+        }
+    }
+    services.router.local_user(&Address::from(&user)).map_err(|error| refused(&error, &user, services))
+}
+
+fn wish(phone: Phone) -> PhonePassword {
+    match phone {
+        Phone::Generate => PhonePassword::Generate,
+        Phone::Set(password) => PhonePassword::Set(Secret::new(password.0)),
+        Phone::Revoke => PhonePassword::None,
+    }
+}
+
+fn account(user: &UserId, phone_password: Option<String>) -> Outcome {
+    Outcome::Account { user: user.to_string(), phone_password: phone_password.map(Hidden) }
+}
+
+fn user_view(summary: &UserSummary) -> UserView {
+    UserView {
+        user: summary.id.to_string(),
+        password: summary.has_password,
+        phone_password: summary.has_phone_password,
+        barred: summary.barred,
+        created: moment(Timestamp(summary.created.saturating_mul(1000))),
+        sessions: summary.sessions,
+        messages: None,
+    }
+}
+
+fn session(services: &Services, id: &str) -> Result<std::sync::Arc<Session>, Failure> {
+    SessionId::parse(id).and_then(|id| services.sessions.find(&id)).ok_or_else(|| {
+        Failure::new(format!("there is no session {id}")).hint("`hamlet session list` shows the sessions that are open")
+    })
+}
+
+fn session_page(node: &Node, user: Option<&UserId>, after: Option<&str>) -> Outcome {
+    let mut sessions = node.services.sessions.all();
+    sessions.retain(|one| {
+        user.is_none_or(|user| one.user.id == *user) && after.is_none_or(|after| one.id.as_str() > after)
+    });
+    sessions.sort_unstable_by_key(|session| session.id);
+    let is_more = sessions.len() > PAGE;
+    sessions.truncate(PAGE);
+    let next = sessions.last().filter(|_| is_more).map(|last| last.id.to_string());
+    let sessions = sessions.iter().map(|session| session_view(session, node.is_running)).collect();
+    Outcome::Sessions { sessions, next, running: node.is_running }
+}
+
+fn session_view(session: &Session, is_running: bool) -> SessionView {
+    let agreed = session.negotiated();
+    SessionView {
+        session: session.id.to_string(),
+        user: session.user.id.to_string(),
+        client: session.client.to_string(),
+        version: session.version.as_str().to_owned(),
+        opened: moment(session.opened),
+        last_seen: is_running.then(|| moment(session.last_seen())),
+        time_to_live: session.time_to_live(),
+        waiting: session.outbox().len(),
+        delivery: format!("{:?}", agreed.delivery),
+        push_length: agreed.push_length,
+        parser_size: agreed.parser_size,
+        language: agreed.language.as_deref().map(str::to_owned),
+    }
+}
+
+async fn messages(services: &Services, user: &UserId, limit: usize) -> Result<Vec<MessageView>, Failure> {
+    let waiting = services.im().waiting_messages(user, limit).await?;
+    let view = |one: &imps_service::im::WaitingMessage| MessageView {
+        message: one.id.to_string(),
+        user: user.to_string(),
+        kind: if one.is_report { "report" } else { "message" }.to_owned(),
+        size: one.size,
+        expires: moment(one.expires),
+    };
+    Ok(waiting.iter().map(view).collect())
+}
+
+/// A page ends with the user whose messages fill it.
+async fn everybodys_messages(services: &Services, after: Option<String>, limit: usize) -> Result<Outcome, Failure> {
+    let after = after.as_deref().map(UserId::from_canonical);
+    let users = services.access().list_users(after.as_ref(), PAGE).await?;
+    let mut found = Vec::new();
+    for user in &users {
+        found.extend(messages(services, &user.id, limit.saturating_sub(found.len())).await?);
+        if found.len() >= PAGE.min(limit) {
+            let next = Some(user.id.to_string()).filter(|_| found.len() < limit);
+            return Ok(Outcome::Messages { messages: found, next });
+        }
+    }
+    let next = users.last().filter(|_| users.len() == PAGE).map(|last| last.id.to_string());
+    Ok(Outcome::Messages { messages: found, next })
+}
+
+async fn check(node: &Node) -> Result<Outcome, Failure> {
+    let engine = node.engine.clone();
+    let problems = tokio::task::spawn_blocking(move || engine.integrity_check()).await;
+    let problems = match problems {
+        Ok(Ok(problems)) => problems,
+        Ok(Err(error)) => vec![error.to_string()],
+        Err(error) => vec![error.to_string()],
+    };
+    let key_fits = crate::wire::key_fits(&node.services).await?;
+    let listen = node.listen.map(|address| address.to_string());
+    Ok(Outcome::Checked { listen, process: std::process::id(), problems, key_fits })
+}
+
+/// A moment as people and scripts read it: `2026-01-31T12:00:00Z`.
+pub(crate) fn moment(at: Timestamp) -> String {
+    let text = at.date_time().to_basic();
+    let parts = (text.get(..4), text.get(4..6), text.get(6..11), text.get(11..13), text.get(13..));
+    match parts {
+        (Some(year), Some(month), Some(hours), Some(minutes), Some(seconds)) => {
+            format!("{year}-{month}-{hours}:{minutes}:{seconds}")
+        }
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_extended() {
+        assert_eq!(moment(Timestamp(1_764_087_342_000)), "2025-11-25T16:15:42Z");
+    }
+
+    #[test]
+    fn passwords_do_not_show() {
+        let who = Who { name: "alice".to_owned(), domain: None };
+        let command =
+            Command::UserAdd { who, password: Some(Hidden("pw1".into())), phone: Phone::Set(Hidden("pw2".into())) };
+        let shown = format!("{command:?}");
+        assert!(!shown.contains("pw1") && !shown.contains("pw2"), "{shown}");
+        let line = serde_json::to_string(&command).unwrap();
+        assert_eq!(serde_json::from_str::<Command>(&line).unwrap(), command);
+    }
+}

@@ -1,0 +1,308 @@
+//! Settings: one table of what can be set, and the layers that set it.
+//!
+//! A value comes from the defaults, the file, the environment or an option of the command line, each stronger than those
+//! before it; where it came from is remembered. The defaults are those of the crates whose settings they are.
+
+mod explain;
+mod kind;
+mod layers;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use imps_csp::CspConfig;
+use imps_csp::transport::http::HttpConfig;
+use imps_service::ServiceConfig;
+use imps_types::Domain;
+
+pub(crate) use explain::{Explained, explain, markdown};
+pub(crate) use kind::{Field, Kind, Value};
+pub(crate) use layers::{Config, ConfigError, Flags, Source};
+
+/// What is used when nothing is set.
+const DATA: &str = "./hamlet-data";
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// Every setting, where the program uses it.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) data: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) log: String,
+    pub(crate) log_format: String,
+    pub(crate) threads: usize,
+    pub(crate) metrics_remote: bool,
+    pub(crate) store_readers: usize,
+    pub(crate) service: ServiceConfig,
+    pub(crate) csp: CspConfig,
+    pub(crate) http: HttpConfig,
+    pub(crate) store: imps_store::Options,
+}
+
+impl Settings {
+    fn new(domain: Domain) -> Self {
+        Self {
+            data: PathBuf::from(DATA),
+            listen: LISTEN,
+            log: "info".to_owned(),
+            log_format: "text".to_owned(),
+            threads: 0,
+            metrics_remote: false,
+            store_readers: 0,
+            service: ServiceConfig::new(domain),
+            csp: CspConfig::default(),
+            http: HttpConfig::default(),
+            store: imps_store::Options::default(),
+        }
+    }
+
+    /// How the store is opened.
+    pub(crate) fn store_options(&self) -> imps_store::Options {
+        match self.store_readers {
+            0 => self.store,
+            readers => imps_store::Options { readers, ..self.store },
+        }
+    }
+
+    /// How CSP is read: a document is never larger than the request that carries it.
+    pub(crate) fn csp_config(&self) -> CspConfig {
+        let mut csp = self.csp.clone();
+        csp.limits.bytes = self.http.body_max;
+        csp
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new(Domain::parse("localhost").expect("localhost is a domain name"))
+    }
+}
+
+/// One row of the table.
+pub(crate) struct Setting {
+    /// Its name in the file; `.` separates the table from the key.
+    pub(crate) key: &'static str,
+    /// What it can be.
+    pub(crate) kind: Kind,
+    /// What it does.
+    pub(crate) meaning: &'static str,
+    read: fn(&Settings, Kind) -> Value,
+    write: fn(&mut Settings, Kind, &Value),
+}
+
+impl Setting {
+    /// Its value.
+    pub(crate) fn read(&self, settings: &Settings) -> Value {
+        (self.read)(settings, self.kind)
+    }
+
+    fn write(&self, settings: &mut Settings, value: &Value) {
+        (self.write)(settings, self.kind, value);
+    }
+
+    /// The environment variable that sets it.
+    pub(crate) fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.key.replace('.', "__").to_uppercase())
+    }
+}
+
+/// What the names of our environment variables begin with.
+pub(crate) const PREFIX: &str = "HAMLET_";
+
+macro_rules! settings {
+    ($($key:literal $kind:ident $(($($bound:expr),*))? => $($field:ident).+, $meaning:literal;)*) => {
+        /// All settings.
+        pub(crate) const TABLE: &[Setting] = &[$(Setting {
+            key: $key,
+            kind: Kind::$kind $(($($bound),*))?,
+            meaning: $meaning,
+            read: |settings, kind| Field::read(&settings.$($field).+, kind),
+            write: |settings, kind, value| Field::write(&mut settings.$($field).+, kind, value),
+        }),*];
+    };
+}
+
+const YEAR: u64 = 366 * 86_400;
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+settings! {
+    "data"                            Folder => data, "The data folder: database, key file, control socket.";
+    "domain"                          Domain => service.domain, "The home domain: the one of addresses that name none.";
+    "listen"                          Listen => listen, "Where clients connect by HTTP. 127.0.0.1 is reached from this machine only.";
+    "log"                             Filter => log, "What is written to the log, on standard error.";
+    "log_format"                      Choice(&["text", "json"]) => log_format, "How log lines are written.";
+    "threads"                         Count(0, 1024) => threads, "Threads that carry requests out; 0: one for each processor.";
+
+    "provider.name"                   Text(200) => service.provider_name, "The name of the service, told by GetSPInfo. Without one: Hamlet at the domain.";
+    "provider.description"            Text(1000) => service.provider_description, "A line about the service, told by GetSPInfo.";
+    "provider.url"                    Text(1000) => service.provider_url, "The provider's page, told by GetSPInfo.";
+
+    "session.ttl_min"                 Seconds(1, 86_400) => service.ttl_min, "Shortest time to live that a client gets.";
+    "session.ttl_max"                 Seconds(1, YEAR) => service.ttl_max, "Longest time to live that a client gets.";
+    "session.ttl_default"             Seconds(1, YEAR) => service.ttl_default, "Time to live of a client that asks for none.";
+    "session.grace"                   Percent(0, 1000) => service.ttl_grace_percent, "How much longer than its time to live a session lives without a sign; 5 s at least.";
+    "session.per_user"                Count(1, 1000) => service.sessions_per_user, "Sessions that one user may have at once.";
+    "session.server_poll_min"         Count(0, 3600) => service.server_poll_min, "ServerPollMin, in seconds: what clients are asked to wait between polls. Never enforced.";
+    "session.outbox_events"           Count(1, 100_000) => service.outbox_max, "Events that wait in memory for one session; messages beyond it wait in the store.";
+    "session.outbox_bytes"            Bytes(4 * KIB, GIB) => service.outbox_bytes, "Bytes of message bodies that wait in memory for one session.";
+
+    "login.nonce_life"                Seconds(5, 3600) => service.nonce_life, "How long a nonce of the 4-way login is good for.";
+    "login.failures"                  Count(1, 1_000_000) => service.login_failures, "Failed logins of one user from one address until further ones are refused for a while.";
+    "login.penalty"                   Seconds(1, 86_400) => service.login_penalty, "How long logins are refused after too many failures.";
+    "login.password_workers"          Count(1, 256) => service.password_workers, "Account passwords that are checked at the same time. Each check takes tens of milliseconds of a processor and 19 MiB.";
+
+    "message.validity_default"        Seconds(1, YEAR) => service.validity_default, "How long a message waits whose sender does not say how long.";
+    "message.validity_max"            Seconds(1, 10 * YEAR) => service.validity_max, "How long a message waits at most.";
+    "message.body_max"                Bytes(KIB, 64 * MIB) => service.message_max, "Largest content of a message.";
+    "message.queue_max"               Count(1, 10_000_000) => service.queue_max, "Messages and reports that may wait for one user.";
+    "message.recipients_max"          Count(1, 100_000) => service.recipients_max, "Recipients of one message, contact lists expanded.";
+    "message.repeat_window"           Seconds(10, 86_400) => service.repeat_window, "How long a request may be repeated under its TransactionID without being carried out twice.";
+
+    "list.per_user"                   Count(1, 100_000) => service.lists_max, "Contact lists of one user.";
+    "list.members_max"                Count(1, 100_000) => service.members_max, "Members of one contact list.";
+    "list.attribute_lists_max"        Count(1, 100_000) => service.attribute_lists_max, "Attribute lists of one user.";
+    "presence.default_for_everybody"  Flag => service.default_list_for_everybody, "Whether a user's default attribute list lets everybody see, or the members of the user's contact lists only.";
+
+    "csp.redeliver_after"             Seconds(1, 86_400) => csp.redeliver_after, "When a transaction of the server that its client did not answer is sent again.";
+    "csp.redeliveries"                Count(0, 1000) => csp.redeliveries, "How often it is sent again. Messages: until they are acknowledged or their validity ends.";
+    "csp.open_max"                    Count(1, 1000) => csp.open_max, "Transactions of the server that are open at once with a client that does not say how many it takes.";
+    "csp.depth_max"                   Count(8, 1000) => csp.limits.depth, "Elements inside each other, in XML and WBXML.";
+    "csp.elements_max"                Count(100, 10_000_000) => csp.limits.elements, "Elements of one document.";
+    "csp.attributes_max"              Count(4, 1000) => csp.limits.attributes, "Attributes of one element.";
+    "csp.string_table_max"            Bytes(0, 64 * MIB) => csp.limits.string_table, "The string table of a WBXML document.";
+    "csp.text_max"                    Bytes(KIB, GIB) => csp.limits.text, "Text of one document, after its references are resolved.";
+
+    "http.body_max"                   Bytes(4 * KIB, 256 * MIB) => http.body_max, "The body of a request: an XML or WBXML document.";
+    "http.header_timeout"             Seconds(1, 3600) => http.header_timeout, "How long a connection may take to send the head of a request, idle time included.";
+    "http.body_timeout"               Seconds(1, 3600) => http.body_timeout, "How long a connection may take to send the body of a request.";
+    "http.connections_max"            Count(1, 1_000_000) => http.connections_max, "Connections at the same time; further ones are told to come back.";
+    "http.stop_timeout"               Seconds(0, 600) => http.stop_timeout, "How long open requests may take to end when the server stops.";
+    "metrics.remote"                  Flag => metrics_remote, "Whether GET /metrics answers others than this machine.";
+
+    "store.cache"                     Bytes(64 * KIB, 64 * GIB) => store.cache, "Pages of the database that its writer keeps in memory.";
+    "store.reader_cache"              Bytes(64 * KIB, 64 * GIB) => store.reader_cache, "Pages that each reader keeps in memory.";
+    "store.readers"                   Count(0, 256) => store_readers, "Reads at the same time; 0: by the number of processors.";
+    "store.wal"                       Bytes(MIB, 64 * GIB) => store.wal, "With so many bytes in the write-ahead log, its pages are brought home.";
+    "store.wal_bound"                 Bytes(MIB, 64 * GIB) => store.wal_bound, "The write-ahead log does not grow beyond this.";
+    "store.queue_batches"             Count(1, 10_000_000) => store.queue.batches, "Changes that may wait for the disk; with more, clients get Status 503.";
+    "store.queue_bytes"               Bytes(MIB, 64 * GIB) => store.queue.bytes, "Bytes that may wait for the disk.";
+    "store.group_batches"             Count(1, 1_000_000) => store.queue.group_batches, "Changes that are committed together at most.";
+    "store.group_bytes"               Bytes(4 * KIB, GIB) => store.queue.group_bytes, "With so many bytes a commit is full.";
+    "store.later_max"                 Count(1, 10_000_000) => store.queue.later, "Changes of presence that may wait to be written with others.";
+    "store.later_delay"               Millis(1, 60_000) => store.queue.delay, "How long they wait when nothing else is written.";
+}
+
+/// Pairs of which the first must not be above the second.
+const ORDERED: &[(&str, &str)] = &[
+    ("session.ttl_default", "session.ttl_max"),
+    ("session.ttl_min", "session.ttl_default"),
+    ("session.ttl_min", "session.ttl_max"),
+    ("message.validity_default", "message.validity_max"),
+    ("message.body_max", "http.body_max"),
+    ("store.wal", "store.wal_bound"),
+];
+
+/// The setting with this key.
+pub(crate) fn setting(key: &str) -> Option<&'static Setting> {
+    TABLE.iter().find(|setting| setting.key == key)
+}
+
+/// The key that was probably meant.
+pub(crate) fn nearest(key: &str) -> Option<&'static str> {
+    let key = key.to_lowercase();
+    let distance = |known: &&'static str| {
+        let last = known.rsplit('.').next().unwrap_or(known);
+        // A key that only lacks its table is meant more often than one that looks alike.
+        if last == key { 0 } else { edits(&key, known) }
+    };
+    let best = TABLE.iter().map(|setting| setting.key).min_by_key(distance)?;
+    (distance(&best) <= 2 + key.len() / 4).then_some(best)
+}
+
+/// How many letters must be added, removed or changed to make one word of the other.
+fn edits(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.chars().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, (known, pair)) in other.iter().zip(row.windows(2)).enumerate() {
+            let (&[diagonal, above], Some(&left)) = (pair, next.get(j)) else { continue };
+            next.push((diagonal + usize::from(letter != *known)).min(above + 1).min(left + 1));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documented_defaults_hold() {
+        let settings = Settings::default();
+        for (key, text) in [
+            ("data", "./hamlet-data"),
+            ("domain", "localhost"),
+            ("listen", "127.0.0.1:8080"),
+            ("log", "info"),
+            ("session.ttl_min", "10"),
+            ("session.ttl_max", "86400"),
+            ("session.ttl_default", "3600"),
+            ("session.grace", "10"),
+            ("session.server_poll_min", "2"),
+            ("csp.redeliver_after", "60"),
+            ("login.nonce_life", "120"),
+            ("message.validity_default", "604800"),
+            ("message.validity_max", "2592000"),
+            ("message.body_max", "1048576"),
+            ("http.body_max", "4194304"),
+            ("csp.depth_max", "32"),
+            ("csp.elements_max", "10000"),
+            ("metrics.remote", "false"),
+        ] {
+            assert_eq!(setting(key).unwrap().read(&settings).to_string(), text, "{key}");
+        }
+        assert_eq!(settings.csp_config().limits.bytes, 4 << 20);
+    }
+
+    #[test]
+    fn every_row_takes_its_default_and_is_alone() {
+        for (index, row) in TABLE.iter().enumerate() {
+            let mut settings = Settings::default();
+            let value = row.read(&settings);
+            assert_eq!(row.kind.parse(&value.to_string()), Ok(value.clone()), "{}", row.key);
+            row.write(&mut settings, &value);
+            assert_eq!(row.read(&settings), value, "{}", row.key);
+            assert!(TABLE.iter().skip(index + 1).all(|other| other.key != row.key), "{} is there twice", row.key);
+            assert!(row.meaning.ends_with('.') && row.key.chars().all(|c| matches!(c, 'a'..='z' | '.' | '_')));
+        }
+        for (low, high) in ORDERED {
+            assert!(setting(low).is_some() && setting(high).is_some(), "{low} {high}");
+        }
+    }
+
+    #[test]
+    fn a_written_value_is_read_back_from_every_number() {
+        for row in TABLE {
+            let Value::Number(default) = row.read(&Settings::default()) else { continue };
+            let text = (default + 1).to_string();
+            let Ok(value) = row.kind.parse(&text) else { continue };
+            let mut settings = Settings::default();
+            row.write(&mut settings, &value);
+            assert_eq!(row.read(&settings), value, "{}", row.key);
+        }
+    }
+
+    #[test]
+    fn a_mistyped_key_is_guessed() {
+        assert_eq!(nearest("session.ttl_mx"), Some("session.ttl_max"));
+        assert_eq!(nearest("ttl_max"), Some("session.ttl_max"));
+        assert_eq!(nearest("Listen"), Some("listen"));
+        assert_eq!(nearest("completely.different"), None);
+        assert_eq!(edits("", "abc"), 3);
+        assert_eq!(edits("kitten", "sitting"), 3);
+    }
+}

@@ -1,0 +1,37 @@
+//! What the system allows this process: open files, space on the disk.
+
+use std::path::Path;
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+/// Files and connections that may be open at once; none: no limit.
+pub(crate) fn open_files() -> Option<u64> {
+    getrlimit(Resource::Nofile).current
+}
+
+/// Takes as many open files as the system gives without asking: the soft limit is for programs that use `select`.
+pub(crate) fn raise_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::warn!(%error, "the limit of open files stays as it is");
+        }
+    }
+}
+
+/// What the server opens beside connections of clients.
+const OTHER_FILES: u64 = 64;
+
+/// Connections that can be served when so many are wanted: accepting must not fail for want of files, since then the
+/// store's would fail too.
+pub(crate) fn connections(wanted: usize) -> usize {
+    let most = open_files().map_or(u64::MAX, |limit| limit.saturating_sub(OTHER_FILES).max(1));
+    wanted.min(usize::try_from(most).unwrap_or(usize::MAX))
+}
+
+/// Bytes that are free on the disk of this folder.
+pub(crate) fn free_space(folder: &Path) -> std::io::Result<u64> {
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}

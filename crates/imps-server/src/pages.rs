@@ -1,0 +1,133 @@
+//! The pages for operators: `/healthz` and `/metrics`.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use imps_csp::transport::http;
+use imps_service::Services;
+use tokio::sync::watch;
+
+/// Answers GET requests.
+pub(crate) struct Pages {
+    services: Arc<Services>,
+    is_remote_allowed: bool,
+    stop: watch::Receiver<bool>,
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+impl Pages {
+    pub(crate) fn new(services: Arc<Services>, is_remote_allowed: bool, stop: watch::Receiver<bool>) -> Self {
+        Self { services, is_remote_allowed, stop }
+    }
+
+    fn metrics(&self) -> String {
+        let mut page = Page::default();
+        page.labelled("hamlet_build_info", "gauge", "The version that runs", &format!("version=\"{VERSION}\""), 1);
+        for (name, kind, meaning, value) in self.services.metrics.rows() {
+            page.row(name, kind, meaning, value);
+        }
+        let store = self.services.store.numbers();
+        for (name, kind, meaning, value) in [
+            ("commits_total", "counter", "Transactions committed", store.commits),
+            (
+                "batches_total",
+                "counter",
+                "Changes committed, those of one transaction counted one by one",
+                store.batches,
+            ),
+            ("rows_total", "counter", "Rows written or deleted", store.rows),
+            ("conditions_total", "counter", "Changes left out because their condition did not hold", store.conditions),
+            ("failures_total", "counter", "Changes that the store could not take", store.failures),
+            ("busy_total", "counter", "Changes refused because too much waited", store.busy),
+            ("commit_microseconds_total", "counter", "Time spent committing", store.commit_micros),
+            ("merged_total", "counter", "Writes that a later one replaced before they were written", store.merged),
+            ("waiting", "gauge", "Changes that wait to be committed", store.waiting),
+            ("waiting_bytes", "gauge", "Bytes that wait to be committed", store.waiting_bytes),
+            ("later", "gauge", "Writes that wait for others", store.later),
+        ] {
+            page.row(&format!("hamlet_store_{name}"), kind, meaning, value);
+        }
+        for (name, value) in self.services.store.gauges() {
+            page.row(&format!("hamlet_store_{name}"), "gauge", "As the storage engine shows it", value);
+        }
+        for (name, meaning, value) in [
+            ("process_resident_memory_bytes", "Memory in use", resident()),
+            ("process_open_fds", "Open files and connections", open_files()),
+            ("process_max_fds", "Files and connections that may be open", crate::limits::open_files()),
+        ] {
+            if let Some(value) = value {
+                page.row(name, "gauge", meaning, value);
+            }
+        }
+        page.0
+    }
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn row(&mut self, name: &str, kind: &str, meaning: &str, value: u64) {
+        // Writing into a string does not fail.
+        let _ = writeln!(self.0, "# HELP {name} {meaning}\n# TYPE {name} {kind}\n{name} {value}");
+    }
+
+    fn labelled(&mut self, name: &str, kind: &str, meaning: &str, label: &str, value: u64) {
+        let _ = writeln!(self.0, "# HELP {name} {meaning}\n# TYPE {name} {kind}\n{name}{{{label}}} {value}");
+    }
+}
+
+impl http::Pages for Pages {
+    fn page(&self, path: &str, peer: IpAddr) -> Option<http::Page> {
+        let answer =
+            |status, content_type, body: String| Some(http::Page { status, content_type, body: Bytes::from(body) });
+        match path {
+            "/healthz" if *self.stop.borrow() => answer(503, TEXT, "stopping\n".to_owned()),
+            "/healthz" => answer(200, TEXT, "ok\n".to_owned()),
+            "/metrics" if self.is_remote_allowed || peer.to_canonical().is_loopback() => {
+                answer(200, PROMETHEUS, self.metrics())
+            }
+            "/metrics" => {
+                answer(403, TEXT, "metrics are for this machine only; see the setting metrics.remote\n".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
+fn open_files() -> Option<u64> {
+    // The folder that is being read is one of them.
+    std::fs::read_dir("/proc/self/fd").ok().map(|entries| (entries.count() as u64).saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_has_memory_and_files() {
+        assert!(resident().is_some_and(|bytes| bytes > 1 << 20));
+        assert!(open_files().is_some_and(|files| files >= 3));
+    }
+
+    #[test]
+    fn rows_are_prometheus_text() {
+        let mut page = Page::default();
+        page.row("a_total", "counter", "What it is", 5);
+        page.labelled("b", "gauge", "Which", "x=\"y\"", 1);
+        let wanted = "# HELP a_total What it is\n# TYPE a_total counter\na_total 5\n# HELP b Which\n# TYPE b gauge\nb{x=\"y\"} 1\n";
+        assert_eq!(page.0, wanted);
+    }
+}

@@ -1,0 +1,218 @@
+//! The server's life: open, resume, serve, stop.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+use tracing::{error, info, warn};
+
+use crate::command::Failure;
+use crate::config::{Config, Settings};
+use crate::control;
+use crate::wire::{self, Node, Opening, Purpose};
+
+/// Tells, in the data folder, which address the running server listens on.
+pub(crate) const ADDRESS: &str = "listen.addr";
+
+/// How often what is due is done.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// How long a command that has the folder may keep the server from starting.
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A server that is ready.
+pub(crate) struct Ready<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) address: SocketAddr,
+    /// There are no users yet.
+    pub(crate) is_first: bool,
+}
+
+/// Serves until a signal says stop. `announce` is called when clients can connect.
+pub(crate) async fn serve(mut config: Config, announce: impl FnOnce(&Ready<'_>)) -> Result<(), Failure> {
+    crate::limits::raise_open_files();
+    // Before anything else, so that a signal during the start is not lost, and stops in order.
+    let mut signals = Signals::new().map_err(|error| Failure::new(format!("signals: {error}")))?;
+    let mut node = tokio::select! {
+        opened = open(&mut config) => opened?,
+        () = signals.next() => return Ok(()),
+    };
+    let settings = &config.settings;
+    let folder = &settings.data;
+    let (listener, address) = listen(settings.listen).await?;
+    node.listen = Some(address);
+    let node = Arc::new(node);
+    let socket = control::listen(folder)
+        .map_err(|error| Failure::new(format!("control socket in {}: {error}", folder.display())))?;
+    write_address(folder, address)
+        .map_err(|error| Failure::new(format!("{}: {error}", folder.join(ADDRESS).display())))?;
+
+    let (stop, stopped) = watch::channel(false);
+    let operators = tokio::spawn(control::serve(socket, node.clone()));
+    let sweeper = tokio::spawn(sweep(node.clone()));
+    let mut clients = tokio::spawn(clients(node.clone(), settings.clone(), listener, stopped));
+    let users = node.services.access().list_users(None, 1).await?;
+    announce(&Ready { settings, address, is_first: users.is_empty() });
+    info!(%address, domain = %settings.service.domain, data = %folder.display(), process = std::process::id(), "ready");
+
+    let ended = tokio::select! {
+        () = signals.next() => None,
+        ended = &mut clients => Some(ended),
+    };
+    info!("stopping");
+    stop.send_replace(true);
+    let outcome = match ended {
+        Some(Ok(Ok(()))) => Ok(()),
+        Some(Ok(Err(error))) => Err(Failure::new(format!("clients cannot be served any more: {error}"))),
+        Some(Err(error)) => Err(Failure::new(format!("clients cannot be served any more: {error}"))),
+        None => finish(clients, settings.http.stop_timeout + Duration::from_secs(5), &mut signals).await,
+    };
+    operators.abort();
+    sweeper.abort();
+    for name in [control::SOCKET, ADDRESS] {
+        // What is left behind confuses nobody: the lock tells whether a server runs.
+        let _ = std::fs::remove_file(folder.join(name));
+    }
+    close(&node).await;
+    info!("stopped");
+    outcome
+}
+
+async fn open(config: &mut Config) -> Result<Node, Failure> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match wire::open(config, Purpose::Serve).await {
+            Ok(node) => return Ok(node),
+            Err(Opening::Failed(failure)) => return Err(failure),
+            Err(Opening::Locked(failure)) => {
+                // A command has it for a moment; a server that answers has it for good.
+                let is_server = control::Client::connect(&config.settings.data)?.is_some();
+                if is_server || waited >= LOCK_PATIENCE {
+                    return Err(failure);
+                }
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        waited += Duration::from_millis(50);
+    }
+}
+
+async fn listen(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let bound = TcpListener::bind(wanted).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+    match bound {
+        Ok((address, listener)) => Ok((listener, address)),
+        Err(error) => {
+            let failure = Failure::new(format!("cannot listen on {wanted}: {error}"));
+            Err(match error.kind() {
+                io::ErrorKind::AddrInUse => failure.hint(format!(
+                    "another program has this port; choose another one: --listen {}:{}",
+                    wanted.ip(),
+                    wanted.port().checked_add(1).unwrap_or(8080)
+                )),
+                io::ErrorKind::PermissionDenied => {
+                    failure.hint("ports below 1024 are for root: use a higher one, and --listen it")
+                }
+                io::ErrorKind::AddrNotAvailable => {
+                    failure.hint("this machine does not have that address; 0.0.0.0 means all it has")
+                }
+                _ => failure,
+            })
+        }
+    }
+}
+
+fn write_address(folder: &Path, address: SocketAddr) -> io::Result<()> {
+    // Moved into place whole, since others read it as soon as it is there.
+    let new = folder.join(format!("{ADDRESS}.new"));
+    std::fs::write(&new, format!("{address}\n"))?;
+    std::fs::rename(new, folder.join(ADDRESS))
+}
+
+async fn clients(
+    node: Arc<Node>,
+    settings: Settings,
+    listener: TcpListener,
+    stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    wire::http(&node, &settings, listener, stop).await
+}
+
+async fn finish(
+    mut clients: JoinHandle<io::Result<()>>,
+    patience: Duration,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let ended = tokio::select! {
+        ended = tokio::time::timeout(patience, &mut clients) => ended.ok(),
+        () = signals.next() => None,
+    };
+    match ended {
+        Some(Ok(Err(error))) => warn!(%error, "clients"),
+        Some(Err(error)) => error!(%error, "clients"),
+        Some(Ok(Ok(()))) => {}
+        None => {
+            warn!("requests that are still open are cut off");
+            clients.abort();
+        }
+    }
+    Ok(())
+}
+
+async fn sweep(node: Arc<Node>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let services = node.services.clone();
+        // In a task of its own: if it ends by a defect, the next one is tried all the same.
+        if let Err(error) = tokio::spawn(async move { services.sweep().await }).await {
+            error!(%error, "the sweep failed");
+        }
+    }
+}
+
+/// Writes out what waits, and lets go of the store.
+pub(crate) async fn close(node: &Node) {
+    if let Err(error) = node.services.store.flush().await {
+        warn!(%error, "the last changes of presence could not be written");
+    }
+    let engine = node.engine.clone();
+    if let Err(error) = tokio::task::spawn_blocking(move || engine.close()).await {
+        error!(%error, "the store did not close");
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// The address under which other machines probably reach this one. Nothing is sent: the system is only asked which of
+/// its addresses it would use.
+pub(crate) fn network_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind(("0.0.0.0", 0)).ok()?;
+    socket.connect(("192.0.2.1", 9)).ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback() && !address.is_unspecified()).then_some(address)
+}

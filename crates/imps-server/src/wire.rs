@@ -1,0 +1,195 @@
+//! Puts the parts together. The only file that names every one of them.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use imps_csp::Csp;
+use imps_csp::transport::http;
+use imps_service::account::Account;
+use imps_service::seam::{Batch, KeyRange, LocalBus, NodeId, Order, Space};
+use imps_service::store::Store;
+use imps_service::{Clock, Error, Services};
+use imps_store::{OpenError, SqliteEngine};
+use imps_types::Domain;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::command::Failure;
+use crate::config::{Config, Settings, Source};
+use crate::key::{self, KeyFile};
+use crate::limits;
+use crate::pages::Pages;
+
+/// The services over an opened data folder.
+pub(crate) struct Node {
+    pub(crate) services: Arc<Services>,
+    pub(crate) engine: Arc<SqliteEngine>,
+    /// Whether clients are served; else it is a single command's.
+    pub(crate) is_running: bool,
+    /// Where clients connect.
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+/// What a folder is opened for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    /// To serve clients. The key must fit.
+    Serve,
+    /// For a command that seals a password. The key must fit.
+    Seal,
+    /// For any other command.
+    Look,
+}
+
+/// Rows of one scan.
+const PAGE: usize = 500;
+
+/// In the space of the server itself: the domain that was served last.
+const DOMAIN: &str = "domain";
+
+/// Opens the data folder and takes up what it holds. The folder stays locked until the node is dropped.
+pub(crate) async fn open(config: &mut Config, purpose: Purpose) -> Result<Node, Opening> {
+    let folder = config.settings.data.clone();
+    let engine = imps_store::open(&folder, config.settings.store_options()).map_err(Opening::from)?;
+    let store = Store::new(engine.clone());
+    let domain = known_domain(&store).await?;
+    let is_new = domain.is_none();
+    match domain {
+        // Whoever served the folder as example.org need not say so for every command.
+        Some(domain) if purpose != Purpose::Serve && *config.source("domain") == Source::Default => {
+            config.set_domain(domain)
+        }
+        Some(domain) if purpose == Purpose::Serve && domain != config.settings.service.domain => {
+            tracing::warn!(before = %domain, now = %config.settings.service.domain, "the domain has changed: users of the former one cannot log in");
+        }
+        _ => {}
+    }
+    let key = seal_key(&folder, &store, purpose).await?;
+    let bus = Arc::new(LocalBus::new(NodeId(0)));
+    let services = Services::new(config.settings.service.clone(), Clock::system(), store, bus, key);
+    if purpose != Purpose::Look && key_fits(&services).await? == Some(false) {
+        return Err(Failure::new(format!(
+            "the key file {} does not open the phone passwords",
+            key::path(&folder).display()
+        ))
+        .hint(KEY_HINT)
+        .into());
+    }
+    services.resume().await.map_err(Failure::from)?;
+    if purpose == Purpose::Serve || (purpose == Purpose::Seal && is_new) {
+        remember_domain(&services).await?;
+    }
+    Ok(Node { services, engine, is_running: purpose == Purpose::Serve, listen: None })
+}
+
+const KEY_HINT: &str = "restore phone.key from a backup; or, if it is lost, revoke each phone password (hamlet user \
+                        phone-password NAME --revoke), remove phone.key, and give out new ones";
+
+/// Why a folder was not opened.
+pub(crate) enum Opening {
+    /// Somebody else has it now: a server, or a command that is done soon.
+    Locked(Failure),
+    /// It cannot be used.
+    Failed(Failure),
+}
+
+impl From<Failure> for Opening {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<OpenError> for Opening {
+    fn from(error: OpenError) -> Self {
+        let failure = Failure::new(error.to_string());
+        match error {
+            OpenError::Locked { .. } => {
+                Self::Locked(failure.hint("stop that process, or use another folder: --data DIR"))
+            }
+            OpenError::Folder { .. } => {
+                Self::Failed(failure.hint("name a folder that this user can write with --data DIR"))
+            }
+            OpenError::Newer { .. } => {
+                Self::Failed(failure.hint("use the version of hamlet that wrote it, or a later one"))
+            }
+            OpenError::NotOurs(_) => Self::Failed(failure.hint("use another folder: --data DIR")),
+            OpenError::Database(_) => {
+                Self::Failed(failure.hint("`hamlet doctor` says more; restore the folder from a backup"))
+            }
+        }
+    }
+}
+
+async fn known_domain(store: &Store) -> Result<Option<Domain>, Failure> {
+    let row = store.get_one(Space::Server, DOMAIN).await.map_err(Error::from)?;
+    Ok(row.and_then(|row| Domain::parse(std::str::from_utf8(&row).ok()?).ok()))
+}
+
+async fn remember_domain(services: &Services) -> Result<(), Failure> {
+    let home = services.router.home();
+    if known_domain(&services.store).await?.as_ref() == Some(home) {
+        return Ok(());
+    }
+    let mut batch = Batch::new();
+    batch.put(Space::Server, DOMAIN, home.as_str().as_bytes().to_vec());
+    Ok(services.store.commit(batch).await.map_err(Error::from)?)
+}
+
+async fn seal_key(folder: &Path, store: &Store, purpose: Purpose) -> Result<imps_service::services::SealKey, Failure> {
+    match key::read(folder).map_err(Failure::new)? {
+        KeyFile::Present(key) => Ok(key),
+        // It seals nothing, so that any key will do; a new one must not be kept while the old one may come back.
+        KeyFile::Missing if purpose == Purpose::Look => key::random().map_err(Failure::new),
+        KeyFile::Missing if !has_sealed(store).await? => key::create(folder).map_err(Failure::new),
+        KeyFile::Missing => Err(Failure::new(format!(
+            "there are phone passwords, and the key file {} is missing",
+            key::path(folder).display()
+        ))
+        .hint(KEY_HINT)),
+    }
+}
+
+/// Whether a phone password is stored.
+async fn has_sealed(store: &Store) -> Result<bool, Failure> {
+    let mut range = KeyRange::all();
+    loop {
+        let rows = store.scan(Space::Users, range.clone(), Order::Forwards, PAGE).await.map_err(Error::from)?;
+        let Some(last) = rows.last().map(|row| row.key.clone()) else { return Ok(false) };
+        let is_sealed = |account: Account| account.phone_password.is_some();
+        if rows.iter().any(|row| Account::from_record(&row.value).is_ok_and(is_sealed)) {
+            return Ok(true);
+        }
+        range = range.after(&last);
+    }
+}
+
+/// Whether the key opens the phone passwords, tried with one; absent when there is none.
+pub(crate) async fn key_fits(services: &Services) -> Result<Option<bool>, Failure> {
+    let access = services.access();
+    let mut after = None;
+    loop {
+        let users = access.list_users(after.as_ref(), PAGE).await?;
+        if let Some(user) = users.iter().find(|user| user.has_phone_password) {
+            return Ok(access.phone_password_opens(&user.id).await?);
+        }
+        after = match users.last() {
+            Some(last) => Some(last.id.clone()),
+            None => return Ok(None),
+        };
+    }
+}
+
+/// Serves clients by HTTP until `stop` says so and open requests are done.
+pub(crate) async fn http(
+    node: &Node,
+    settings: &Settings,
+    listener: TcpListener,
+    stop: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let csp = Csp::new(node.services.clone(), settings.csp_config());
+    let pages = Arc::new(Pages::new(node.services.clone(), settings.metrics_remote, stop.clone()));
+    let connections_max = limits::connections(settings.http.connections_max);
+    let config = http::HttpConfig { connections_max, ..settings.http.clone() };
+    http::serve(listener, csp, pages, config, stop).await
+}
