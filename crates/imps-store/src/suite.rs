@@ -1,6 +1,6 @@
 //! What every engine must do, as tests that run over any of them.
 //!
-//! ```ignore
+//! ```text
 //! engine_suite!(memory, InMemory::new());
 //! engine_suite!(sqlite, OnDisk::new(), durable);
 //! ```

@@ -109,6 +109,10 @@ fn prepare(connection: &Connection, is_new: bool, options: &Options) -> rusqlite
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     // When the log starts anew its file keeps its size up to here: writing over it syncs in half the time.
     connection.pragma_update(None, "journal_size_limit", number(options.wal_bound))?;
+    if is_complete(connection)? {
+        // Nothing is written, so that a server can be started on a full disk.
+        return Ok(());
+    }
     let tables: String = Space::ALL
         .iter()
         .map(|space| {
@@ -125,6 +129,16 @@ fn prepare(connection: &Connection, is_new: bool, options: &Options) -> rusqlite
          {tables}
          COMMIT;"
     ))
+}
+
+fn is_complete(connection: &Connection) -> rusqlite::Result<bool> {
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let mut exists = connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?;
+    let mut all = version == VERSION;
+    for space in Space::ALL {
+        all = all && exists.exists([space.table()])?;
+    }
+    Ok(all)
 }
 
 /// A connection that cannot write.
