@@ -25,6 +25,8 @@ pub struct Message {
     pub content: Bytes,
     /// Whether the content is no text.
     pub binary: bool,
+    /// Whether the content lies in a row of its own, which the other recipients share.
+    pub shared: bool,
     /// Whether the sender wants a delivery report.
     pub report: bool,
     /// When it is of no use any more.

@@ -19,6 +19,8 @@ pub mod seam;
 pub mod services;
 pub mod session;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod user;
 
 pub use clock::{Clock, Timestamp};

@@ -11,7 +11,12 @@ pub struct RecordWriter(Vec<u8>);
 impl RecordWriter {
     /// Begins a record of this version.
     pub fn new(version: u8) -> Self {
-        let mut bytes = Vec::with_capacity(64);
+        Self::with_capacity(version, 64)
+    }
+
+    /// Begins a record of this version that will have about so many octets.
+    pub fn with_capacity(version: u8, octets: usize) -> Self {
+        let mut bytes = Vec::with_capacity(octets);
         bytes.push(version);
         Self(bytes)
     }

@@ -2,15 +2,21 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures_util::future::join_all;
 use imps_types::element::{DetailedResult, ResultInfo};
-use imps_types::{Address, MessageId, Status, UserId};
+use imps_types::{MessageId, Status, UserId};
 
 use super::Im;
-use super::queue::{IndexRow, Waiting, delete, index_key, put_report};
+use super::queue::{IndexRow, Records, Waiting, delete, index_key};
 use crate::error::Error;
 use crate::event::{Message, Report};
+use crate::routing::Place;
 use crate::seam::{Batch, Space, StoreError};
 use crate::session::Session;
+
+/// How often a batch is tried whose condition was made without reading the row.
+const TRIES: usize = 3;
 
 impl Im<'_> {
     /// The client has the message: it is deleted, and its sender told if he wants to know. `known` is the message where the
@@ -19,8 +25,23 @@ impl Im<'_> {
     /// # Errors
     /// `UnknownMessage` when no such message waits for this user, or the store's failure: the message is there still then.
     pub async fn delivered(&self, session: &Session, id: &str, known: Option<&Arc<Message>>) -> Result<(), Error> {
-        let message = self.find(session, id, known).await?;
-        if self.settle(&message, Status::SUCCESSFUL).await? {
+        let id = MessageId::parse(id).ok_or(Error::UnknownMessage)?;
+        if let Some(pushed) = known.filter(|known| known.id == id) {
+            // It has left the outbox when it was pushed.
+            if self.settle(pushed, Status::SUCCESSFUL).await? {
+                self.metrics.messages_delivered.up();
+            }
+            return Ok(());
+        }
+        let settled = match self.find(session, id).await {
+            Ok(message) => self.settle(&message, Status::SUCCESSFUL).await,
+            Err(error) => Err(error),
+        };
+        // It was fetched, so it may wait to be offered still.
+        if let Ok(_) | Err(Error::UnknownMessage) = &settled {
+            self.withdraw(session, id.sequence()).await;
+        }
+        if settled? {
             self.metrics.messages_delivered.up();
         }
         Ok(())
@@ -31,22 +52,42 @@ impl Im<'_> {
     /// # Errors
     /// The store's failure. Unknown IDs are in the result.
     pub async fn reject(&self, session: &Session, ids: &[Box<str>]) -> Result<ResultInfo, Error> {
+        let user = &session.user.id;
         let mut unknown = DetailedResult::of(Status::INVALID_MESSAGE_ID);
-        let mut any = false;
+        let mut named: Vec<(&Box<str>, u64)> = Vec::with_capacity(ids.len());
         for id in ids {
-            match self.find(session, id, None).await {
-                Ok(message) => {
-                    any = true;
-                    if self.settle(&message, Status::MESSAGE_HAS_BEEN_REJECTED).await? {
-                        self.metrics.messages_rejected.up();
-                    }
-                    // Not offered to the user's other clients either.
-                    for other in session.user.sessions() {
-                        other.outbox().remove(message.id.sequence());
-                    }
-                }
-                Err(Error::UnknownMessage) => unknown.message_ids.push(id.clone()),
-                Err(error) => return Err(error),
+            match MessageId::parse(id) {
+                Some(parsed) => named.push((id, parsed.sequence())),
+                None => unknown.message_ids.push(id.clone()),
+            }
+        }
+        // Stable, and each once: a client that names a message twice means it once.
+        named.sort_by_key(|(_, sequence)| *sequence);
+        named.dedup_by_key(|(_, sequence)| *sequence);
+        let sequences: Vec<u64> = named.iter().map(|(_, sequence)| *sequence).collect();
+        let now = self.clock.now();
+        let found = self.load_all(user, &sequences).await?.into_iter().map(|waiting| match waiting {
+            Some(Waiting::Message(message)) if message.expires > now => {
+                Some(Message { content: Bytes::new(), ..message })
+            }
+            _ => None,
+        });
+        let settled = join_all(found.map(|message| async move {
+            match message {
+                Some(message) => self.settle(&message, Status::MESSAGE_HAS_BEEN_REJECTED).await,
+                None => Ok(false),
+            }
+        }))
+        .await;
+        let mut any = false;
+        for ((id, sequence), settled) in named.into_iter().zip(settled) {
+            if settled? {
+                any = true;
+                self.metrics.messages_rejected.up();
+                // Not offered to the user's other clients either.
+                self.withdraw_everywhere(user, sequence).await;
+            } else {
+                unknown.message_ids.push(id.clone());
             }
         }
         let detailed = if unknown.message_ids.is_empty() { Vec::new() } else { vec![unknown] };
@@ -58,96 +99,129 @@ impl Im<'_> {
     /// # Errors
     /// The store's failure.
     pub async fn report_acknowledged(&self, report: &Report) -> Result<(), Error> {
+        let sequence = report.id.sequence();
         let mut batch = Batch::new();
-        delete(&mut batch, report.id.sequence(), &report.recipient, report.expires);
-        self.store.commit(batch).await?;
-        self.one_less(&report.recipient);
+        if self.has_several_clients(&report.recipient) {
+            let row = IndexRow::of_report(report).to_record();
+            batch.if_equals(Space::MessageIndex, index_key(&report.recipient, sequence), row);
+        }
+        delete(&mut batch, sequence, &report.recipient, report.expires);
+        match self.store.commit(batch).await {
+            Ok(()) => self.one_less(&report.recipient),
+            // Another client of the user was faster.
+            Err(StoreError::Condition) => {}
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
     }
 
+    /// Whether a message that was offered is still to be delivered: what a face asks before it offers it again. When the
+    /// store does not answer it is.
+    pub async fn is_waiting(&self, message: &Message) -> bool {
+        message.expires > self.clock.now()
+            && self.is_stored(&message.recipient, message.id.sequence()).await.unwrap_or(true)
+    }
+
     /// A message of this session's user.
-    pub(super) async fn find(
-        &self,
-        session: &Session,
-        id: &str,
-        known: Option<&Arc<Message>>,
-    ) -> Result<Arc<Message>, Error> {
-        let id = MessageId::parse(id).ok_or(Error::UnknownMessage)?;
-        if let Some(known) = known.filter(|known| known.id == id) {
-            return Ok(known.clone());
-        }
+    pub(super) async fn find(&self, session: &Session, id: MessageId) -> Result<Arc<Message>, Error> {
         match self.load(&session.user.id, id.sequence()).await? {
             Some(Waiting::Message(message)) if message.expires > self.clock.now() => Ok(Arc::new(message)),
             _ => Err(Error::UnknownMessage),
         }
     }
 
-    /// Ends a message's life with this outcome; `false` when another client of the user was faster. The report, if one is
-    /// wanted, is committed with the deletion.
+    /// A message is not offered to this session any more, not by a fetch from the store either that is under way and saw
+    /// it still.
+    pub(super) async fn withdraw(&self, session: &Session, sequence: u64) {
+        let _fetched = session.refill.lock().await;
+        session.outbox().remove(sequence);
+    }
+
+    fn has_several_clients(&self, user: &UserId) -> bool {
+        self.users.loaded(user).is_some_and(|user| user.lock().sessions.len() > 1)
+    }
+
+    /// Ends a message's life with this outcome; `false` when it ended before. The report, if one is wanted, is committed
+    /// with the deletion.
     pub(super) async fn settle(&self, message: &Message, outcome: Status) -> Result<bool, Error> {
         let sequence = message.id.sequence();
-        let shared =
-            IndexRow { is_message: true, size: message.content.len() as u64, expires: message.expires, shared: true };
-        let index = self.store.get_one(Space::MessageIndex, index_key(&message.recipient, sequence));
-        // Whether it is still there matters only where two clients may answer, or a report would be doubled.
-        let several = self.users.loaded(&message.recipient).is_some_and(|user| user.lock().sessions.len() > 1);
-        let careful = message.report || several || outcome != Status::SUCCESSFUL;
+        // Whether it is still there matters only where two may end it, or a report would be doubled.
+        let is_careful =
+            message.report || outcome != Status::SUCCESSFUL || self.has_several_clients(&message.recipient);
+        let mut expected = is_careful.then(|| Bytes::from(IndexRow::of_message(message).to_record()));
+        let sender = if message.report { self.report_recipient(message).await } else { None };
+        for _ in 0..TRIES {
+            match self.settle_if(message, outcome, expected.clone(), sender.as_ref()).await {
+                Ok(()) => {}
+                Err(StoreError::Condition) => {
+                    // Gone; or the row was written otherwise than we would write it today.
+                    let key = index_key(&message.recipient, sequence);
+                    match self.store.get_one(Space::MessageIndex, key).await? {
+                        Some(row) if Some(&row) != expected.as_ref() => {
+                            expected = Some(row);
+                            continue;
+                        }
+                        _ => return Ok(false),
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+            self.one_less(&message.recipient);
+            if message.shared {
+                self.drop_shared(sequence, message.expires).await;
+            }
+            return Ok(true);
+        }
+        Err(StoreError::Busy.into())
+    }
+
+    async fn settle_if(
+        &self,
+        message: &Message,
+        outcome: Status,
+        expected: Option<Bytes>,
+        sender: Option<&UserId>,
+    ) -> Result<(), StoreError> {
+        let sequence = message.id.sequence();
         let mut batch = Batch::new();
-        let mut is_shared = message.content.len() > 1024;
-        if careful || is_shared {
-            let Some(row) = index.await? else { return Ok(false) };
-            is_shared = IndexRow::read(&row).is_ok_and(|row| row == shared);
+        if let Some(row) = expected {
             batch.if_equals(Space::MessageIndex, index_key(&message.recipient, sequence), row);
         }
         delete(&mut batch, sequence, &message.recipient, message.expires);
-        let sender = if message.report { self.report_recipient(message).await } else { None };
-        let (committed, report) = match &sender {
-            None => (self.store.commit(batch).await, None),
-            Some(sender) => {
-                let now = self.clock.now();
-                let (commit, report) = self.sequence.next(now, |next| {
-                    let report = Report {
-                        id: MessageId::new(next()),
-                        recipient: sender.clone(),
-                        result: outcome,
-                        time: now.date_time(),
-                        info: message.info.clone(),
-                        expires: now.plus(self.config.validity_default),
-                    };
-                    put_report(&mut batch, &report);
-                    (self.store.commit(batch), report)
-                });
-                (commit.await, Some(Arc::new(report)))
-            }
+        let Some(sender) = sender else { return self.store.commit(batch).await };
+        let now = self.clock.now();
+        let mut report = Report {
+            id: MessageId::new(0),
+            recipient: sender.clone(),
+            result: outcome,
+            time: now.date_time(),
+            info: message.info.clone(),
+            expires: now.plus(self.config.validity_default),
         };
-        match committed {
-            Ok(()) => {}
-            Err(StoreError::Condition) => return Ok(false),
-            Err(error) => return Err(error.into()),
+        let records = Records::of_report(&report);
+        let (sequence, commit) = self.sequence.next(now, |next| {
+            let sequence = next();
+            records.put(&mut batch, sequence, sender, report.expires);
+            (sequence, self.store.commit(batch))
+        });
+        commit.await?;
+        report.id = MessageId::new(sequence);
+        self.metrics.reports.up();
+        if let Some(user) = self.users.loaded(sender) {
+            self.offer_report(&user, &Arc::new(report));
         }
-        self.one_less(&message.recipient);
-        if is_shared {
-            self.drop_shared(sequence).await;
-        }
-        if let Some(report) = report {
-            self.metrics.reports.up();
-            if let Some(user) = self.users.loaded(&report.recipient) {
-                if let Some(waiting) = &mut user.lock().waiting {
-                    *waiting += 1;
-                }
-                self.offer_report(&user, &report);
-            }
-        }
-        Ok(true)
+        Ok(())
     }
 
     /// Who gets the report: the sender, if he is still there and one of ours.
     async fn report_recipient(&self, message: &Message) -> Option<UserId> {
-        let sender = self.router.local_user(&Address::from(&message.sender)).ok()?;
-        self.user_exists(&sender).await.unwrap_or(false).then_some(sender)
+        let sender = &message.sender;
+        let is_ours = matches!(self.router.place(sender), Place::Here(_));
+        // If the store does not answer, a report too many is better than one too few: it ends by itself.
+        (is_ours && self.user_exists(sender).await.unwrap_or(true)).then(|| sender.clone())
     }
 
-    fn one_less(&self, user: &UserId) {
+    pub(super) fn one_less(&self, user: &UserId) {
         if let Some(user) = self.users.loaded(user)
             && let Some(waiting) = &mut user.lock().waiting
         {

@@ -1,16 +1,20 @@
 //! The end of validity, and what else is done now and then.
 
-use imps_types::Status;
+use bytes::Bytes;
+use futures_util::future::join_all;
+use imps_types::{Status, UserId};
 
 use super::Im;
-use super::queue::{Waiting, delete, expired_range, expiry_parts};
+use super::queue::{Waiting, delete, expired_range, expiry_parts, shared_key};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::seam::{Batch, KeyRange, Order, Space};
+use crate::seam::{Batch, Key, KeyRange, Order, Space};
 
-/// Rows of one scan.
-const PAGE: usize = 200;
-/// Milliseconds between two looks for old transactions.
+/// Rows of one scan: their messages end together, in one or two commits.
+const PAGE: usize = 64;
+/// Pages of one sweep, so that a great many messages that end at once do not hold up what else is due.
+const PAGES: usize = 100;
+/// Milliseconds between two looks at what sessions remember.
 const REPEAT_SWEEP: u64 = 60_000;
 
 impl Im<'_> {
@@ -25,52 +29,73 @@ impl Im<'_> {
         Ok(())
     }
 
-    /// Deletes messages whose validity has ended, with a report for those who wanted one.
+    /// Deletes messages whose validity has ended, with a report for those who wanted one, and old transactions.
     pub(crate) async fn sweep(&self) {
         let now = self.clock.now();
         if let Err(error) = self.expire(now).await {
             tracing::warn!(%error, "messages whose validity has ended could not be removed");
         }
+        if let Err(error) = self.sweep_repeats(now).await {
+            tracing::warn!(%error, "old transactions could not be removed");
+        }
         if self.sequence.is_due(now, REPEAT_SWEEP) {
-            self.sweep_repeats(now).await;
+            self.forget_repeats(now);
         }
     }
 
     async fn expire(&self, now: Timestamp) -> Result<(), Error> {
-        loop {
+        for _ in 0..PAGES {
             let rows = self.store.scan(Space::MessageExpiry, expired_range(now), Order::Forwards, PAGE).await?;
-            for row in &rows {
-                let Some((sequence, recipient)) = expiry_parts(&row.key) else {
-                    let mut batch = Batch::new();
-                    batch.delete(Space::MessageExpiry, row.key.clone());
-                    self.store.commit(batch).await?;
-                    continue;
-                };
-                let expired = match self.load(&recipient, sequence).await {
-                    Ok(Some(Waiting::Message(message))) => {
-                        if let Some(user) = self.users.loaded(&recipient) {
-                            for session in user.sessions() {
-                                session.outbox().remove(sequence);
-                            }
-                        }
-                        let settled = self.settle(&message, Status::MESSAGE_HAS_EXPIRED).await?;
-                        if settled {
-                            self.metrics.messages_expired.up();
-                        }
-                        settled
-                    }
-                    _ => false,
-                };
-                if !expired {
-                    // A report, or what is left of something that was damaged: it just goes.
-                    let expires = Timestamp(row.key.read().u64().unwrap_or_default());
-                    let mut batch = Batch::new();
-                    delete(&mut batch, sequence, &recipient, expires);
-                    self.store.commit(batch).await?;
-                }
+            for ended in join_all(rows.iter().map(|row| self.end(&row.key))).await {
+                ended?;
             }
             if rows.len() < PAGE {
-                return Ok(());
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends what a row of the expiry space is about. Whatever it is, the row is gone then.
+    async fn end(&self, key: &Key) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        match expiry_parts(key) {
+            Some((end, sequence, Some(recipient))) => match self.load(&recipient, sequence).await? {
+                Some(Waiting::Message(mut message)) => {
+                    // Many are ended together: what they say is not needed for it.
+                    message.content = Bytes::new();
+                    self.withdraw_everywhere(&recipient, sequence).await;
+                    if self.settle(&message, Status::MESSAGE_HAS_EXPIRED).await? {
+                        self.metrics.messages_expired.up();
+                        return Ok(());
+                    }
+                    delete(&mut batch, sequence, &recipient, end);
+                }
+                Some(Waiting::Report(report)) => {
+                    self.withdraw_everywhere(&recipient, sequence).await;
+                    delete(&mut batch, sequence, &recipient, report.expires);
+                    self.store.commit(batch).await?;
+                    self.one_less(&recipient);
+                    return Ok(());
+                }
+                // What is left of something that was damaged.
+                None => delete(&mut batch, sequence, &recipient, end),
+            },
+            Some((_, sequence, None)) => {
+                batch.delete(Space::MessageExpiry, key.clone()).delete(Space::Messages, shared_key(sequence));
+            }
+            None => {
+                batch.delete(Space::MessageExpiry, key.clone());
+            }
+        }
+        Ok(self.store.commit(batch).await?)
+    }
+
+    /// A message is not offered to any client of its recipient any more.
+    pub(super) async fn withdraw_everywhere(&self, recipient: &UserId, sequence: u64) {
+        if let Some(user) = self.users.loaded(recipient) {
+            for session in user.sessions() {
+                self.withdraw(&session, sequence).await;
             }
         }
     }

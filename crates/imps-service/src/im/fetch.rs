@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use imps_types::Address;
 use imps_types::element::{DeliveryMethod, MessageInfo};
+use imps_types::{Address, MessageId};
 
 use super::Im;
-use super::offer::is_for;
+use super::offer::{ENVELOPE, is_for};
 use super::queue::{IndexRow, Waiting, index_range, index_sequence};
 use crate::error::Error;
 use crate::event::Message;
@@ -22,7 +22,7 @@ const LISTED_MAX: usize = 1000;
 #[derive(Clone, Debug)]
 pub struct WaitingMessage {
     /// The message.
-    pub id: imps_types::MessageId,
+    pub id: MessageId,
     /// Whether it is a report.
     pub is_report: bool,
     /// Bytes of its content.
@@ -31,16 +31,25 @@ pub struct WaitingMessage {
     pub expires: crate::Timestamp,
 }
 
+/// About how many bytes a MessageInfo takes in XML, the longest of the encodings.
+fn written_size(info: &MessageInfo) -> usize {
+    let texts = [&info.message_id, &info.message_uri, &info.content_type, &info.content_name];
+    let texts: usize = texts.into_iter().flatten().map(|text| text.len() + 40).sum();
+    let users = info.recipient.users.iter().map(|user| user.user_id.as_str().len() + 90);
+    // Size, times, sender with its tags.
+    texts + users.sum::<usize>() + 400
+}
+
 impl Im<'_> {
     /// A message that waits for this user. It is there until it is acknowledged.
     ///
     /// # Errors
     /// `UnknownMessage`, or the store's failure.
     pub async fn message(&self, session: &Session, id: &str) -> Result<Arc<Message>, Error> {
-        self.find(session, id, None).await
+        self.find(session, MessageId::parse(id).ok_or(Error::UnknownMessage)?).await
     }
 
-    /// The messages that wait for this session, oldest first, so many at most.
+    /// The messages that wait for this session, oldest first: so many at most, and no more than its client can parse.
     ///
     /// # Errors
     /// `UnknownGroup` when a group's history is asked for, or the store's failure.
@@ -55,6 +64,7 @@ impl Im<'_> {
             return Err(Error::UnknownGroup);
         }
         let most = count.map_or(LISTED, |count| usize::try_from(count).unwrap_or(LISTED_MAX).min(LISTED_MAX));
+        let mut room = usize::try_from(session.negotiated().parser_size).unwrap_or(usize::MAX).saturating_sub(ENVELOPE);
         let mut infos = Vec::new();
         let mut range = index_range(&session.user.id);
         while infos.len() < most {
@@ -69,6 +79,11 @@ impl Im<'_> {
                     && message.expires > now
                     && is_for(&message.info, session)
                 {
+                    let size = written_size(&message.info);
+                    if size > room && !infos.is_empty() {
+                        return Ok(infos);
+                    }
+                    room = room.saturating_sub(size);
                     infos.push(message.info);
                 }
             }
@@ -117,7 +132,7 @@ impl Im<'_> {
         let rows = self.store.scan(Space::MessageIndex, index_range(user), Order::Forwards, limit).await?;
         let read = |row: &crate::seam::Row| {
             let index = IndexRow::read(&row.value).ok()?;
-            let id = imps_types::MessageId::new(index_sequence(&row.key)?);
+            let id = MessageId::new(index_sequence(&row.key)?);
             Some(WaitingMessage { id, is_report: !index.is_message, size: index.size, expires: index.expires })
         };
         Ok(rows.iter().filter_map(read).collect())

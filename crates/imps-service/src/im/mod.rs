@@ -14,6 +14,8 @@ mod queue;
 mod repeat;
 mod send;
 mod sequence;
+#[cfg(test)]
+mod tests;
 
 pub use fetch::WaitingMessage;
 pub(crate) use repeat::SentRing;

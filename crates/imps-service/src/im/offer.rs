@@ -9,16 +9,18 @@ use super::queue::{IndexRow, Waiting, index_range, index_sequence};
 use crate::error::Error;
 use crate::event::{Event, Message, Report};
 use crate::seam::{KeyRange, Order, Space};
-use crate::session::{Pending, Session};
+use crate::session::{Negotiated, Pending, Session};
 use crate::user::UserState;
 
+/// Bytes of a message beside its content, or a little more.
+pub(super) const ENVELOPE: usize = 1024;
 /// Rows that are fetched from the store at once.
 const REFILL: usize = 32;
 
 impl Im<'_> {
     /// Puts a committed message into the outbox of each session that it is for.
     pub(super) fn offer(&self, user: &UserState, message: Arc<Message>) {
-        for session in user.sessions() {
+        for session in waits_for(user) {
             if is_for(&message.info, &session) {
                 let (most, bytes) = (self.config.outbox_max, self.config.outbox_bytes);
                 let wake = session.outbox().message(message.clone(), most, bytes);
@@ -31,7 +33,7 @@ impl Im<'_> {
 
     /// Puts a committed report into the outbox of each session of the message's sender.
     pub(super) fn offer_report(&self, user: &UserState, report: &Arc<Report>) {
-        for session in user.sessions() {
+        for session in waits_for(user) {
             let (most, bytes) = (self.config.outbox_max, self.config.outbox_bytes);
             let wake = session.outbox().report(report.clone(), most, bytes);
             if wake {
@@ -43,34 +45,38 @@ impl Im<'_> {
     /// Whether something waits for the session: what the Poll flag tells. Looks into the store when only that knows; when
     /// it does not answer, nothing can be fetched either.
     pub async fn has_pending(&self, session: &Session) -> bool {
-        let wants_refill = {
+        {
             let outbox = session.outbox();
             if !outbox.is_empty() {
                 return true;
             }
-            outbox.wants_refill().is_some()
-        };
-        if wants_refill && let Err(error) = self.refill(session).await {
-            tracing::warn!(%error, "waiting messages cannot be read");
+            if outbox.wants_refill().is_none() {
+                return false;
+            }
         }
+        self.fill(session).await;
         !session.outbox().is_empty()
     }
 
     /// The next event for a session: it is the face's from now on, until the client has acknowledged it.
     pub async fn next_event(&self, session: &Session) -> Option<Event> {
         loop {
-            if session.outbox().wants_refill().is_some()
-                && let Err(error) = self.refill(session).await
-            {
-                tracing::warn!(%error, "waiting messages cannot be read");
-            }
-            let pending = session.outbox().take()?;
+            let pending = {
+                let mut outbox = session.outbox();
+                if outbox.wants_refill().is_none() { Some(outbox.take()?) } else { None }
+            };
+            let pending = match pending {
+                Some(pending) => pending,
+                None => {
+                    self.fill(session).await;
+                    session.outbox().take()?
+                }
+            };
             match pending {
                 Pending::Message(message) if message.expires <= self.clock.now() => {}
                 Pending::Message(message) => {
                     self.metrics.messages_offered.up();
-                    let content_type = message.info.content_type.as_deref().unwrap_or_default();
-                    let push = session.negotiated().takes_pushed(content_type, message.content.len());
+                    let push = is_pushed(&session.negotiated(), &message);
                     return Some(if push { Event::NewMessage(message) } else { Event::MessageNotification(message) });
                 }
                 Pending::Report(report) => return Some(Event::DeliveryReport(report)),
@@ -80,6 +86,17 @@ impl Im<'_> {
                     }
                 }
                 Pending::Disconnect(result) => return Some(Event::Disconnect(result)),
+            }
+        }
+    }
+
+    /// Fetches from the store until there is something for this session, or nothing waits there. A page of it may be for
+    /// other clients of the user.
+    async fn fill(&self, session: &Session) {
+        while session.outbox().wants_refill().is_some() {
+            if let Err(error) = self.refill(session).await {
+                tracing::warn!(%error, "waiting messages cannot be read");
+                return;
             }
         }
     }
@@ -127,6 +144,8 @@ impl Im<'_> {
             }
         };
         let last = chosen.last().copied();
+        // A page without a single readable key would be read for ever.
+        complete |= last.is_none();
         let found = bodies.into_iter().flatten().filter_map(|waiting| match waiting {
             Waiting::Message(message) => is_for(&message.info, session).then(|| Pending::Message(Arc::new(message))),
             Waiting::Report(report) => Some(Pending::Report(Arc::new(report))),
@@ -134,6 +153,24 @@ impl Im<'_> {
         session.outbox().refilled(found.collect(), last, complete);
         Ok(())
     }
+}
+
+/// The sessions of somebody for whom one more message or report waits.
+fn waits_for(user: &UserState) -> Vec<Arc<Session>> {
+    let mut inner = user.lock();
+    if let Some(waiting) = &mut inner.waiting {
+        *waiting += 1;
+    }
+    inner.sessions.clone()
+}
+
+/// Whether a message is pushed to a client that agreed on this, or the client told and left to fetch it (CSP 12.2). What
+/// it cannot parse is never pushed (CSP 6): BASE64 takes a third more, and the envelope its share.
+fn is_pushed(agreed: &Negotiated, message: &Message) -> bool {
+    let size = message.content.len();
+    let written = if message.binary { size / 3 * 4 + 4 } else { size };
+    agreed.takes_pushed(message.info.content_type.as_deref().unwrap_or_default(), size)
+        && written.saturating_add(ENVELOPE) as u64 <= u64::from(agreed.parser_size)
 }
 
 /// Whether a message that may be addressed to one client of the user is for this session.

@@ -6,6 +6,7 @@
 //! | Messages | sequence, "" | content that several recipients share |
 //! | MessageIndex | slot, recipient, sequence | kind, size and end: enough to choose and to delete |
 //! | MessageExpiry | end, sequence, recipient | nothing |
+//! | MessageExpiry | end and a minute, sequence, "" | nothing: the shared content goes, whatever became of its recipients |
 //!
 //! All but the index begin with the time, so they are written in order.
 
@@ -44,7 +45,7 @@ pub(super) fn body_key(sequence: u64, recipient: &UserId) -> Key {
     Key::build().u64(sequence).text(recipient.as_str()).done()
 }
 
-fn shared_key(sequence: u64) -> Key {
+pub(super) fn shared_key(sequence: u64) -> Key {
     Key::build().u64(sequence).text("").done()
 }
 
@@ -79,20 +80,26 @@ pub(super) fn expired_range(now: Timestamp) -> KeyRange {
     KeyRange::new(Key::from(&[0_u8; 0][..]), Key::build().u64(now.0).done())
 }
 
-/// Sequence and recipient of an expiry key.
-pub(super) fn expiry_parts(key: &Key) -> Option<(u64, UserId)> {
+/// When the row of a shared content goes: once its recipients' rows are certainly gone.
+fn shared_end(expires: Timestamp) -> Timestamp {
+    Timestamp(expires.0.saturating_add(60_000))
+}
+
+/// End, sequence and recipient of an expiry key; no recipient: it is for a shared content.
+pub(super) fn expiry_parts(key: &Key) -> Option<(Timestamp, u64, Option<UserId>)> {
     let mut reader = key.read();
-    reader.u64()?;
-    let sequence = reader.u64()?;
-    Some((sequence, UserId::from_canonical(&reader.text()?)))
+    let (end, sequence) = (Timestamp(reader.u64()?), reader.u64()?);
+    let recipient = reader.text()?;
+    Some((end, sequence, (!recipient.is_empty()).then(|| UserId::from_canonical(&recipient))))
 }
 
 impl IndexRow {
-    fn of_message(message: &Message, shared: bool) -> Self {
-        Self { is_message: true, size: message.content.len() as u64, expires: message.expires, shared }
+    pub(super) fn of_message(message: &Message) -> Self {
+        let size = message.info.content_size.into();
+        Self { is_message: true, size, expires: message.expires, shared: message.shared }
     }
 
-    fn of_report(report: &Report) -> Self {
+    pub(super) fn of_report(report: &Report) -> Self {
         Self { is_message: false, size: 0, expires: report.expires, shared: false }
     }
 
@@ -114,26 +121,43 @@ impl IndexRow {
     }
 }
 
-/// Adds the rows of a message; with `shared`, its content goes into [`put_shared`]'s row.
-pub(super) fn put_message(batch: &mut Batch, message: &Message, shared: bool) {
-    let sequence = message.id.sequence();
-    let index = IndexRow::of_message(message, shared);
-    batch.put(Space::Messages, body_key(sequence, &message.recipient), message_record(message, shared));
-    batch.put(Space::MessageIndex, index_key(&message.recipient, sequence), index.to_record());
-    batch.put(Space::MessageExpiry, expiry_key(message.expires, sequence, &message.recipient), Bytes::new());
+/// What is written of a message or a report and does not depend on its number: made before the number is taken.
+pub(super) struct Records {
+    body: Bytes,
+    index: Bytes,
 }
 
-/// Adds the row of a content that several recipients share.
-pub(super) fn put_shared(batch: &mut Batch, sequence: u64, content: &Bytes) {
+impl Records {
+    pub(super) fn of_message(message: &Message) -> Self {
+        Self { body: message_record(message).into(), index: IndexRow::of_message(message).to_record().into() }
+    }
+
+    pub(super) fn of_report(report: &Report) -> Self {
+        Self { body: report_record(report).into(), index: IndexRow::of_report(report).to_record().into() }
+    }
+
+    /// Adds the rows.
+    pub(super) fn put(self, batch: &mut Batch, sequence: u64, recipient: &UserId, expires: Timestamp) {
+        batch.put(Space::Messages, body_key(sequence, recipient), self.body);
+        batch.put(Space::MessageIndex, index_key(recipient, sequence), self.index);
+        batch.put(Space::MessageExpiry, expiry_key(expires, sequence, recipient), Bytes::new());
+    }
+}
+
+/// Adds the rows of a content that several recipients share.
+pub(super) fn put_shared(batch: &mut Batch, sequence: u64, content: &Bytes, expires: Timestamp) {
     batch.put(Space::Messages, shared_key(sequence), content.clone());
+    batch.put(Space::MessageExpiry, shared_expiry_key(sequence, expires), Bytes::new());
 }
 
-/// Adds the rows of a report.
-pub(super) fn put_report(batch: &mut Batch, report: &Report) {
-    let sequence = report.id.sequence();
-    batch.put(Space::Messages, body_key(sequence, &report.recipient), report_record(report));
-    batch.put(Space::MessageIndex, index_key(&report.recipient, sequence), IndexRow::of_report(report).to_record());
-    batch.put(Space::MessageExpiry, expiry_key(report.expires, sequence, &report.recipient), Bytes::new());
+fn shared_expiry_key(sequence: u64, expires: Timestamp) -> Key {
+    Key::build().u64(shared_end(expires).0).u64(sequence).text("").done()
+}
+
+/// Adds the removal of a shared content's rows.
+fn delete_shared(batch: &mut Batch, sequence: u64, expires: Timestamp) {
+    batch.delete(Space::Messages, shared_key(sequence));
+    batch.delete(Space::MessageExpiry, shared_expiry_key(sequence, expires));
 }
 
 /// Adds the removal of a message's or report's rows.
@@ -143,27 +167,28 @@ pub(super) fn delete(batch: &mut Batch, sequence: u64, recipient: &UserId, expir
     batch.delete(Space::MessageExpiry, expiry_key(expires, sequence, recipient));
 }
 
-fn message_record(message: &Message, shared: bool) -> Vec<u8> {
-    let mut writer = RecordWriter::new(1);
+fn message_record(message: &Message) -> Vec<u8> {
+    let inline = if message.shared { 0 } else { message.content.len() };
+    let mut writer = RecordWriter::with_capacity(1, 256 + inline);
     writer.number(MESSAGE).text(message.sender.as_str());
     write_info(&mut writer, &message.info);
     writer.flag(message.binary).flag(message.report).number(message.expires.0);
-    writer.option((!shared).then_some(&message.content), |writer, content| {
+    writer.option((!message.shared).then_some(&message.content), |writer, content| {
         writer.bytes(content);
     });
     writer.done()
 }
 
 fn report_record(report: &Report) -> Vec<u8> {
-    let mut writer = RecordWriter::new(1);
+    let mut writer = RecordWriter::with_capacity(1, 256);
     writer.number(REPORT).number(report.result.code().into()).number(report.time.to_unix());
     write_info(&mut writer, &report.info);
     writer.number(report.expires.0);
     writer.done()
 }
 
-/// Reads a body. The second part tells whether its content lies in the shared row.
-pub(super) fn read_body(sequence: u64, recipient: &UserId, record: &Bytes) -> Result<(Waiting, bool), RecordError> {
+/// Reads a body. A shared content is not in it.
+pub(super) fn read_body(sequence: u64, recipient: &UserId, record: &Bytes) -> Result<Waiting, RecordError> {
     let (mut reader, _) = RecordReader::new(record, 1)?;
     let id = MessageId::new(sequence);
     if reader.number()? == REPORT {
@@ -171,16 +196,18 @@ pub(super) fn read_body(sequence: u64, recipient: &UserId, record: &Bytes) -> Re
         let time = DateTime::from_unix(reader.number()?);
         let info = read_info(&mut reader)?;
         let expires = Timestamp(reader.number()?);
-        return Ok((Waiting::Report(Report { id, recipient: recipient.clone(), result, time, info, expires }), false));
+        return Ok(Waiting::Report(Report { id, recipient: recipient.clone(), result, time, info, expires }));
     }
     let sender = UserId::from_canonical(reader.text()?);
-    let info = read_info(&mut reader)?;
+    let mut info = read_info(&mut reader)?;
+    // The record was made before the number was taken.
+    info.message_id.get_or_insert_with(|| id.to_string().into());
     let (binary, report, expires) = (reader.flag()?, reader.flag()?, Timestamp(reader.number()?));
     let content = reader.option(RecordReader::bytes)?;
     let shared = content.is_none();
     let content = content.map(|content| record.slice_ref(content)).unwrap_or_default();
     let recipient = recipient.clone();
-    Ok((Waiting::Message(Message { id, recipient, sender, info, content, binary, report, expires }), shared))
+    Ok(Waiting::Message(Message { id, recipient, sender, info, content, binary, shared, report, expires }))
 }
 
 fn write_info(writer: &mut RecordWriter, info: &MessageInfo) {
@@ -284,42 +311,51 @@ fn read_group(reader: &mut RecordReader<'_>) -> Result<Group, RecordError> {
 impl Im<'_> {
     /// The message or report of this user with this number, from the store.
     pub(super) async fn load(&self, recipient: &UserId, sequence: u64) -> Result<Option<Waiting>, Error> {
-        let Some(record) = self.store.get_one(Space::Messages, body_key(sequence, recipient)).await? else {
-            return Ok(None);
-        };
-        let (mut waiting, shared) = read_body(sequence, recipient, &record)?;
-        if let (Waiting::Message(message), true) = (&mut waiting, shared) {
-            message.content = self.store.get_one(Space::Messages, shared_key(sequence)).await?.unwrap_or_default();
-        }
-        Ok(Some(waiting))
+        Ok(self.load_all(recipient, &[sequence]).await?.pop().flatten())
     }
 
-    /// The bodies of several numbers of one user, each in its place.
+    /// The bodies of several numbers of one user, each in its place; none where there is none that can be read.
     pub(super) async fn load_all(&self, recipient: &UserId, sequences: &[u64]) -> Result<Vec<Option<Waiting>>, Error> {
         let keys: Vec<Key> = sequences.iter().map(|sequence| body_key(*sequence, recipient)).collect();
         let records = self.store.get(Space::Messages, &keys).await?;
         let mut found = Vec::with_capacity(records.len());
         for (record, sequence) in records.into_iter().zip(sequences) {
-            let Some(record) = record else {
-                found.push(None);
-                continue;
-            };
-            let (mut waiting, shared) = read_body(*sequence, recipient, &record)?;
-            if let (Waiting::Message(message), true) = (&mut waiting, shared) {
-                message.content = self.store.get_one(Space::Messages, shared_key(*sequence)).await?.unwrap_or_default();
-            }
-            found.push(Some(waiting));
+            let body = record.and_then(|record| match read_body(*sequence, recipient, &record) {
+                Ok(body) => Some(body),
+                Err(error) => {
+                    // One damaged row must not stand before all that come after it.
+                    tracing::warn!(user = %recipient, %error, "a message is left out");
+                    None
+                }
+            });
+            found.push(match body {
+                Some(Waiting::Message(mut message)) if message.shared => {
+                    // Gone with the last recipient: then this message was settled since its body was read.
+                    let content = self.store.get_one(Space::Messages, shared_key(*sequence)).await?;
+                    content.map(|content| {
+                        message.content = content;
+                        Waiting::Message(message)
+                    })
+                }
+                body => body,
+            });
         }
         Ok(found)
     }
 
-    /// Removes a shared content when its last recipient has been served. Both of two that come last may find it so.
-    pub(super) async fn drop_shared(&self, sequence: u64) {
+    /// Whether the store has this message or report.
+    pub(super) async fn is_stored(&self, recipient: &UserId, sequence: u64) -> Result<bool, Error> {
+        Ok(self.store.get_one(Space::MessageIndex, index_key(recipient, sequence)).await?.is_some())
+    }
+
+    /// Removes a shared content when its last recipient has been served. Both of two that come last may find it so; when
+    /// nobody comes to it, it goes at the end of its validity.
+    pub(super) async fn drop_shared(&self, sequence: u64, expires: Timestamp) {
         let rows = self.store.scan(Space::Messages, message_range(sequence), crate::seam::Order::Forwards, 2).await;
         let alone = rows.is_ok_and(|rows| matches!(rows.as_slice(), [row] if row.key == shared_key(sequence)));
         if alone {
             let mut batch = Batch::new();
-            batch.delete(Space::Messages, shared_key(sequence));
+            delete_shared(&mut batch, sequence, expires);
             if let Err(error) = self.store.commit(batch).await {
                 tracing::warn!(%error, "shared content could not be removed");
             }
@@ -343,12 +379,12 @@ impl Im<'_> {
                 };
                 delete(&mut batch, sequence, user, index.expires);
                 if index.shared {
-                    shared.push(sequence);
+                    shared.push((sequence, index.expires));
                 }
             }
             self.store.commit(batch).await?;
-            for sequence in shared {
-                self.drop_shared(sequence).await;
+            for (sequence, expires) in shared {
+                self.drop_shared(sequence, expires).await;
             }
         }
     }
@@ -377,6 +413,7 @@ mod tests {
             info,
             content: Bytes::from_static(b"hi"),
             binary: false,
+            shared: false,
             report: true,
             expires: Timestamp(300),
         }
@@ -387,9 +424,18 @@ mod tests {
         let golden = b"\x01\x01\x0fwv:al@a.example\x01\x02mx\x00\x01\x0atext/plain\x00\x00\x02\x01\x10wv:bob@a.example\
             \x00\x00\x00\x00\x00\x01\x00\x0fwv:al@a.example\x00\x00\x00\x01\xe8\x07\x00\x01\x3c\x00\x01\xac\x02\x01\x02hi";
         let message = message();
-        assert_eq!(message_record(&message, false).escape_ascii().to_string(), golden.escape_ascii().to_string());
+        assert_eq!(message_record(&message).escape_ascii().to_string(), golden.escape_ascii().to_string());
         let read = read_body(7, &message.recipient, &Bytes::from_static(golden)).unwrap();
-        assert_eq!(read, (Waiting::Message(message), false));
+        assert_eq!(read, Waiting::Message(message));
+    }
+
+    #[test]
+    fn a_record_that_was_made_before_its_number_gets_its_message_id() {
+        let mut message = message();
+        message.info.message_id = None;
+        let read = read_body(7, &message.recipient, &message_record(&message).into()).unwrap();
+        message.info.message_id = Some(message.id.to_string().into());
+        assert_eq!(read, Waiting::Message(message));
     }
 
     #[test]
@@ -405,7 +451,7 @@ mod tests {
         let golden = b"\x01\x02\xc8\x01\xd0\x0f\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xac\x02";
         assert_eq!(report_record(&report), golden);
         let read = read_body(9, &report.recipient, &Bytes::from_static(golden)).unwrap();
-        assert_eq!(read, (Waiting::Report(report), false));
+        assert_eq!(read, Waiting::Report(report));
         let row = IndexRow { is_message: true, size: 2, expires: Timestamp(300), shared: false };
         assert_eq!(row.to_record(), [1, 1, 2, 0xac, 2, 0]);
         assert_eq!(IndexRow::read(&row.to_record()), Ok(row));
@@ -420,7 +466,8 @@ mod tests {
         );
         let longer = UserId::from_canonical("wv:bob@a.example.org");
         assert!(!index_range(&bob).contains(&index_key(&longer, 1)));
-        assert_eq!(expiry_parts(&expiry_key(Timestamp(5), 6, &bob)), Some((6, bob.clone())));
+        assert_eq!(expiry_parts(&expiry_key(Timestamp(5), 6, &bob)), Some((Timestamp(5), 6, Some(bob.clone()))));
+        assert_eq!(expiry_parts(&shared_expiry_key(6, Timestamp(5))), Some((Timestamp(60_005), 6, None)));
         assert!(expired_range(Timestamp(6)).contains(&expiry_key(Timestamp(5), 6, &bob)));
         assert!(!expired_range(Timestamp(5)).contains(&expiry_key(Timestamp(5), 6, &bob)));
     }

@@ -5,8 +5,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use imps_types::element::{DetailedResult, ResultInfo};
+use imps_types::element::{DetailedResult, ResultInfo, ScreenName};
 use imps_types::{Address, MessageId, SessionId, Status};
+use rustc_hash::FxHashMap;
 
 use super::{Im, Sequence};
 use crate::clock::Timestamp;
@@ -14,6 +15,9 @@ use crate::error::Error;
 use crate::record::{RecordError, RecordReader, RecordWriter};
 use crate::seam::{Batch, Key, KeyRange, Order, Space};
 use crate::session::Session;
+
+/// Rows that are removed in one commit.
+const SWEPT: usize = 500;
 
 /// What makes a request the same as another one of its session: TransactionID and content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +37,25 @@ pub struct Sent {
     pub result: ResultInfo,
 }
 
-/// Repeats that a session's memory reaches back to.
-const REMEMBERED: usize = 16;
+/// Messages that a session's memory reaches back to: more than a person sends while it lasts.
+const REMEMBERED: usize = 1024;
 
-/// The last messages of a session.
+/// The last messages of a session, oldest first, and where each is found by the hash of its content.
 #[derive(Debug, Default)]
-pub(crate) struct SentRing(VecDeque<(Once, Option<Sent>, Timestamp)>);
+pub(crate) struct SentRing {
+    entries: VecDeque<Entry>,
+    /// How many entries came before the first of `entries`.
+    gone: u64,
+    places: FxHashMap<u64, u64>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    once: Once,
+    /// None: under way.
+    sent: Option<Sent>,
+    time: Timestamp,
+}
 
 pub(super) enum Known {
     /// Not seen before; it is remembered as under way now.
@@ -50,44 +67,57 @@ pub(super) enum Known {
 }
 
 impl SentRing {
+    fn find(&mut self, once: &Once) -> Option<&mut Entry> {
+        let place = self.places.get(&once.content)?.checked_sub(self.gone)?;
+        self.entries.get_mut(usize::try_from(place).ok()?).filter(|entry| entry.once == *once)
+    }
+
+    fn push(&mut self, once: Once, sent: Option<Sent>, time: Timestamp) {
+        if self.entries.len() >= REMEMBERED {
+            self.pop();
+        }
+        self.places.insert(once.content, self.gone + self.entries.len() as u64);
+        self.entries.push_back(Entry { once, sent, time });
+    }
+
+    fn pop(&mut self) {
+        if let Some(entry) = self.entries.pop_front() {
+            if self.places.get(&entry.once.content) == Some(&self.gone) {
+                self.places.remove(&entry.once.content);
+            }
+            self.gone += 1;
+        }
+    }
+
     pub(super) fn begin(&mut self, once: &Once, now: Timestamp, window: Duration) -> Known {
-        let fresh = |time: &Timestamp| now.since(*time) <= window;
-        match self.0.iter().find(|(known, _, time)| known == once && fresh(time)) {
-            Some((_, Some(sent), _)) => return Known::Done(sent.clone()),
-            Some((_, None, _)) => return Known::UnderWay,
+        match self.find(once).filter(|entry| now.since(entry.time) <= window) {
+            Some(Entry { sent: Some(sent), .. }) => return Known::Done(sent.clone()),
+            Some(_) => return Known::UnderWay,
             None => {}
         }
-        if self.0.len() >= REMEMBERED {
-            self.0.pop_front();
-        }
-        self.0.push_back((once.clone(), None, now));
+        self.push(once.clone(), None, now);
         Known::New
     }
 
     pub(super) fn finish(&mut self, once: &Once, sent: Sent) {
-        if let Some(entry) = self.0.iter_mut().rev().find(|(known, _, _)| known == once) {
-            entry.1 = Some(sent);
+        if let Some(entry) = self.find(once) {
+            entry.sent = Some(sent);
         }
     }
 
     pub(super) fn give_up(&mut self, once: &Once) {
-        self.0.retain(|(known, sent, _)| known != once || sent.is_some());
-    }
-
-    fn restore(&mut self, once: Once, sent: Sent, time: Timestamp) {
-        if self.0.len() >= REMEMBERED {
-            self.0.pop_front();
+        if self.find(once).is_some_and(|entry| entry.sent.is_none()) {
+            self.places.remove(&once.content);
         }
-        self.0.push_back((once, Some(sent), time));
     }
 
     /// Forgets what is too old to come again.
     pub(super) fn forget(&mut self, before: Timestamp) {
-        if !self.0.is_empty() {
-            self.0.retain(|(_, _, time)| *time >= before);
-            if self.0.is_empty() {
-                self.0 = VecDeque::new();
-            }
+        while self.entries.front().is_some_and(|entry| entry.time < before) {
+            self.pop();
+        }
+        if self.entries.is_empty() {
+            *self = Self { gone: self.gone, ..Self::default() };
         }
     }
 }
@@ -118,8 +148,8 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// Adds the row that tells a repeat after a restart what the first was answered.
-pub(super) fn put_repeat(batch: &mut Batch, session: &SessionId, once: &Once, sequence: u64, result: &ResultInfo) {
+/// What a repeat after a restart is told: what the first was answered.
+pub(super) fn repeat_record(session: &SessionId, once: &Once, result: &ResultInfo) -> Vec<u8> {
     let mut writer = RecordWriter::new(1);
     writer.text(session.as_str()).text(&once.transaction).number(once.content);
     writer.number(result.status.code().into());
@@ -130,8 +160,16 @@ pub(super) fn put_repeat(batch: &mut Batch, session: &SessionId, once: &Once, se
                 writer.text(address.as_str());
             });
         }
+        writer.list(detail.screen_names.iter(), |writer, name| {
+            writer.text(&name.name).text(name.group_id.as_str());
+        });
     });
-    batch.put(Space::Transactions, Key::build().u64(sequence).done(), writer.done());
+    writer.done()
+}
+
+/// Adds the row with that record.
+pub(super) fn put_repeat(batch: &mut Batch, sequence: u64, record: Vec<u8>) {
+    batch.put(Space::Transactions, Key::build().u64(sequence).done(), record);
 }
 
 fn read_repeat(record: &[u8]) -> Result<(SessionId, Once, ResultInfo), RecordError> {
@@ -148,6 +186,8 @@ fn read_repeat(record: &[u8]) -> Result<(SessionId, Once, ResultInfo), RecordErr
         detail.user_ids = addresses(reader)?;
         detail.group_ids = addresses(reader)?;
         detail.contact_lists = addresses(reader)?;
+        detail.screen_names = reader
+            .list(|reader| Ok(ScreenName { name: reader.text()?.into(), group_id: Address::new(reader.text()?) }))?;
         Ok(detail)
     })?;
     Ok((session, once, ResultInfo { detailed, ..ResultInfo::of(status) }))
@@ -156,10 +196,8 @@ fn read_repeat(record: &[u8]) -> Result<(SessionId, Once, ResultInfo), RecordErr
 impl Im<'_> {
     /// Gives the sessions their memory back after a restart.
     pub(crate) async fn resume_repeats(&self) -> Result<(), Error> {
-        let now = self.clock.now();
-        let window = u64::try_from(self.config.repeat_window.as_millis()).unwrap_or(u64::MAX);
-        let since = Timestamp(now.0.saturating_sub(window));
-        let mut range = KeyRange::from(Key::build().u64(Sequence::at(since)).done());
+        let since = Sequence::at(self.window_begins(self.clock.now()));
+        let mut range = KeyRange::from(Key::build().u64(since).done());
         loop {
             let rows = self.store.scan(Space::Transactions, range.clone(), Order::Forwards, 1000).await?;
             let Some(last) = rows.last().map(|row| row.key.clone()) else { return Ok(()) };
@@ -170,28 +208,43 @@ impl Im<'_> {
                 };
                 if let Some(session) = self.sessions.find(&session) {
                     let sent = Sent { id: Some(MessageId::new(sequence)), result };
-                    session.sent.lock().restore(once, sent, now);
+                    session.sent.lock().push(once, Some(sent), Sequence::time(sequence));
                 }
             }
             range = range.after(&last);
         }
     }
 
-    /// Forgets rows and memories that are older than the window.
-    pub(super) async fn sweep_repeats(&self, now: Timestamp) {
-        let window = u64::try_from(self.config.repeat_window.as_millis()).unwrap_or(u64::MAX);
-        let before = Timestamp(now.0.saturating_sub(window));
+    /// Forgets what sessions remember longer than the window.
+    pub(super) fn forget_repeats(&self, now: Timestamp) {
+        let before = self.window_begins(now);
         for shard in 0..self.sessions.shards() {
-            for session in self.sessions.collect(shard, |session| !session.sent.lock().0.is_empty()) {
+            for session in self.sessions.collect(shard, |session| !session.sent.lock().entries.is_empty()) {
                 session.sent.lock().forget(before);
             }
         }
-        let mut batch = Batch::new();
-        let end = Key::build().u64(Sequence::at(before)).done();
-        batch.delete_range(Space::Transactions, KeyRange::new(Key::from(&[0_u8; 0][..]), end));
-        if let Err(error) = self.store.commit(batch).await {
-            tracing::warn!(%error, "old transactions could not be removed");
+    }
+
+    /// Removes rows that are older than the window, in pieces so small that the commits of others hardly wait for them.
+    pub(super) async fn sweep_repeats(&self, now: Timestamp) -> Result<(), Error> {
+        let end = Key::build().u64(Sequence::at(self.window_begins(now))).done();
+        let range = KeyRange { end: Some(end), ..KeyRange::all() };
+        loop {
+            let rows = self.store.scan(Space::Transactions, range.clone(), Order::Forwards, SWEPT).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            let swept = KeyRange { start: range.start.clone(), end: Some(range.after(&last.key).start) };
+            let mut batch = Batch::new();
+            batch.delete_range(Space::Transactions, swept);
+            self.store.commit(batch).await?;
+            if rows.len() < SWEPT {
+                return Ok(());
+            }
         }
+    }
+
+    fn window_begins(&self, now: Timestamp) -> Timestamp {
+        let window = u64::try_from(self.config.repeat_window.as_millis()).unwrap_or(u64::MAX);
+        Timestamp(now.0.saturating_sub(window))
     }
 }
 
@@ -216,17 +269,40 @@ mod tests {
     }
 
     #[test]
+    fn the_memory_is_bounded() {
+        let (mut ring, window) = (SentRing::default(), Duration::from_secs(600));
+        let numbered = |content: u64| Once { transaction: "1".into(), content };
+        let last = 3 * REMEMBERED as u64;
+        for content in 0..=last {
+            assert!(matches!(ring.begin(&numbered(content), Timestamp(content), window), Known::New));
+            match content % 3 {
+                0 => ring.give_up(&numbered(content)),
+                _ => ring.finish(&numbered(content), Sent { id: None, result: ResultInfo::of(Status::SUCCESSFUL) }),
+            }
+        }
+        assert_eq!(ring.entries.len(), REMEMBERED);
+        assert!(ring.places.len() <= REMEMBERED);
+        assert!(matches!(ring.begin(&numbered(last), Timestamp(last), window), Known::New), "it was given up");
+        assert!(matches!(ring.begin(&numbered(last - 1), Timestamp(last), window), Known::Done(_)));
+        let oldest = ring.entries.front().unwrap().once.content;
+        assert!(matches!(ring.begin(&numbered(oldest - 1), Timestamp(last), window), Known::New), "it was forgotten");
+        ring.forget(Timestamp(last + 1));
+        assert!(ring.entries.is_empty() && ring.places.is_empty());
+        assert!(matches!(ring.begin(&numbered(7), Timestamp(last), window), Known::New));
+        assert!(matches!(ring.begin(&numbered(7), Timestamp(last), window), Known::UnderWay));
+    }
+
+    #[test]
     fn golden_octets_of_a_transaction() {
         let session = SessionId::new(imps_types::Slot::of("x"), [1; 25]);
         let mut detail = DetailedResult::of(Status::UNKNOWN_USER);
         detail.user_ids.push(Address::new("wv:x"));
+        detail.screen_names.push(ScreenName { name: "s".into(), group_id: Address::new("wv:/g") });
         let result = ResultInfo { detailed: vec![detail], ..ResultInfo::of(Status::PARTIALLY_SUCCESSFUL) };
-        let mut batch = Batch::new();
-        put_repeat(&mut batch, &session, &once("12"), 9, &result);
-        let [crate::seam::Write::Put { value, .. }] = batch.writes.as_slice() else { panic!("{batch:?}") };
-        let tail = b"\x0212\x01\xc9\x01\x01\x93\x04\x01\x04wv:x\x00\x00";
-        assert_eq!(value[..2], [1, 28]);
-        assert_eq!(value[30..].escape_ascii().to_string(), tail.escape_ascii().to_string());
-        assert_eq!(read_repeat(value), Ok((session, once("12"), result)));
+        let record = repeat_record(&session, &once("12"), &result);
+        let tail = b"\x0212\x01\xc9\x01\x01\x93\x04\x01\x04wv:x\x00\x00\x01\x01s\x05wv:/g";
+        assert_eq!(record[..2], [1, 28]);
+        assert_eq!(record[30..].escape_ascii().to_string(), tail.escape_ascii().to_string());
+        assert_eq!(read_repeat(&record), Ok((session, once("12"), result)));
     }
 }

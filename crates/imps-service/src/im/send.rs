@@ -3,19 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use imps_types::element::{
     Content, ContentEncoding, DetailedResult, Group, MessageInfo, Recipient, ResultInfo, Sender, User,
 };
-use imps_types::{Address, MessageId, Status, UserId};
+use imps_types::{Address, ClientId, MessageId, Status, UserId};
 
-use super::queue::{index_range, put_message, put_shared};
-use super::repeat::{Known, UnderWay, put_repeat};
+use super::queue::{Records, index_range, put_shared};
+use super::repeat::{Known, UnderWay, put_repeat, repeat_record};
 use super::{Im, Once, Sent};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::event::Message;
-use crate::seam::{Batch, Order, Space};
+use crate::routing::Place;
+use crate::seam::{Batch, Order, Space, StoreError};
 use crate::session::Session;
 use crate::user::UserState;
 
@@ -54,6 +54,14 @@ impl Refusals {
         self.0.push(DetailedResult::of(status));
         let last = self.0.len() - 1;
         &mut self.0[last]
+    }
+
+    /// A user as he was named, each once.
+    fn user(&mut self, status: Status, named: &Address) {
+        let users = &mut self.of(status).user_ids;
+        if !users.contains(named) {
+            users.push(named.clone());
+        }
     }
 
     fn count(&self) -> usize {
@@ -99,7 +107,7 @@ impl Im<'_> {
                 Known::UnderWay => tokio::time::sleep(REPEAT_INTERVAL).await,
             }
         }
-        Err(Error::Store(crate::seam::StoreError::Busy))
+        Err(Error::Store(StoreError::Busy))
     }
 
     async fn send_new(
@@ -119,47 +127,90 @@ impl Im<'_> {
         let addressees = self.addressees(session, &message.info.recipient, &mut refusals).await?;
         self.metrics.messages_refused.add(refusals.count() as u64);
         if addressees.is_empty() {
+            if refusals.0.is_empty() {
+                return Err(Error::BadParameter("nobody is on the contact list"));
+            }
             return Ok(Sent { id: None, result: ResultInfo::partial(false, refusals.0) });
         }
         let result = ResultInfo::partial(true, refusals.0);
+        let id = self.commit(session, message, sender, &addressees, once, &result).await?;
+        Ok(Sent { id: Some(id), result })
+    }
+
+    /// Commits the message for each addressee, and then offers it.
+    async fn commit(
+        &self,
+        session: &Session,
+        message: OutgoingMessage,
+        sender: User,
+        addressees: &[Addressee],
+        once: Option<&Once>,
+        result: &ResultInfo,
+    ) -> Result<MessageId, Error> {
         let now = self.clock.now();
-        let template = self.template(message.info, &message.content, sender, now);
-        let (batch_commit, messages) = self.sequence.next(now, |next| {
+        let OutgoingMessage { info, content, delivery_report: report } = message;
+        let shared = addressees.len() > 1 && content.data.len() > SHARED_FROM;
+        let mut template = self.template(info, &content, sender, now);
+        let expires = now.plus(Duration::from_secs(template.validity.unwrap_or_default().into()));
+        // Everything that does not depend on the number is made before the number is taken: others wait for the next one.
+        let mut messages = Vec::with_capacity(addressees.len());
+        let mut records = Vec::with_capacity(addressees.len());
+        for (index, addressee) in addressees.iter().enumerate() {
+            let is_last = index + 1 == addressees.len();
+            let base = if is_last { std::mem::take(&mut template) } else { template.clone() };
+            let message = Message {
+                id: MessageId::new(0),
+                recipient: addressee.state.id.clone(),
+                sender: session.user.id.clone(),
+                // The others are nobody's business (CSP 12.1).
+                info: MessageInfo { recipient: Recipient::user(addressee.user.clone()), ..base },
+                content: content.data.clone(),
+                binary: content.binary,
+                shared,
+                report,
+                expires,
+            };
+            records.push(Records::of_message(&message));
+            messages.push(message);
+        }
+        let repeat = once.map(|once| repeat_record(&session.id, once, result));
+        let mut batch = Batch::new();
+        let (sequence, commit) = self.sequence.next(now, |next| {
             let sequence = next();
-            let mut batch = Batch::new();
-            let shared = addressees.len() > 1 && message.content.data.len() > SHARED_FROM;
             if shared {
-                put_shared(&mut batch, sequence, &message.content.data);
+                put_shared(&mut batch, sequence, &content.data, expires);
             }
-            let mut messages = Vec::with_capacity(addressees.len());
-            for addressee in &addressees {
-                let message = self.message_for(
-                    sequence,
-                    addressee,
-                    session,
-                    &template,
-                    &message.content,
-                    message.delivery_report,
-                    now,
-                );
-                put_message(&mut batch, &message, shared);
-                messages.push(message);
+            for (addressee, records) in addressees.iter().zip(records) {
+                records.put(&mut batch, sequence, &addressee.state.id, expires);
             }
-            if let Some(once) = once {
-                put_repeat(&mut batch, &session.id, once, sequence, &result);
+            if let Some(repeat) = repeat {
+                put_repeat(&mut batch, sequence, repeat);
             }
-            (self.store.commit(batch), messages)
+            (sequence, self.store.commit(batch))
         });
-        batch_commit.await?;
+        match commit.await {
+            Ok(()) => {}
+            // It may have happened, and then the next try would be a second message.
+            Err(StoreError::Unknown) if self.is_any_stored(addressees, sequence).await? => {}
+            Err(error) => return Err(error.into()),
+        }
         self.metrics.messages_accepted.add(messages.len() as u64);
-        let id = messages.first().map(|message| message.id);
-        for (addressee, message) in addressees.iter().zip(messages) {
-            if let Some(waiting) = &mut addressee.state.lock().waiting {
-                *waiting += 1;
-            }
+        let id = MessageId::new(sequence);
+        let text = id.to_string();
+        for (addressee, mut message) in addressees.iter().zip(messages) {
+            message.id = id;
+            message.info.message_id = Some(text.as_str().into());
             self.offer(&addressee.state, Arc::new(message));
         }
-        Ok(Sent { id, result })
+        Ok(id)
+    }
+
+    /// Whether the batch of this number was committed: all of it was, if anything was.
+    async fn is_any_stored(&self, addressees: &[Addressee], sequence: u64) -> Result<bool, Error> {
+        match addressees.first() {
+            Some(first) => self.is_stored(&first.state.id, sequence).await,
+            None => Ok(false),
+        }
     }
 
     /// The sender as recipients see him; it must be the session's own user (CSP 12.1).
@@ -169,11 +220,11 @@ impl Im<'_> {
             None => Ok(own),
             Some(Sender::User(user)) => {
                 let is_own_user = self.router.user(&user.user_id).is_ok_and(|user| user == session.user.id);
-                let is_own_client = user.client_id.as_ref().is_none_or(|client| *client == session.client);
-                if !is_own_user || !is_own_client {
+                let client_id = named_client(user);
+                if !is_own_user || client_id.as_ref().is_some_and(|client| *client != session.client) {
                     return Err(Error::NotYourself);
                 }
-                Ok(User { client_id: user.client_id.clone(), friendly_name: user.friendly_name.clone(), ..own })
+                Ok(User { client_id, friendly_name: user.friendly_name.clone(), ..own })
             }
             Some(Sender::Group(_)) => Err(Error::UnknownGroup),
         }
@@ -189,8 +240,8 @@ impl Im<'_> {
         let mut addressees: Vec<Addressee> = Vec::with_capacity(1);
         for user in &recipient.users {
             match self.router.local_user(&user.user_id) {
-                Ok(id) => self.add(&mut addressees, id, user.client_id.clone(), refusals).await?,
-                Err(error) => refusals.of(error.status()).user_ids.push(user.user_id.clone()),
+                Ok(id) => self.add(&mut addressees, id, &user.user_id, named_client(user), refusals).await?,
+                Err(error) => refusals.user(error.status(), &user.user_id),
             }
         }
         for list in &recipient.contact_lists {
@@ -198,10 +249,10 @@ impl Im<'_> {
             match id.and_then(|id| self.presence().members(&session.user, &id)) {
                 Some(members) => {
                     for member in members {
-                        if member.domain() == self.config.domain.as_str() {
-                            self.add(&mut addressees, member, None, refusals).await?;
-                        } else {
-                            refusals.of(Status::DOMAIN_NOT_SUPPORTED).user_ids.push(Address::from(&member));
+                        let named = Address::from(&member);
+                        match self.router.place(&member) {
+                            Place::Here(_) => self.add(&mut addressees, member, &named, None, refusals).await?,
+                            Place::Foreign => refusals.user(Error::ForeignDomain.status(), &named),
                         }
                     }
                 }
@@ -223,7 +274,8 @@ impl Im<'_> {
         &self,
         addressees: &mut Vec<Addressee>,
         id: UserId,
-        client_id: Option<imps_types::ClientId>,
+        named: &Address,
+        client_id: Option<ClientId>,
         refusals: &mut Refusals,
     ) -> Result<(), Error> {
         let same = |one: &Addressee| one.state.id == id;
@@ -240,13 +292,13 @@ impl Im<'_> {
         let state = match self.user(&id).await {
             Ok(state) => state,
             Err(Error::UnknownUser) => {
-                refusals.of(Status::UNKNOWN_USER).user_ids.push(Address::from(&id));
+                refusals.user(Status::UNKNOWN_USER, named);
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
         if self.waiting(&state).await? >= self.config.queue_max {
-            refusals.of(Status::MESSAGE_QUEUE_IS_FULL).user_ids.push(Address::from(&id));
+            refusals.user(Status::MESSAGE_QUEUE_IS_FULL, named);
             return Ok(());
         }
         let user = User { client_id, ..User::of(&id) };
@@ -264,11 +316,12 @@ impl Im<'_> {
         Ok(*user.lock().waiting.get_or_insert(rows.len() as u64))
     }
 
-    /// What all recipients are told alike.
+    /// What all recipients are told alike; the MessageID is not known yet.
     fn template(&self, info: MessageInfo, content: &Content, sender: User, now: Timestamp) -> MessageInfo {
         let most = u32::try_from(self.config.validity_max.as_secs()).unwrap_or(u32::MAX);
         let default = u32::try_from(self.config.validity_default.as_secs()).unwrap_or(u32::MAX);
         MessageInfo {
+            message_id: None,
             content_encoding: content.binary.then_some(ContentEncoding::Base64),
             content_size: u32::try_from(content.data.len()).unwrap_or(u32::MAX),
             recipient: Recipient::default(),
@@ -279,35 +332,9 @@ impl Im<'_> {
             ..info
         }
     }
+}
 
-    #[expect(clippy::too_many_arguments, reason = "what one message is made of")]
-    fn message_for(
-        &self,
-        sequence: u64,
-        addressee: &Addressee,
-        session: &Session,
-        template: &MessageInfo,
-        content: &Content,
-        report: bool,
-        now: Timestamp,
-    ) -> Message {
-        let id = MessageId::new(sequence);
-        let info = MessageInfo {
-            message_id: Some(id.to_string().into()),
-            // The others are nobody's business (CSP 12.1).
-            recipient: Recipient::user(addressee.user.clone()),
-            ..template.clone()
-        };
-        let validity = Duration::from_secs(template.validity.unwrap_or_default().into());
-        Message {
-            id,
-            recipient: addressee.state.id.clone(),
-            sender: session.user.id.clone(),
-            info,
-            content: Bytes::clone(&content.data),
-            binary: content.binary,
-            report,
-            expires: now.plus(validity),
-        }
-    }
+/// The client that a User names; an empty ClientID names none.
+fn named_client(user: &User) -> Option<ClientId> {
+    user.client_id.clone().filter(|client| !client.is_empty())
 }

@@ -43,6 +43,11 @@ impl Sequence {
         due
     }
 
+    /// When this number was given out, or a little later.
+    pub(super) fn time(sequence: u64) -> Timestamp {
+        Timestamp(sequence >> COUNT_BITS)
+    }
+
     /// The least number of this time: a bound for keys.
     pub(crate) fn at(time: Timestamp) -> u64 {
         time.0 << COUNT_BITS

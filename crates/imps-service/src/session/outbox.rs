@@ -250,6 +250,7 @@ mod tests {
             info: Default::default(),
             content: Bytes::new(),
             binary: false,
+            shared: false,
             report: false,
             expires: Timestamp(0),
         })

@@ -10,31 +10,13 @@ use imps_types::presence::Attribute::{
     self, Alias, ClientInfo, CommCap, InfoLink, OnlineStatus, StatusMood, StatusText, TimeZone,
 };
 use imps_types::presence::{AttributeSet, Field, FieldValue, PresenceAttribute, PresenceSubList};
-use imps_types::{Address, ClientId, Domain, Secret, Status, UserId, Version};
+use imps_types::{Address, Status, Version};
 
 use super::{AttributeListTargets, ListChange, Presence, WatchTargets};
-use crate::access::{LoginAttempt, LoginOutcome, PhonePassword};
 use crate::event::Event;
-use crate::seam::{LocalBus, MemoryEngine, NodeId, StoreError};
-use crate::store::Store;
-use crate::{Clock, Error, ServiceConfig, Services, Session, Timestamp};
-
-struct World {
-    services: Arc<Services>,
-    engine: Arc<MemoryEngine>,
-}
-
-fn start(engine: &Arc<MemoryEngine>, change: impl FnOnce(&mut ServiceConfig)) -> Arc<Services> {
-    let mut config = ServiceConfig::new(Domain::parse("x").unwrap());
-    change(&mut config);
-    let clock = Clock::set(Timestamp(1_000_000));
-    let bus = Arc::new(LocalBus::new(NodeId(1)));
-    Services::new(config, clock, Store::new(engine.clone()), bus, Secret::new([7; 32]))
-}
-
-fn user(name: &str) -> UserId {
-    UserId::from_canonical(&format!("wv:{name}@x"))
-}
+use crate::seam::StoreError;
+use crate::testing::{World, start, user};
+use crate::{Error, Session};
 
 fn addresses(names: &[&str]) -> Vec<Address> {
     names.iter().map(|name| Address::new(name)).collect()
@@ -99,46 +81,8 @@ fn outcome(result: &ResultInfo) -> String {
 }
 
 impl World {
-    async fn of(names: &[&str]) -> Self {
-        Self::with(names, |_| {}).await
-    }
-
-    async fn with(names: &[&str], change: impl FnOnce(&mut ServiceConfig)) -> Self {
-        let engine = Arc::new(MemoryEngine::new());
-        let services = start(&engine, change);
-        for name in names {
-            let password = PhonePassword::Set(Secret::new("secret".to_owned()));
-            services.access().add_user(&user(name), None, password).await.unwrap();
-        }
-        Self { services, engine }
-    }
-
     fn presence(&self) -> Presence<'_> {
         self.services.presence()
-    }
-
-    async fn login_as(&self, name: &str, client: &str, version: Version) -> Arc<Session> {
-        let attempt = LoginAttempt {
-            user: Some(Address::new(name)),
-            client: ClientId::of_url(client),
-            application: None,
-            password: Some(Secret::new("secret".into())),
-            digest: None,
-            schemas: Vec::new(),
-            time_to_live: None,
-            cookie: "cookie".into(),
-            resume: None,
-            version,
-            from: None,
-        };
-        match self.services.access().login(attempt).await.unwrap() {
-            LoginOutcome::Opened { session, .. } => session,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn login(&self, name: &str) -> Arc<Session> {
-        self.login_as(name, name, Version::V1_2).await
     }
 
     /// What a session is told now, one text for each publisher.
