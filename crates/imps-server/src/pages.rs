@@ -114,7 +114,39 @@ fn open_files() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use imps_csp::transport::http::Pages as _;
+    use imps_service::seam::{LocalBus, MemoryEngine, NodeId};
+    use imps_service::services::SealKey;
+    use imps_service::store::Store;
+    use imps_service::{Clock, ServiceConfig};
+    use imps_types::Domain;
+
     use super::*;
+
+    #[test]
+    fn metrics_are_for_this_machine_unless_allowed_and_health_for_everybody() {
+        let config = ServiceConfig::new(Domain::parse("localhost").unwrap());
+        let store = Store::new(Arc::new(MemoryEngine::new()));
+        let bus = Arc::new(LocalBus::new(NodeId(0)));
+        let services = Services::new(config, Clock::system(), store, bus, SealKey::new([0; 32]));
+        let (stop, stopped) = watch::channel(false);
+        let check = |is_remote_allowed: bool, path: &str, peer: &str, status: Option<u16>| {
+            let pages = Pages::new(services.clone(), is_remote_allowed, stopped.clone());
+            let page = pages.page(path, peer.parse().unwrap());
+            assert_eq!(page.map(|page| page.status), status, "{path} for {peer}");
+        };
+        for here in ["127.0.0.1", "127.5.5.5", "::1", "::ffff:127.0.0.1"] {
+            check(false, "/metrics", here, Some(200));
+        }
+        for elsewhere in ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1", "0.0.0.0"] {
+            check(false, "/metrics", elsewhere, Some(403));
+            check(true, "/metrics", elsewhere, Some(200));
+            check(false, "/healthz", elsewhere, Some(200));
+        }
+        check(true, "/", "127.0.0.1", None);
+        stop.send_replace(true);
+        check(false, "/healthz", "127.0.0.1", Some(503));
+    }
 
     #[test]
     fn the_process_has_memory_and_files() {

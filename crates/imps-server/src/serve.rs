@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,7 @@ pub(crate) async fn serve(mut config: Config, announce: impl FnOnce(&Ready<'_>))
     };
     let settings = &config.settings;
     let folder = &settings.data;
+    warn_of_open_folder(folder);
     let (listener, address) = listen(settings.listen).await?;
     node.listen = Some(address);
     let node = Arc::new(node);
@@ -83,6 +85,13 @@ pub(crate) async fn serve(mut config: Config, announce: impl FnOnce(&Ready<'_>))
     close(&node).await;
     info!("stopped");
     outcome
+}
+
+fn warn_of_open_folder(folder: &Path) {
+    let mode = std::fs::metadata(folder).map_or(0, |about| about.permissions().mode() & 0o777);
+    if mode & 0o077 != 0 {
+        warn!(folder = %folder.display(), mode = format!("{mode:04o}"), "others can read the data folder: chmod 700 it");
+    }
 }
 
 async fn open(config: &mut Config) -> Result<Node, Failure> {

@@ -12,6 +12,11 @@ pub(super) fn say(line: &str) {
     }
 }
 
+/// Prints a line if anybody reads it: a server goes on without.
+pub(super) fn mention(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
 /// Prints a value as JSON.
 pub(super) fn json(value: &impl Serialize) {
     match serde_json::to_string_pretty(value) {

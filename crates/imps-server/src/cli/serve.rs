@@ -39,7 +39,7 @@ impl Serve {
         let typed = typed(&config, &["data", "domain"]);
         let ready = move |ready: &Ready<'_>| {
             for line in announcement(ready, serve::network_address(), &typed) {
-                output::say(&line);
+                output::mention(&line);
             }
         };
         runtime.block_on(Box::pin(serve::serve(config, ready)))?;

@@ -218,7 +218,7 @@ pub(crate) fn nearest(key: &str) -> Option<&'static str> {
         if last == key { 0 } else { edits(&key, known) }
     };
     let best = TABLE.iter().map(|setting| setting.key).min_by_key(distance)?;
-    (distance(&best) <= 2 + key.len() / 4).then_some(best)
+    (distance(&best) <= 1 + key.len() / 5).then_some(best)
 }
 
 /// How many letters must be added, removed or changed to make one word of the other.
