@@ -33,13 +33,28 @@ impl Timestamp {
     }
 }
 
+/// When something that is done now and then was done last.
+#[derive(Debug, Default)]
+pub(crate) struct LastTime(AtomicU64);
+
+impl LastTime {
+    /// Whether so much time has gone since this last said yes.
+    pub(crate) fn is_due(&self, now: Timestamp, interval: Duration) -> bool {
+        let is_due = now.since(Timestamp(self.0.load(Ordering::Relaxed))) >= interval;
+        if is_due {
+            self.0.store(now.0, Ordering::Relaxed);
+        }
+        is_due
+    }
+}
+
 /// Tells the time: the system's, or one that a test sets.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    // Runs with the monotonic clock between two settings, so that a step of the system's clock expires nobody.
+    // Runs with the monotonic clock between two settings, so that a step of the system's clock does not come unnoticed.
     System { started: Instant, offset: Arc<AtomicU64> },
     Set(Arc<AtomicU64>),
 }
@@ -81,11 +96,39 @@ impl Clock {
         }
     }
 
-    /// Follows corrections of the system's clock; called now and then by the sweep.
+    /// Milliseconds that the system's clock was moved since this one followed it last, forwards or backwards; 0 for a set
+    /// clock.
+    pub fn drift(&self) -> i64 {
+        match &self.0 {
+            Source::System { .. } => i64::try_from(i128::from(system_now()) - i128::from(self.now().0)).unwrap_or(0),
+            Source::Set(_) => 0,
+        }
+    }
+
+    /// Follows corrections of the system's clock; called now and then by the sweep, which sees to it that a step expires
+    /// no session.
     pub fn adjust(&self) {
         if let Source::System { started, offset } = &self.0 {
             let elapsed = u64::try_from(started.elapsed().as_millis()).unwrap_or(0);
             offset.store(system_now().saturating_sub(elapsed), Ordering::Relaxed);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_clock_is_followed() {
+        let clock = Clock::system();
+        assert!(clock.drift().abs() < 1000);
+        if let Source::System { offset, .. } = &clock.0 {
+            offset.fetch_sub(3_600_000, Ordering::Relaxed);
+        }
+        assert!((3_599_000..3_601_000).contains(&clock.drift()), "as if it had been put forward by an hour");
+        clock.adjust();
+        assert!(clock.drift().abs() < 1000);
+        assert_eq!(Clock::set(Timestamp(5)).drift(), 0);
     }
 }

@@ -1,9 +1,10 @@
 //! Everything that the service elements share, in one struct.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::access::{Access, LoginGuard};
-use crate::clock::Clock;
+use crate::clock::{Clock, LastTime, Timestamp};
 use crate::config::ServiceConfig;
 use crate::im::{Im, Sequence};
 use crate::metrics::Metrics;
@@ -13,6 +14,13 @@ use crate::seam::Bus;
 use crate::session::SessionTable;
 use crate::store::Store;
 use crate::user::UserTable;
+
+/// Milliseconds from which on a correction of the system's clock is a step.
+const STEP: u64 = 1000;
+/// How often memory is gone through for what nobody needs any more.
+const TIDY: Duration = Duration::from_secs(30);
+/// How long the state of a user stays in memory whom nobody uses.
+const UNUSED: Duration = Duration::from_secs(600);
 
 /// The service elements and what they work with. One for each node.
 pub struct Services {
@@ -34,6 +42,7 @@ pub struct Services {
     pub(crate) guard: LoginGuard,
     /// Where MessageIDs come from.
     pub(crate) sequence: Sequence,
+    tidied: LastTime,
 }
 
 /// The key under which phone passwords are sealed: 32 octets of the key file.
@@ -54,6 +63,7 @@ impl Services {
             metrics: Arc::default(),
             guard,
             sequence: Sequence::default(),
+            tidied: LastTime::default(),
         })
     }
 
@@ -85,12 +95,50 @@ impl Services {
     /// Does what is due: expires sessions and messages, lets go of unused users. Call every second or so; a test calls it
     /// after moving the clock.
     pub async fn sweep(&self) {
+        let drift = self.clock.drift();
+        if drift.unsigned_abs() >= STEP {
+            tracing::warn!(milliseconds = drift, "the system's clock was put to another time");
+            self.clock_stepped(drift);
+        }
         self.clock.adjust();
         self.access().sweep().await;
         self.im().sweep().await;
         let now = self.clock.now();
-        self.users.let_go(crate::Timestamp(now.0.saturating_sub(600_000)));
+        if self.tidied.is_due(now, TIDY) {
+            self.im().forget_repeats(now);
+            let unused = u64::try_from(UNUSED.as_millis()).unwrap_or(u64::MAX);
+            self.users.let_go(Timestamp(now.0.saturating_sub(unused)));
+        }
         self.metrics.users_loaded.set(self.users.len() as u64);
         self.metrics.sessions.set(self.sessions.len() as u64);
+    }
+
+    /// The clock is about to be moved by so many milliseconds: that is no time in which clients were silent.
+    fn clock_stepped(&self, drift: i64) {
+        for shard in 0..self.sessions.shards() {
+            for session in self.sessions.collect(shard, |_| true) {
+                session.touch(Timestamp(session.last_seen().0.saturating_add_signed(drift)));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn a_step_of_the_clock_expires_nobody() {
+        let world = World::of(&["alice"]).await;
+        let alice = world.login("alice").await;
+        let days = Duration::from_secs(3 * 86_400);
+        world.services.clock_stepped(i64::try_from(days.as_millis()).unwrap());
+        world.services.clock.advance(days);
+        world.services.sweep().await;
+        assert!(!alice.is_closed());
+        world.services.clock.advance(world.services.config.ttl_default * 2);
+        world.services.sweep().await;
+        assert!(alice.is_closed());
     }
 }

@@ -14,8 +14,6 @@ use crate::seam::{Batch, Key, KeyRange, Order, Space};
 const PAGE: usize = 64;
 /// Pages of one sweep, so that a great many messages that end at once do not hold up what else is due.
 const PAGES: usize = 100;
-/// Milliseconds between two looks at what sessions remember.
-const REPEAT_SWEEP: u64 = 60_000;
 
 impl Im<'_> {
     /// Begins the numbers after all that were ever given out.
@@ -37,9 +35,6 @@ impl Im<'_> {
         }
         if let Err(error) = self.sweep_repeats(now).await {
             tracing::warn!(%error, "old transactions could not be removed");
-        }
-        if self.sequence.is_due(now, REPEAT_SWEEP) {
-            self.forget_repeats(now);
         }
     }
 

@@ -216,7 +216,7 @@ impl Im<'_> {
     }
 
     /// Forgets what sessions remember longer than the window.
-    pub(super) fn forget_repeats(&self, now: Timestamp) {
+    pub(crate) fn forget_repeats(&self, now: Timestamp) {
         let before = self.window_begins(now);
         for shard in 0..self.sessions.shards() {
             for session in self.sessions.collect(shard, |session| !session.sent.lock().entries.is_empty()) {

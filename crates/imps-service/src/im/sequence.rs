@@ -9,7 +9,6 @@ use crate::clock::Timestamp;
 #[derive(Debug, Default)]
 pub(crate) struct Sequence {
     last: Mutex<u64>,
-    swept: Mutex<Timestamp>,
 }
 
 /// Numbers for each millisecond.
@@ -31,16 +30,6 @@ impl Sequence {
     pub(crate) fn after(&self, used: u64) {
         let mut last = self.last.lock();
         *last = (*last).max(used);
-    }
-
-    /// Whether so many milliseconds have gone since this last said yes.
-    pub(super) fn is_due(&self, now: Timestamp, interval: u64) -> bool {
-        let mut swept = self.swept.lock();
-        let due = now.0.saturating_sub(swept.0) >= interval;
-        if due {
-            *swept = now;
-        }
-        due
     }
 
     /// When this number was given out, or a little later.
