@@ -123,10 +123,10 @@ impl fmt::Display for Error {
             }
             Self::ForeignDomain => f.write_str("this domain is not served here"),
             Self::NoDigestSchema => f.write_str("no digest schema in common; this server knows MD5 and SHA"),
-            Self::CannotResume => f.write_str("the session cannot be taken up again"),
+            Self::CannotResume => f.write_str("the session cannot be taken up again, log in without SessionID"),
             Self::ClientMismatch => f.write_str("the session belongs to another client"),
-            Self::TooManySessions => f.write_str("this user has too many sessions"),
-            Self::NotLoggedIn => f.write_str("no session with this ID"),
+            Self::TooManySessions => f.write_str("this user has too many sessions, log out another client"),
+            Self::NotLoggedIn => f.write_str("no session with this ID, log in again"),
             Self::TimeToLive(seconds) => write!(f, "time to live outside the limits, {seconds} s apply"),
             Self::BadParameter(what) => f.write_str(what),
             Self::NotYourself => f.write_str("the sender is not the user of this session"),

@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use imps_types::element::DigestSchema;
 use imps_types::{ClientId, UserId};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
+use sha1::{Digest, Sha1};
 use tokio::sync::Semaphore;
 
 use crate::clock::Timestamp;
@@ -17,8 +19,24 @@ use crate::services::SealKey;
 /// Nonces and failures that are remembered at most; the oldest go first.
 const REMEMBERED: usize = 100_000;
 
-/// Whose nonce it is: user, client and cookie of both steps must be the same.
-type NonceOwner = (UserId, ClientId, Box<str>);
+/// Logins that may wait for an Argon2 computation; further ones are told to come back, so that a flood costs no memory.
+const WAITING_MAX: usize = 256;
+
+/// Whose nonce it is: user, client and cookie of both steps must be the same. A digest of them, so that what is
+/// remembered of clients that never come back stays small, whatever they are called.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct NonceOwner([u8; 20]);
+
+impl NonceOwner {
+    pub(super) fn new(user: &UserId, client: &ClientId, cookie: &str) -> Self {
+        let mut hash = Sha1::new();
+        for part in [Some(user.as_str()), client.url.as_deref(), client.msisdn.as_deref(), Some(cookie)] {
+            hash.update(part.map_or(u64::MAX, |part| part.len() as u64).to_be_bytes());
+            hash.update(part.unwrap_or_default());
+        }
+        Self(hash.finalize().into())
+    }
+}
 
 struct Nonce {
     text: Box<str>,
@@ -45,7 +63,9 @@ struct Failures {
 pub(crate) struct LoginGuard {
     pub(super) key: SealKey,
     /// Argon2 computations that may run at once.
-    pub(super) workers: Semaphore,
+    pub(super) workers: Arc<Semaphore>,
+    /// Places of logins that wait for one, or have it.
+    pub(super) places: Semaphore,
     /// What is computed for users who do not exist, so that they take as long as the others.
     pub(super) decoy: std::sync::OnceLock<Box<str>>,
     nonces: Mutex<Nonces>,
@@ -56,7 +76,8 @@ impl LoginGuard {
     pub(crate) fn new(config: &ServiceConfig, key: SealKey) -> Self {
         Self {
             key,
-            workers: Semaphore::new(config.password_workers.max(1)),
+            workers: Arc::new(Semaphore::new(config.password_workers.max(1))),
+            places: Semaphore::new(config.password_workers.max(1) + WAITING_MAX),
             decoy: std::sync::OnceLock::new(),
             nonces: Mutex::default(),
             failures: Mutex::default(),
@@ -85,13 +106,13 @@ impl LoginGuard {
             nonces.order.pop_front();
         }
         let until = now.plus(life);
-        nonces.order.push_back((until, owner.clone()));
+        nonces.order.push_back((until, owner));
         nonces.open.insert(owner, Nonce { text: text.into(), schema, until });
     }
 
     /// The nonce of this client, which is used up by this.
-    pub(super) fn take_nonce(&self, owner: &NonceOwner, now: Timestamp) -> Option<(Box<str>, DigestSchema)> {
-        let nonce = self.nonces.lock().open.remove(owner)?;
+    pub(super) fn take_nonce(&self, owner: NonceOwner, now: Timestamp) -> Option<(Box<str>, DigestSchema)> {
+        let nonce = self.nonces.lock().open.remove(&owner)?;
         (nonce.until > now).then_some((nonce.text, nonce.schema))
     }
 

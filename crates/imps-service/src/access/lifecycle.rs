@@ -73,19 +73,33 @@ impl Access<'_> {
     /// # Errors
     /// The store's failure.
     pub async fn save_session(&self, session: &Session) -> Result<(), Error> {
-        if session.is_closed() {
-            return Err(Error::NotLoggedIn);
-        }
-        let mut batch = Batch::new();
-        batch.put(Space::Sessions, session_key(&session.id), session.to_record());
-        self.store.commit(batch).await?;
-        if session.is_closed() {
-            // It ended meanwhile, and must not come back with the next start.
+        let commit = {
+            let has_row = session.has_row.lock();
+            if !*has_row || session.is_closed() {
+                // It has ended, and must not come back with the next start.
+                return Err(Error::NotLoggedIn);
+            }
             let mut batch = Batch::new();
+            batch.put(Space::Sessions, session_key(&session.id), session.to_record());
+            self.store.commit(batch)
+        };
+        Ok(commit.await?)
+    }
+
+    /// Deletes the rows of sessions, all or none of them: nothing is written of these sessions after that.
+    async fn delete_rows(&self, sessions: &[Arc<Session>]) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        for session in sessions {
+            *session.has_row.lock() = false;
             batch.delete(Space::Sessions, session_key(&session.id));
-            self.store.commit(batch).await?;
         }
-        Ok(())
+        let deleted = self.store.commit(batch).await;
+        if deleted.is_err() {
+            for session in sessions {
+                *session.has_row.lock() = true;
+            }
+        }
+        Ok(deleted?)
     }
 
     /// The client leaves.
@@ -93,9 +107,7 @@ impl Access<'_> {
     /// # Errors
     /// The store's failure; the session goes on then.
     pub async fn logout(&self, session: &Arc<Session>) -> Result<(), Error> {
-        let mut batch = Batch::new();
-        batch.delete(Space::Sessions, session_key(&session.id));
-        self.store.commit(batch).await?;
+        self.delete_rows(std::slice::from_ref(session)).await?;
         self.end_session(session, Status::SUCCESSFUL, "").await;
         Ok(())
     }
@@ -105,9 +117,7 @@ impl Access<'_> {
     /// # Errors
     /// The store's failure; the session goes on then.
     pub async fn disconnect(&self, session: &Arc<Session>, reason: Status, text: &str) -> Result<(), Error> {
-        let mut batch = Batch::new();
-        batch.delete(Space::Sessions, session_key(&session.id));
-        self.store.commit(batch).await?;
+        self.delete_rows(std::slice::from_ref(session)).await?;
         self.end_session(session, reason, text).await;
         Ok(())
     }
@@ -133,11 +143,17 @@ impl Access<'_> {
         let now = self.clock.now();
         let grace = self.config.ttl_grace_percent;
         for shard in 0..self.sessions.shards() {
-            for session in self.sessions.collect(shard, |session| session.is_expired(now, grace)) {
-                match self.disconnect(&session, Status::SESSION_EXPIRED, "").await {
-                    Ok(()) => self.metrics.sessions_expired.up(),
+            let expired = self.sessions.collect(shard, |session| session.is_expired(now, grace));
+            // Together, since a network that fails lets many expire at once.
+            for expired in expired.chunks(PAGE) {
+                if let Err(error) = self.delete_rows(expired).await {
                     // Tried again at the next sweep; requests are refused meanwhile.
-                    Err(error) => tracing::warn!(%error, "expired session could not be removed"),
+                    tracing::warn!(%error, "expired sessions could not be removed");
+                    return;
+                }
+                for session in expired {
+                    self.end_session(session, Status::SESSION_EXPIRED, "").await;
+                    self.metrics.sessions_expired.up();
                 }
             }
         }
@@ -149,6 +165,7 @@ impl Access<'_> {
         loop {
             let rows = self.store.scan(Space::Sessions, range.clone(), Order::Forwards, PAGE).await?;
             let Some(last) = rows.last().map(|row| row.key.clone()) else { return Ok(()) };
+            let mut orphans = Batch::new();
             for row in &rows {
                 let id = std::str::from_utf8(row.key.as_bytes()).ok().and_then(SessionId::parse);
                 let saved = SavedSession::read(&row.value);
@@ -158,13 +175,20 @@ impl Access<'_> {
                 };
                 let user = match self.user(&saved.user).await {
                     Ok(user) => user,
-                    Err(Error::UnknownUser) => continue,
+                    Err(Error::UnknownUser) => {
+                        // The account was removed while its client logged in.
+                        orphans.delete(Space::Sessions, row.key.clone());
+                        continue;
+                    }
                     Err(error) => return Err(error),
                 };
                 let session = Arc::new(saved.open(id, user.clone(), self.clock.now()));
                 self.sessions.insert(session.clone());
                 user.lock().sessions.push(session.clone());
                 self.tell(Happening::SessionOpened { session, resumed: true }).await;
+            }
+            if !orphans.is_empty() {
+                self.store.commit(orphans).await?;
             }
             range = range.after(&last);
         }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
@@ -9,6 +10,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use imps_types::element::DigestSchema;
 use imps_types::{Address, ClientId, Secret, SessionId, Status, UserId, Version};
 
+use super::guard::NonceOwner;
 use super::{Access, password};
 use crate::account::Account;
 use crate::error::Error;
@@ -25,6 +27,13 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// What the server can do, best first. PWD asks for the password in clear: only for clients that know nothing else.
 const SCHEMAS: [DigestSchema; 3] = [DigestSchema::Sha, DigestSchema::Md5, DigestSchema::Pwd];
+
+/// How long a refusal takes at least. Whose address is known here could be told from microseconds otherwise: a user may
+/// have to be read from the store first, or not.
+const REFUSAL: Duration = Duration::from_millis(50);
+
+/// Bytes of ClientID, ApplicationID and SessionCookie, which a session keeps.
+const NAME_MAX: usize = 255;
 
 /// What a client says when it logs in, in either step.
 #[derive(Clone, Debug)]
@@ -78,7 +87,8 @@ impl Access<'_> {
     /// # Errors
     /// `WrongPassword`, `TooManyFailures`, `NoDigestSchema`, `ForeignDomain`, `Barred`, `TooManySessions`, `CannotResume`,
     /// `ClientMismatch`, `BadParameter`, or the store's failure.
-    pub async fn login(&self, attempt: LoginAttempt) -> Result<LoginOutcome, Error> {
+    pub async fn login(&self, mut attempt: LoginAttempt) -> Result<LoginOutcome, Error> {
+        let not_before = tokio::time::sleep(REFUSAL);
         let address = attempt.user.as_ref().ok_or(Error::BadParameter("a login needs a UserID"))?;
         let user = match self.router.local_user(address) {
             Ok(user) => user,
@@ -86,8 +96,13 @@ impl Access<'_> {
             // Nobody can be called so; not worth telling apart from somebody who might.
             Err(_) => return Err(Error::WrongPassword),
         };
-        if attempt.cookie.len() > 255 || attempt.client.to_string().len() > 255 {
-            return Err(Error::BadParameter("SessionCookie and ClientID may have 255 characters"));
+        let names = [Some(&attempt.cookie), attempt.client.url.as_ref(), attempt.client.msisdn.as_ref()];
+        if names.into_iter().chain([attempt.application.as_ref()]).flatten().any(|name| name.len() > NAME_MAX) {
+            return Err(Error::BadParameter("SessionCookie, ClientID and ApplicationID may have 255 characters"));
+        }
+        if !attempt.schemas.is_empty() {
+            // Who offers to digest the password has not left it empty, but out.
+            attempt.password = attempt.password.filter(|password| !password.expose().is_empty());
         }
         let now = self.clock.now();
         if let Some(left) = self.guard.refused_for(&user, attempt.from, now) {
@@ -107,6 +122,11 @@ impl Access<'_> {
             (Some(password), _) => self.password_fits(&user, &account, password).await?,
             (None, digest) => self.digest_fits(&user, &account, &attempt, digest.as_deref().unwrap_or_default()),
         };
+        // Those who failed while this one waited for its turn count for it as well.
+        if let Some(left) = self.guard.refused_for(&user, attempt.from, self.clock.now()) {
+            self.metrics.login_throttled.up();
+            return Err(Error::TooManyFailures(left));
+        }
         match state {
             Some(state) if fits && !account.barred => {
                 self.guard.succeeded(&user, attempt.from);
@@ -116,6 +136,7 @@ impl Access<'_> {
             _ => {
                 self.guard.failed(&user, attempt.from, now, &self.config);
                 self.metrics.login_failures.up();
+                not_before.await;
                 Err(Error::WrongPassword)
             }
         }
@@ -130,15 +151,15 @@ impl Access<'_> {
             None => DigestSchema::Md5,
         };
         let nonce = password::generate_password(24)?;
-        let owner = (user, attempt.client.clone(), attempt.cookie.clone());
+        let owner = NonceOwner::new(&user, &attempt.client, &attempt.cookie);
         self.guard.keep_nonce(owner, &nonce, schema, self.clock.now(), self.config.nonce_life);
         self.metrics.login_challenges.up();
         Ok(LoginOutcome::Challenge { nonce: nonce.into(), schema })
     }
 
     fn digest_fits(&self, user: &UserId, account: &Account, attempt: &LoginAttempt, digest: &str) -> bool {
-        let owner = (user.clone(), attempt.client.clone(), attempt.cookie.clone());
-        let Some((nonce, schema)) = self.guard.take_nonce(&owner, self.clock.now()) else { return false };
+        let owner = NonceOwner::new(user, &attempt.client, &attempt.cookie);
+        let Some((nonce, schema)) = self.guard.take_nonce(owner, self.clock.now()) else { return false };
         let digest: String = digest.split_whitespace().collect();
         let digest = LENIENT.decode(&digest).unwrap_or_default();
         let phone = self.phone_password(user, account);
@@ -165,6 +186,9 @@ impl Access<'_> {
         {
             return Ok(true);
         }
+        // Whoever waits here holds memory.
+        let busy = |_| Error::Store(crate::seam::StoreError::Busy);
+        let _place = self.guard.places.try_acquire().map_err(busy)?;
         let exists = account.password_hash.is_some();
         let stored = match &account.password_hash {
             Some(hash) => hash.clone(),
@@ -191,15 +215,27 @@ impl Access<'_> {
         compute: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
         let failed = || Error::Store(crate::seam::StoreError::Busy);
-        let _permit = self.guard.workers.acquire().await.map_err(|_| failed())?;
+        let permit = self.guard.workers.clone().acquire_owned().await.map_err(|_| failed())?;
+        let compute = move || {
+            // It is in use until the computation is over, whoever still waits for it.
+            let _permit = permit;
+            compute()
+        };
         tokio::task::spawn_blocking(compute).await.map_err(|_| failed())
     }
 
     async fn open_session(&self, user: Arc<UserState>, attempt: LoginAttempt) -> Result<LoginOutcome, Error> {
         let _change = user.change.lock().await;
+        // The password was right when it was looked at; since then the account may have been removed or barred.
+        if !self.users.loaded(&user.id).is_some_and(|now| Arc::ptr_eq(&now, &user)) {
+            return Err(Error::WrongPassword);
+        }
+        if user.lock().account.barred {
+            return Err(Error::Barred);
+        }
         let now = self.clock.now();
         if let Some(wanted) = &attempt.resume {
-            return self.resume_session(&user, wanted, &attempt.client);
+            return self.resume_session(&user, wanted, &attempt).await;
         }
         let sessions = user.sessions();
         let replaced = sessions.iter().find(|old| old.client == attempt.client).cloned();
@@ -220,9 +256,15 @@ impl Access<'_> {
         let mut batch = Batch::new();
         batch.put(Space::Sessions, session_key(&session.id), session.to_record());
         if let Some(old) = &replaced {
+            *old.has_row.lock() = false;
             batch.delete(Space::Sessions, session_key(&old.id));
         }
-        self.store.commit(batch).await?;
+        if let Err(error) = self.store.commit(batch).await {
+            if let Some(old) = &replaced {
+                *old.has_row.lock() = true;
+            }
+            return Err(error.into());
+        }
         if let Some(old) = replaced {
             // A phone that lost its battery logs in again at once and must get in (CSP 4.1).
             self.end_session(&old, Status::FORCED_LOGOUT, "this client has logged in again").await;
@@ -235,16 +277,37 @@ impl Access<'_> {
     }
 
     /// 1.3: goes on with a session that is still open.
-    fn resume_session(&self, user: &UserState, wanted: &str, client: &ClientId) -> Result<LoginOutcome, Error> {
+    async fn resume_session(
+        &self,
+        user: &UserState,
+        wanted: &str,
+        attempt: &LoginAttempt,
+    ) -> Result<LoginOutcome, Error> {
         let session = SessionId::parse(wanted).and_then(|id| self.sessions.find(&id)).ok_or(Error::CannotResume)?;
         if session.user.id != user.id {
             // Not told apart from a session that does not exist.
             return Err(Error::CannotResume);
         }
-        if session.client != *client {
+        if session.client != attempt.client {
             return Err(Error::ClientMismatch);
         }
-        session.touch(self.clock.now());
+        let now = self.clock.now();
+        // A session does not change its version (CSP 3).
+        if session.is_closed()
+            || session.is_expired(now, self.config.ttl_grace_percent)
+            || session.version != attempt.version
+        {
+            return Err(Error::CannotResume);
+        }
+        session.touch(now);
+        let (before, granted) = (session.time_to_live(), self.clamp_time_to_live(attempt.time_to_live));
+        if attempt.time_to_live.is_some() && granted != before {
+            session.set_time_to_live(granted);
+            if let Err(error) = self.save_session(&session).await {
+                session.set_time_to_live(before);
+                return Err(error);
+            }
+        }
         Ok(LoginOutcome::Opened { session, resumed: true })
     }
 
@@ -253,7 +316,8 @@ impl Access<'_> {
         let seconds = |duration: std::time::Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
         match asked {
             None | Some(0) => seconds(self.config.ttl_default),
-            Some(asked) => asked.clamp(seconds(self.config.ttl_min), seconds(self.config.ttl_max)),
+            // Settings may contradict each other: the minimum holds.
+            Some(asked) => asked.min(seconds(self.config.ttl_max)).max(seconds(self.config.ttl_min)),
         }
     }
 }

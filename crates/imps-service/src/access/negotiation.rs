@@ -6,7 +6,7 @@ use imps_types::service_tree::FunctionSet;
 
 use super::Access;
 use crate::error::Error;
-use crate::session::Session;
+use crate::session::{Negotiated, Session};
 
 /// The answer to a service negotiation, as sets of leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,14 +29,15 @@ impl Access<'_> {
     ) -> Result<ServiceAnswer, Error> {
         let all = FunctionSet::leaves(session.version, true);
         let unavailable = wish.unwrap_or_default().without(all);
-        let before = session.negotiated().clone();
-        {
+        let before = {
             let mut agreed = session.negotiated();
-            agreed.refused = unavailable;
-            agreed.requested = wish;
-        }
+            let before = (agreed.refused, agreed.requested);
+            (agreed.refused, agreed.requested) = (unavailable, wish);
+            before
+        };
         if let Err(error) = self.save_session(session).await {
-            *session.negotiated() = before;
+            let mut agreed = session.negotiated();
+            (agreed.refused, agreed.requested) = before;
             return Err(error);
         }
         Ok(ServiceAnswer { unavailable, all })
@@ -55,7 +56,9 @@ impl Access<'_> {
         let before = session.negotiated().clone();
         session.negotiated().set_capabilities(&list);
         if let Err(error) = self.save_session(session).await {
-            *session.negotiated() = before;
+            let mut agreed = session.negotiated();
+            // The functions may have been agreed upon meanwhile.
+            *agreed = Negotiated { refused: agreed.refused, requested: agreed.requested, ..before };
             return Err(error);
         }
         self.presence().client_changed(session, before.client_type);
@@ -64,9 +67,13 @@ impl Access<'_> {
 
     fn agreed(&self, version: Version, list: CapabilityList) -> CapabilityList {
         // WSP comes as HTTP from a gateway (CSP 15.2).
-        let bearers: Vec<Bearer> =
+        let mut bearers: Vec<Bearer> =
             list.bearers.iter().copied().filter(|one| matches!(one, Bearer::Http | Bearer::Wsp)).collect();
-        let bearers = if bearers.is_empty() { vec![Bearer::Http] } else { bearers };
+        if bearers.is_empty() {
+            // Who speaks HTTPS only, and is here, came through something that ends TLS.
+            let is_secure = list.bearers.contains(&Bearer::Https);
+            bearers.push(if is_secure { Bearer::Https } else { Bearer::Http });
+        }
         // The answer may only raise the time between two polls.
         let server_poll_min = list.server_poll_min.map(|asked| asked.max(self.config.server_poll_min));
         // No way of calling a client is there yet: it polls.

@@ -45,6 +45,9 @@ pub struct Session {
     last_seen: AtomicU64,
     time_to_live: AtomicU32,
     closed: AtomicBool,
+    /// Whether the store keeps a row of it. Held while a write of the row is handed over, so that the writes are in the
+    /// order of what they say, and none comes after the row's deletion. Taken before the other locks of a session.
+    pub(crate) has_row: Mutex<bool>,
     negotiated: Mutex<Negotiated>,
     outbox: Mutex<Outbox>,
     /// What this session subscribed to.
@@ -82,6 +85,7 @@ impl Session {
             last_seen: AtomicU64::new(now.0),
             time_to_live: AtomicU32::new(new.time_to_live),
             closed: AtomicBool::new(false),
+            has_row: Mutex::new(true),
             negotiated: Mutex::new(Negotiated::default()),
             outbox: Mutex::new(Outbox::default()),
             subscriptions: Mutex::default(),

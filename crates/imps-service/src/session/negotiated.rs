@@ -5,6 +5,11 @@ use imps_types::service_tree::FunctionSet;
 
 use crate::record::{RecordError, RecordReader, RecordWriter};
 
+/// Bytes of a content type or a language that are kept: more is nobody's.
+const WORD_MAX: usize = 128;
+/// Content types of one client.
+const TYPES_MAX: usize = 64;
+
 /// The agreement of a session. Until something is negotiated: push, text, 32,767 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Negotiated {
@@ -69,7 +74,8 @@ impl Negotiated {
         self.client_type = list.client_type;
         self.delivery = list.initial_delivery_method.unwrap_or(defaults.delivery);
         self.any_content = list.any_content.unwrap_or(false);
-        self.content_types = list.content_types.iter().take(64).map(|one| one.content_type.clone()).collect();
+        let types = list.content_types.iter().map(|one| &one.content_type).filter(|one| one.len() <= WORD_MAX);
+        self.content_types = types.take(TYPES_MAX).cloned().collect();
         self.push_length = list.push_length.or(list.content_length).unwrap_or(defaults.push_length);
         self.pull_length = list.pull_length.unwrap_or(defaults.pull_length);
         self.parser_size = list.parser_size.unwrap_or(defaults.parser_size);
@@ -78,7 +84,7 @@ impl Negotiated {
         self.cir_methods = list.cir_methods.iter().take(8).copied().collect();
         self.udp_port = list.udp_port;
         self.priority = list.session_priority.unwrap_or(0);
-        self.language.clone_from(&list.default_language);
+        self.language = list.default_language.clone().filter(|language| language.len() <= WORD_MAX);
     }
 
     /// Whether content of this type and size is pushed to the client; if not, it is told and fetches.
@@ -193,6 +199,24 @@ mod tests {
         assert!(!agreed.takes_pushed("imagery/gif", 1));
         agreed.delivery = DeliveryMethod::Notify;
         assert!(!agreed.takes_pushed("text/plain", 1));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_client_is_bounded() {
+        let long = || "x/".repeat(1000).into_boxed_str();
+        let mut content_types = vec![AcceptedContentType { content_type: long(), ..Default::default() }];
+        content_types.extend(
+            (0..1000).map(|n| AcceptedContentType { content_type: format!("image/{n}").into(), ..Default::default() }),
+        );
+        let mut agreed = Negotiated::default();
+        agreed.set_capabilities(&CapabilityList {
+            content_types,
+            default_language: Some(long()),
+            ..Default::default()
+        });
+        assert_eq!(agreed.content_types.len(), TYPES_MAX);
+        assert!(agreed.content_types.iter().all(|one| one.len() <= WORD_MAX));
+        assert_eq!(agreed.language, None);
     }
 
     #[test]
