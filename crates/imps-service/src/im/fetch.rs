@@ -6,7 +6,7 @@ use imps_types::element::{DeliveryMethod, MessageInfo};
 use imps_types::{Address, MessageId};
 
 use super::Im;
-use super::offer::{ENVELOPE, is_for};
+use super::offer::{is_for, parser_room};
 use super::queue::{IndexRow, Waiting, index_range, index_sequence};
 use crate::error::Error;
 use crate::event::Message;
@@ -64,7 +64,7 @@ impl Im<'_> {
             return Err(Error::UnknownGroup);
         }
         let most = count.map_or(LISTED, |count| usize::try_from(count).unwrap_or(LISTED_MAX).min(LISTED_MAX));
-        let mut room = usize::try_from(session.negotiated().parser_size).unwrap_or(usize::MAX).saturating_sub(ENVELOPE);
+        let mut room = parser_room(&session.negotiated());
         let mut infos = Vec::new();
         let mut range = index_range(&session.user.id);
         while infos.len() < most {

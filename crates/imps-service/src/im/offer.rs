@@ -13,7 +13,7 @@ use crate::session::{Negotiated, Pending, Session};
 use crate::user::UserState;
 
 /// Bytes of a message beside its content, or a little more.
-pub(super) const ENVELOPE: usize = 1024;
+const ENVELOPE: usize = 1024;
 /// Rows that are fetched from the store at once.
 const REFILL: usize = 32;
 
@@ -170,7 +170,15 @@ fn is_pushed(agreed: &Negotiated, message: &Message) -> bool {
     let size = message.content.len();
     let written = if message.binary { size / 3 * 4 + 4 } else { size };
     agreed.takes_pushed(message.info.content_type.as_deref().unwrap_or_default(), size)
-        && written.saturating_add(ENVELOPE) as u64 <= u64::from(agreed.parser_size)
+        && written <= parser_room(agreed)
+}
+
+/// Bytes that a client can parse beside the envelope. 0 is no size that a client can mean.
+pub(super) fn parser_room(agreed: &Negotiated) -> usize {
+    match usize::try_from(agreed.parser_size) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(size) => size.saturating_sub(ENVELOPE),
+    }
 }
 
 /// Whether a message that may be addressed to one client of the user is for this session.

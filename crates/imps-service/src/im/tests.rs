@@ -437,7 +437,7 @@ async fn a_list_fits_the_client() {
     let listed = world.im().message_list(&bob, None, Some(3)).await.unwrap();
     let listed: Vec<_> = listed.iter().map(|info| info.message_id.as_deref().unwrap()).collect();
     assert_eq!(listed, ids[..3], "oldest first");
-    for (parser_size, expected) in [(1, 1), (4096, 4), (32_767, 50)] {
+    for (parser_size, expected) in [(0, 50), (1, 1), (4096, 4), (32_767, 50)] {
         let agreed = CapabilityList { parser_size: Some(parser_size), ..CapabilityList::default() };
         world.services.access().negotiate_capabilities(&bob, agreed).await.unwrap();
         let listed = world.im().message_list(&bob, None, None).await.unwrap().len();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use imps_types::element::ResultInfo;
 use imps_types::presence::AttributeSet;
-use imps_types::{Address, ContactListId, UserId};
+use imps_types::{Address, ContactListId, UserId, Version};
 use rustc_hash::FxHashSet;
 
 use super::Presence;
@@ -190,6 +190,11 @@ impl SessionSubscriptions {
     }
 }
 
+/// The attributes that a version has.
+fn known_in(version: Version) -> AttributeSet {
+    AttributeSet::ALL.iter().filter(|attribute| attribute.row().since <= version).collect()
+}
+
 impl Presence<'_> {
     /// Subscribes to users and contact lists. What may be seen now is queued as the first notification of each.
     ///
@@ -312,6 +317,8 @@ impl Presence<'_> {
             session.outbox().forget_presence(&publisher.id);
             return;
         };
+        // What its version does not know is never told, so it must not wait in the outbox either.
+        let wanted = wanted.and(known_in(session.version));
         let mut inner = publisher.lock();
         if session.is_closed() {
             return;

@@ -194,6 +194,7 @@ async fn older_versions_hear_of_what_they_know() {
     for session in [&old, &new] {
         world.subscribe(session, users(&["alice"]), &[InfoLink]).await;
     }
+    assert!(!world.services.im().has_pending(&old).await, "nothing that would be told waits");
     assert_eq!(world.told(&old).await, [""; 0]);
     assert_eq!(world.told(&new).await, ["alice: InfoLink=-"]);
     assert_eq!(world.seen(&old, users(&["alice"]), &[InfoLink, Alias]).await.1, ["alice: Alias=-"]);
