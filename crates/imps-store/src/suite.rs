@@ -217,20 +217,20 @@ pub async fn scans_keep_order_and_limit(subject: impl Subject) {
     // Page by page, over more rows than a short read has.
     let mut batch = Batch::new();
     for number in 0..500_u16 {
-        batch.put(Space::Reports, &number.to_be_bytes(), "x");
+        batch.put(Space::Presence, &number.to_be_bytes(), "x");
     }
     commit(&engine, batch).await;
     let (mut forwards, mut backwards) = (KeyRange::all(), KeyRange::all());
     for page in 0..5_u16 {
-        let rows = engine.scan(Space::Reports, forwards.clone(), Order::Forwards, 100).await.expect("a scan");
+        let rows = engine.scan(Space::Presence, forwards.clone(), Order::Forwards, 100).await.expect("a scan");
         assert_eq!(rows.first().map(|row| row.key.clone()), Some(Key::from(&(page * 100).to_be_bytes())));
         forwards = forwards.after(&rows.last().expect("a row").key);
-        let rows = engine.scan(Space::Reports, backwards.clone(), Order::Backwards, 100).await.expect("a scan");
+        let rows = engine.scan(Space::Presence, backwards.clone(), Order::Backwards, 100).await.expect("a scan");
         assert_eq!(rows.first().map(|row| row.key.clone()), Some(Key::from(&(499 - page * 100).to_be_bytes())));
         backwards = backwards.before(&rows.last().expect("a row").key);
     }
-    assert_eq!(engine.scan(Space::Reports, forwards, Order::Forwards, 100).await, Ok(vec![]));
-    assert_eq!(engine.scan(Space::Reports, backwards, Order::Backwards, 100).await, Ok(vec![]));
+    assert_eq!(engine.scan(Space::Presence, forwards, Order::Forwards, 100).await, Ok(vec![]));
+    assert_eq!(engine.scan(Space::Presence, backwards, Order::Backwards, 100).await, Ok(vec![]));
 }
 
 /// A range has its start and not its end.

@@ -64,10 +64,10 @@ fn a_database_of_an_earlier_version_gets_the_tables_it_lacks() {
     let folder = Folder::new();
     drop(open(folder.path(), Options::default()).unwrap());
     let earlier = rusqlite::Connection::open(folder.path().join(DATABASE)).unwrap();
-    earlier.execute_batch("DROP TABLE watchers").unwrap();
+    earlier.execute_batch("DROP TABLE lists").unwrap();
     drop(earlier);
     let engine = open(folder.path(), Options::default()).unwrap();
-    assert_eq!(engine.count(Space::Watchers), Ok(0));
+    assert_eq!(engine.count(Space::Lists), Ok(0));
 }
 
 #[test]

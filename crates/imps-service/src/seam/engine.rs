@@ -53,14 +53,8 @@ spaces! {
     Lists              "lists"              false;
     /// Attribute lists: which PresenceSubList each user, contact list or everybody may see. Keyed by user, whom.
     AttributeLists     "attribute_lists"    false;
-    /// What a user answered when asked whether somebody may see the presence. Keyed by user, who asked.
-    Authorisations     "authorisations"     false;
     /// Presence values as last published; written later, merged. Keyed by user.
     Presence           "presence"           false;
-    /// Who subscribed to whose presence. Keyed by publisher, watcher.
-    Watchers           "watchers"           false;
-    /// Settings of a user that outlive the session: delivery method, granted and blocked users. Keyed by user.
-    Settings           "settings"           false;
     /// Messages that wait for their MessageDelivered. Keyed by sequence: a number that grows over all users, so that new
     /// bodies stand side by side. With the slot in front they stood in 4096 places, at five times the cost.
     Messages           "messages"           true;
@@ -71,9 +65,7 @@ spaces! {
     /// Which answer a TransactionID got, so that a repeated request is carried out once: session, TransactionID and
     /// answer. Keyed by time, sequence, so that a sweep is one range delete; who looks one up has them in memory.
     Transactions       "transactions"       true;
-    /// Delivery reports and other events that wait for a user without a session. Keyed by user, sequence.
-    Reports            "reports"            false;
-    /// What the server itself remembers: sequence blocks, versions, its own keys. Keyed by name.
+    /// What the server itself remembers, such as the domain that it serves. Keyed by name.
     Server             "server"             false;
 }
 
