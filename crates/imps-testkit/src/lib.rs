@@ -1,1 +1,3 @@
 //! imps-testkit.
+
+pub mod load;

@@ -1,0 +1,650 @@
+//! `hamlet-bench`: every figure beside its reference, measured in the same run.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use imps_proto::Element;
+use serde_json::json;
+
+use super::chat::{Chatted, Couple, Plan, chat};
+use super::echo::{self, Echoed};
+use super::net::{Answer, Net};
+use super::presence::{self, watch};
+use super::repeat::{Exchange, Repeated, repeat, repeat_times};
+use super::report::{Figure, Target, table};
+use super::scan::Scanner;
+use super::server::{Folder, Hamlet, Helper, address, cpu, make_users};
+use super::template::{Requests, Template, send_to};
+use super::{Latencies, Outcome, Window, codec, idle, login, now};
+
+/// What `--help` says.
+pub const HELP: &str = "\
+Measure the server, each figure beside a reference that is measured in the same run.
+
+Usage: hamlet-bench [OPTIONS]
+
+Options:
+  --json             one JSON document on standard output instead of the table
+  --quick            one to two seconds for each figure, and less data
+  --hamlet PATH      the server [default: hamlet beside this program]
+  --libwbxml PATH    the program that measures libwbxml (reference/wbxml_bench.c), compiled
+  --only NAME        this group of figures alone (may be repeated): polls, get-presence, logins, presence, messages,
+                     backlog, memory, codec
+  --dir DIR          where data folders are made: the disk that is measured [default: the system's temporary folder]
+  --seconds S        how long each figure is measured [default: 5, with --quick 1.5]
+  --ahead N          messages: so many of a sender's may be unacknowledged at full rate [default: 2]
+  --pause-ms MS      messages: between an empty poll and the next one, at full rate [default: 3]
+
+The server is started in a folder of its own on 127.0.0.1 and is a process of its own; so is this generator of load, on
+one thread. It speaks CSP 1.2 in WBXML over connections that stay open, looks at every answer, and counts wrong ones.";
+
+/// Connections of the figures that repeat one request.
+const CONNECTIONS: usize = 32;
+const PAIRS: usize = 64;
+/// Pairs at 2,000 messages a second, and what the recipients wait between polls: four a millisecond.
+const CALM_PAIRS: usize = 8;
+const CALM_RATE: f64 = 2000.0;
+const CALM_PAUSE: Duration = Duration::from_micros(700);
+const WATCHERS: usize = 500;
+const LOGIN_CLIENTS: usize = 64;
+/// Recipients of one message of the backlog, and users who share it.
+const BACKLOG_WIDTH: usize = 500;
+const MESSAGE_SIZE: usize = 80;
+/// Rows that are written for a message: body, index, expiry, transaction; and deleted for it: all but the last.
+const ROWS_OF_MESSAGE: f64 = 7.0;
+
+struct Options {
+    json: bool,
+    quick: bool,
+    hamlet: PathBuf,
+    libwbxml: Option<PathBuf>,
+    only: Vec<String>,
+    folder: PathBuf,
+    time: Duration,
+    plan: Plan,
+}
+
+/// Runs the program: exit code 0 when everything could be measured without errors, whatever the figures.
+///
+/// # Errors
+/// When something could not be measured.
+pub fn run(arguments: &[String]) -> Outcome<bool> {
+    if let [first, size] = arguments
+        && first == "echo-server"
+    {
+        return echo::serve(size.parse().map_err(|_| "a size")?).map(|()| true);
+    }
+    let Some(options) = Options::parse(arguments)? else {
+        say(HELP);
+        return Ok(true);
+    };
+    let mut bench = Bench::prepare(&options)?;
+    bench.everything()?;
+    let without_errors = bench.figures.iter().all(|figure| figure.faults.count == 0);
+    if options.json {
+        let figures: Vec<_> = bench.figures.iter().map(Figure::to_json).collect();
+        let processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+        let document = json!({ "quick": options.quick, "processors": processors, "figures": figures });
+        say(&serde_json::to_string_pretty(&document).map_err(|error| error.to_string())?);
+    } else {
+        say(table(&bench.figures).trim_end());
+    }
+    Ok(without_errors)
+}
+
+#[expect(clippy::print_stdout, reason = "the output of the program")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "what is going on, for the person who waits")]
+fn tell(text: &str) {
+    eprintln!("{text}");
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Outcome<Option<Self>> {
+        let beside = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.join("hamlet")));
+        let mut options = Self {
+            json: false,
+            quick: false,
+            hamlet: beside.unwrap_or_else(|| "hamlet".into()),
+            libwbxml: None,
+            only: Vec::new(),
+            folder: std::env::temp_dir(),
+            time: Duration::ZERO,
+            plan: Plan { rate: None, ahead: 2, pause: Duration::from_millis(3), size: MESSAGE_SIZE },
+        };
+        let mut seconds = None;
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let (name, given) = match argument.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (argument.as_str(), None),
+            };
+            let mut value = || given.clone().or_else(|| rest.next().cloned()).ok_or(format!("{name} needs a value"));
+            let number = |text: String| text.parse::<f64>().map_err(|_| format!("{name}: `{text}` is no number"));
+            match name {
+                "--help" | "-h" => return Ok(None),
+                "--json" => options.json = true,
+                "--quick" => options.quick = true,
+                "--hamlet" => options.hamlet = value()?.into(),
+                "--libwbxml" => options.libwbxml = Some(value()?.into()),
+                "--only" => options.only.extend(value()?.split(',').map(str::to_owned)),
+                "--dir" => options.folder = value()?.into(),
+                "--seconds" => seconds = Some(number(value()?)?),
+                "--ahead" => options.plan.ahead = number(value()?)? as usize,
+                "--pause-ms" => options.plan.pause = Duration::from_secs_f64(number(value()?)? / 1000.0),
+                _ => return Err(format!("unknown option {argument}; see --help")),
+            }
+        }
+        let seconds = seconds.unwrap_or(if options.quick { 1.5 } else { 5.0 });
+        options.time = Duration::from_secs_f64(seconds.clamp(0.1, 600.0));
+        Ok(Some(options))
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+}
+
+fn names(prefix: &str, count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("{prefix}{number}")).collect()
+}
+
+struct Bench<'a> {
+    options: &'a Options,
+    folder: Folder,
+    requests: Requests,
+    scanner: Scanner,
+    figures: Vec<Figure>,
+    server: Option<Hamlet>,
+    idle_users: Vec<String>,
+    backlog: usize,
+}
+
+/// An exchange of one of our templates in a session of each connection.
+struct InSession<'a> {
+    template: &'a Template,
+    scanner: &'a Scanner,
+    sessions: &'a [Vec<u8>],
+    user: String,
+    check: fn(&Self, &Answer<'_>, &str) -> bool,
+}
+
+impl Exchange for InSession<'_> {
+    fn render(&mut self, connection: usize, number: u64, out: &mut Vec<u8>) {
+        let session = self.sessions.get(connection).map_or(&b""[..], Vec::as_slice);
+        let transaction = number.to_string();
+        self.template.render(out, &[session, transaction.as_bytes(), self.user.as_bytes()]);
+    }
+
+    fn check(&mut self, _: usize, number: u64, answer: &Answer<'_>) -> Result<(), String> {
+        if answer.status == 200 && (self.check)(self, answer, &number.to_string()) {
+            return Ok(());
+        }
+        let seen = self.scanner.scan(answer.body);
+        Err(format!("answered by HTTP {} and {:?}", answer.status, seen.map(|seen| (seen.primitive, seen.code))))
+    }
+}
+
+impl<'a> Bench<'a> {
+    fn prepare(options: &'a Options) -> Outcome<Self> {
+        let folder = Folder::new(&options.folder, "bench")?;
+        let (idle, backlog) = if options.quick { (10_000, 30_000) } else { (50_000, 300_000) };
+        let idle_users = if options.wants("memory") { names("idle", idle) } else { Vec::new() };
+        Ok(Self {
+            options,
+            folder,
+            requests: Requests::new(),
+            scanner: Scanner::new(),
+            figures: Vec::new(),
+            server: None,
+            idle_users,
+            backlog,
+        })
+    }
+
+    fn window(&self) -> Window {
+        Window::new(self.options.time / 4, self.options.time)
+    }
+
+    /// A server with these users, in place of the one that ran before.
+    fn start(&mut self, name: &str, users: &[String]) -> Outcome {
+        if let Some(mut server) = self.server.take() {
+            server.stop()?;
+        }
+        let data = self.folder.file(name);
+        make_users(&data, users)?;
+        self.server = Some(Hamlet::start(&self.options.hamlet, &data, &[])?);
+        Ok(())
+    }
+
+    fn server(&self) -> Outcome<&Hamlet> {
+        self.server.as_ref().ok_or_else(|| "no server runs".to_owned())
+    }
+
+    fn log_in(&self, users: &[String]) -> Outcome<Vec<Vec<u8>>> {
+        let mut net = Net::open(self.server()?.address, 16.min(users.len().max(1)))?;
+        login::log_in(&mut net, &self.requests, &self.scanner, users)
+    }
+
+    fn everything(&mut self) -> Outcome {
+        let wants = |name: &str| self.options.wants(name);
+        let all = ["polls", "get-presence", "logins", "presence", "messages", "backlog", "memory", "codec"];
+        if let Some(unknown) = self.options.only.iter().find(|only| !all.contains(&only.as_str())) {
+            return Err(format!("--only {unknown}: there is {}", all.join(", ")));
+        }
+        let talks = all.iter().take(6).any(|name| wants(name));
+        if talks {
+            let backlog_users = if wants("backlog") { BACKLOG_WIDTH } else { 0 };
+            let users: Vec<String> = [
+                names("client", CONNECTIONS),
+                names("sender", PAIRS),
+                names("recipient", PAIRS),
+                names("watcher", WATCHERS),
+                names("login", LOGIN_CLIENTS),
+                names("absent", backlog_users),
+                vec!["publisher".to_owned()],
+            ]
+            .concat();
+            self.start("talk", &users)?;
+        }
+        if wants("polls") {
+            self.polls()?;
+        }
+        if wants("get-presence") {
+            self.get_presence()?;
+        }
+        if wants("logins") {
+            self.logins()?;
+        }
+        if wants("presence") {
+            self.presence()?;
+        }
+        if wants("messages") {
+            self.messages("")?;
+        }
+        if wants("backlog") {
+            self.fill_backlog()?;
+            let text = format!(", {} stored", self.backlog);
+            self.messages(&text)?;
+        }
+        if wants("memory") {
+            self.memory()?;
+        }
+        if wants("codec") {
+            self.codec()?;
+        }
+        Ok(())
+    }
+
+    /// Measures an exchange, and the echo server with the same bytes both ways.
+    fn beside_echo(&self, name: &'static str, share: f64, mut exchange: InSession<'_>) -> Outcome<Figure> {
+        tell(name);
+        let server = self.server()?;
+        let mut net = Net::open(server.address, CONNECTIONS)?;
+        let (used, own) = (server.cpu(), cpu(std::process::id()));
+        let began = now();
+        let measured = repeat(&mut net, &mut exchange, self.window())?;
+        let spent = began.elapsed().as_secs_f64();
+        let (used, own) = (server.cpu() - used, cpu(std::process::id()) - own);
+        drop(net);
+
+        let size = measured.body;
+        let helper = Helper::start(&["echo-server", &size.to_string()])?;
+        let mut net = Net::open(helper.address, CONNECTIONS)?;
+        let (echo_used, echo_began) = (helper.cpu(), now());
+        let echoed = repeat(&mut net, &mut Echoed { exchange: &mut exchange, size }, self.window())?;
+        let echo_used = helper.cpu() - echo_used;
+        let echo_spent = echo_began.elapsed().as_secs_f64();
+        let mut faults = measured.faults.clone();
+        faults.merge(echoed.faults.clone());
+        let each = |used: f64, spent: f64, measured: &Repeated| used / spent / measured.rate() * 1e6;
+        Ok(Figure::new(name, measured.rate(), "1/s")
+            .beside("bare hyper echo", echoed.rate())
+            .target(Target::OfReference(share))
+            .note(latency_note("latency", &measured.latencies))
+            .note(format!(
+                "processor time for each: server {:.1} us, echo server {:.1} us, generator {:.1} us; answers of {size} bytes",
+                each(used, spent, &measured),
+                each(echo_used, echo_spent, &echoed),
+                each(own, spent, &measured),
+            ))
+            .faults(faults))
+    }
+
+    fn polls(&mut self) -> Outcome {
+        let sessions = self.log_in(&names("client", CONNECTIONS))?;
+        let exchange = InSession {
+            template: &self.requests.poll,
+            scanner: &self.scanner,
+            sessions: &sessions,
+            user: String::new(),
+            check: |_, answer, _| answer.body.is_empty(),
+        };
+        let figure = self.beside_echo("empty polls", 0.6, exchange)?;
+        self.figures.push(figure);
+        Ok(())
+    }
+
+    /// The publisher's session, and what he publishes and authorises.
+    fn publisher(&self) -> Outcome<Vec<u8>> {
+        let session = self.log_in(&["publisher".to_owned()])?.pop().unwrap_or_default();
+        let mut net = Net::open(self.server()?.address, 1)?;
+        let sessions = [session];
+        let is_done = |it: &InSession<'_>, answer: &Answer<'_>, _: &str| {
+            it.scanner.scan(answer.body).is_some_and(|seen| seen.primitive == Some(Element::Status) && seen.code == 200)
+        };
+        for (template, text) in [(&self.requests.authorise, String::new()), (&self.requests.update, presence::text(0))]
+        {
+            let mut exchange =
+                InSession { template, scanner: &self.scanner, sessions: &sessions, user: text, check: is_done };
+            let faults = repeat_times(&mut net, &mut exchange, 1)?;
+            if let Some(why) = faults.first.first() {
+                return Err(format!("the publisher could not publish: {why}"));
+            }
+        }
+        let [session] = sessions;
+        Ok(session)
+    }
+
+    fn get_presence(&mut self) -> Outcome {
+        self.publisher()?;
+        let sessions = self.log_in(&names("client", CONNECTIONS))?;
+        let exchange = InSession {
+            template: &self.requests.get_presence,
+            scanner: &self.scanner,
+            sessions: &sessions,
+            user: address("publisher"),
+            check: |it, answer, transaction| {
+                it.scanner.scan(answer.body).is_some_and(|seen| {
+                    seen.primitive == Some(Element::GetPresenceResponse)
+                        && seen.code == 200
+                        && seen.transaction_id == transaction.as_bytes()
+                        && seen.user == it.user.as_bytes()
+                        && seen.status_text == presence::text(0).as_bytes()
+                })
+            },
+        };
+        let figure = self.beside_echo("GetPresence of one user", 0.5, exchange)?;
+        self.figures.push(figure);
+        Ok(())
+    }
+
+    fn logins(&mut self) -> Outcome {
+        tell("logins");
+        let server = self.server()?;
+        let mut net = Net::open(server.address, LOGIN_CLIENTS)?;
+        let users = names("login", LOGIN_CLIENTS);
+        let (used, before, began) = (server.cpu(), server.metrics(), now());
+        let cycles = login::cycles(&mut net, &self.requests, &self.scanner, &users, self.window())?;
+        let (spent, after) = (began.elapsed().as_secs_f64(), server.metrics());
+        let per_cycle = |name: &str| (after.get(name) - before.get(name)) / spent / cycles.rate;
+        let figure = Figure::new("digest login cycles, 5 requests", cycles.rate, "1/s")
+            .target(Target::AtLeast(4000.0))
+            .note(latency_note("a cycle", &cycles.latencies))
+            .note(format!(
+                "processor time of the server: {:.0} us each; {:.1} batches, {:.2} commits each",
+                (server.cpu() - used) / spent / cycles.rate * 1e6,
+                per_cycle("hamlet_store_batches_total"),
+                per_cycle("hamlet_store_commits_total"),
+            ))
+            .faults(cycles.faults);
+        self.figures.push(figure);
+        Ok(())
+    }
+
+    fn presence(&mut self) -> Outcome {
+        tell("presence");
+        let publisher = self.publisher()?;
+        let sessions = self.log_in(&names("watcher", WATCHERS))?;
+        let server = self.server()?;
+        let mut net = Net::open(server.address, WATCHERS + 1)?;
+        let mut subscribing = Net::open(server.address, 1)?;
+        for session in &sessions {
+            let sessions = [session.clone()];
+            let mut exchange = InSession {
+                template: &self.requests.subscribe,
+                scanner: &self.scanner,
+                sessions: &sessions,
+                user: address("publisher"),
+                check: |it, answer, _| it.scanner.scan(answer.body).is_some_and(|seen| seen.code == 200),
+            };
+            if let Some(why) = repeat_times(&mut subscribing, &mut exchange, 1)?.first.first() {
+                return Err(format!("a watcher could not subscribe: {why}"));
+            }
+        }
+        let plan = presence::Plan { share: 0.5, pause: Duration::from_millis(4) };
+        let (used, own, began) = (server.cpu(), cpu(std::process::id()), now());
+        let window = self.window();
+        let publisher = (publisher, address("publisher"));
+        let watched = watch(&mut net, &self.requests, &self.scanner, publisher, sessions, plan, window)?;
+        let spent = began.elapsed().as_secs_f64();
+        let rate = watched.deliveries as f64 / window.seconds();
+        let each = |used: f64| used / spent / rate * 1e6;
+        let figure = Figure::new(format!("presence deliveries, 1 to {WATCHERS}"), rate, "1/s")
+            .target(Target::AtLeast(25_000.0))
+            .note(latency_note("from the update to its arrival", &watched.latencies))
+            .note(format!(
+                "{:.1} updates/s, {:.2} requests for each delivery; processor time: server {:.1} us, generator {:.1} us",
+                watched.updates as f64 / window.seconds(),
+                watched.requests as f64 / watched.deliveries.max(1) as f64,
+                each(server.cpu() - used),
+                each(cpu(std::process::id()) - own),
+            ))
+            .faults(watched.faults);
+        self.figures.push(figure);
+        Ok(())
+    }
+
+    fn couples(&self, count: usize) -> Outcome<Vec<Couple>> {
+        let senders = self.log_in(&names("sender", count))?;
+        let recipient_names = names("recipient", count);
+        let recipients = self.log_in(&recipient_names)?;
+        let pairs = senders.into_iter().zip(recipients).zip(recipient_names);
+        Ok(pairs.map(|((sender, recipient), recipient_name)| Couple { sender, recipient, recipient_name }).collect())
+    }
+
+    fn messages(&mut self, over: &str) -> Outcome {
+        tell(&format!("messages{over}"));
+        let couples = self.couples(PAIRS)?;
+        let plan = self.options.plan;
+        let full = self.chat(couples, plan)?;
+        let batch = full.rows_per_commit.max(ROWS_OF_MESSAGE);
+        let rows = if self.options.quick { 200_000 } else { 1_000_000 };
+        let raw = imps_store::reference::raw_inserts(&self.folder.file("raw"), rows, batch as u64, 100)?;
+        let note = format!(
+            "{PAIRS} senders, {} ahead at most; raw SQLite inserts {raw:.0} rows/s in batches of {batch:.0}, which are {:.0} \
+             messages of {ROWS_OF_MESSAGE:.0} rows",
+            plan.ahead,
+            raw / ROWS_OF_MESSAGE,
+        );
+        let mut figures = vec![
+            Figure::new(format!("messages end to end{over}"), full.rate, "1/s")
+                .beside("raw SQLite rows / 7", raw / ROWS_OF_MESSAGE)
+                .target(Target::AtLeast(10_000.0))
+                .note(note)
+                .notes(full.notes())
+                .faults(full.chatted.faults.clone()),
+            Figure::new(format!("  p99 until delivered{over}"), full.chatted.to_delivered.at(0.99), "ms")
+                .target(Target::AtMost(20.0)),
+        ];
+
+        let couples = self.couples(CALM_PAIRS)?;
+        let plan = Plan { rate: Some(CALM_RATE), ahead: 1000, pause: CALM_PAUSE, size: MESSAGE_SIZE };
+        let calm = self.chat(couples, plan)?;
+        figures.push(
+            Figure::new(format!("  p50 at {CALM_RATE:.0}/s offered{over}"), calm.chatted.to_delivered.at(0.5), "ms")
+                .target(Target::AtMost(1.5))
+                .note(format!(
+                    "{CALM_PAIRS} pairs, {:.0} messages/s; recipients wait {:.1} ms between polls",
+                    calm.rate,
+                    CALM_PAUSE.as_secs_f64() * 1000.0
+                ))
+                .notes(calm.notes())
+                .faults(calm.chatted.faults.clone()),
+        );
+        figures.push(
+            Figure::new(format!("  p99 at {CALM_RATE:.0}/s offered{over}"), calm.chatted.to_delivered.at(0.99), "ms")
+                .target(Target::AtMost(5.0)),
+        );
+        self.figures.append(&mut figures);
+        Ok(())
+    }
+
+    fn chat(&self, couples: Vec<Couple>, plan: Plan) -> Outcome<Conversation> {
+        let server = self.server()?;
+        let mut net = Net::open(server.address, 2 * couples.len())?;
+        let (used, own, before, began) = (server.cpu(), cpu(std::process::id()), server.metrics(), now());
+        let window = self.window();
+        let chatted = chat(&mut net, &self.requests, &self.scanner, couples, plan, window)?;
+        let (spent, after) = (began.elapsed().as_secs_f64(), server.metrics());
+        let grown = |name: &str| after.get(name) - before.get(name);
+        let messages = grown("hamlet_messages_accepted_total").max(1.0);
+        let commits = grown("hamlet_store_commits_total").max(1.0);
+        Ok(Conversation {
+            rate: chatted.acknowledged as f64 / window.seconds(),
+            server_micros: (server.cpu() - used) / messages * 1e6,
+            own_micros: (cpu(std::process::id()) - own) / messages * 1e6,
+            rows_per_commit: grown("hamlet_store_rows_total") / commits,
+            batches_per_message: grown("hamlet_store_batches_total") / messages,
+            commits_per_second: commits / spent,
+            commit_millis: grown("hamlet_store_commit_microseconds_total") / commits / 1000.0,
+            chatted,
+        })
+    }
+
+    /// Messages to users who are not there.
+    fn fill_backlog(&mut self) -> Outcome {
+        struct Filling {
+            template: Template,
+            session: Vec<u8>,
+            scanner: Scanner,
+        }
+        impl Exchange for Filling {
+            fn render(&mut self, _: usize, number: u64, out: &mut Vec<u8>) {
+                let transaction = number.to_string();
+                let content = format!("{:MESSAGE_SIZE$}", format!("message {number} of many, for later"));
+                self.template.render(out, &[&self.session, transaction.as_bytes(), b"", content.as_bytes()]);
+            }
+            fn check(&mut self, _: usize, _: u64, answer: &Answer<'_>) -> Result<(), String> {
+                match self.scanner.scan(answer.body) {
+                    Some(seen) if seen.code == 200 && !seen.message_id.is_empty() => Ok(()),
+                    seen => Err(format!("HTTP {}, {:?}", answer.status, seen.map(|seen| seen.code))),
+                }
+            }
+        }
+        tell(&format!("storing {} messages", self.backlog));
+        let absent: Vec<String> = names("absent", BACKLOG_WIDTH).iter().map(|name| address(name)).collect();
+        let session = self.log_in(&names("sender", 1))?.pop().unwrap_or_default();
+        let server = self.server()?;
+        let mut net = Net::open(server.address, 1)?;
+        let mut filling = Filling { template: send_to(&absent), session, scanner: Scanner::new() };
+        let (before, began) = (server.metrics().get("hamlet_messages_accepted_total"), now());
+        let faults = repeat_times(&mut net, &mut filling, (self.backlog / BACKLOG_WIDTH) as u64)?;
+        if let Some(why) = faults.first.first() {
+            return Err(format!("the backlog could not be stored: {why}"));
+        }
+        let stored = server.metrics().get("hamlet_messages_accepted_total") - before;
+        if stored != self.backlog as f64 {
+            return Err(format!("{stored} messages were stored and should be {}", self.backlog));
+        }
+        let rate = stored / began.elapsed().as_secs_f64();
+        self.figures.push(Figure::new("storing a backlog", rate, "messages/s").note(format!(
+            "{stored:.0} messages, each request to {BACKLOG_WIDTH} users who are not there, one at a time"
+        )));
+        Ok(())
+    }
+
+    fn memory(&mut self) -> Outcome {
+        tell("memory");
+        let users = std::mem::take(&mut self.idle_users);
+        self.start("idle", &users)?;
+        let idle = idle::measure(self.server()?, &self.requests, &self.scanner, &users)?;
+        let each = |bytes: u64| bytes as f64 / idle.sessions.max(1) as f64;
+        let grown = idle.after.saturating_sub(idle.before);
+        let figure = Figure::new("memory of an idle session", each(grown) / 1024.0, "KiB")
+            .target(Target::AtMost(3.0))
+            .note(format!(
+                "{} sessions without a connection; resident memory {:.1} MiB before, {:.1} MiB after ({:.2} KiB a session with \
+                 nothing subtracted)",
+                idle.sessions,
+                idle.before as f64 / 1_048_576.0,
+                idle.after as f64 / 1_048_576.0,
+                each(idle.after) / 1024.0,
+            ));
+        self.figures.push(figure);
+        Ok(())
+    }
+
+    fn codec(&mut self) -> Outcome {
+        tell("codec");
+        let time = self.options.time.min(Duration::from_secs(2));
+        let speeds = codec::measure(time, self.options.libwbxml.as_deref().map(Path::new), self.folder.path())?;
+        let of = |name: &str, value: f64| Figure::new(name, value, "MB/s");
+        let wbxml = |figure: Figure, reference: Option<f64>| match reference {
+            Some(value) => figure.beside("libwbxml", value).target(Target::OfReference(3.0)),
+            None => figure.target(Target::OfReference(3.0)).note("libwbxml was not given (--libwbxml)"),
+        };
+        let about = format!(
+            "{} messages, {} bytes in WBXML, {} in XML",
+            speeds.documents, speeds.wbxml_bytes, speeds.xml_bytes
+        );
+        self.figures.extend([
+            wbxml(of("WBXML decode", speeds.wbxml_decode), speeds.libwbxml.map(|(decode, _)| decode)).note(about),
+            wbxml(of("WBXML encode", speeds.wbxml_encode), speeds.libwbxml.map(|(_, encode)| encode)),
+            of("XML decode", speeds.xml_decode)
+                .beside("quick-xml, events only", speeds.xml_events)
+                .target(Target::OfReference(0.5)),
+            of("XML encode", speeds.xml_encode),
+        ]);
+        Ok(())
+    }
+}
+
+/// A chat with what the server spent on it.
+struct Conversation {
+    rate: f64,
+    server_micros: f64,
+    own_micros: f64,
+    rows_per_commit: f64,
+    batches_per_message: f64,
+    commits_per_second: f64,
+    commit_millis: f64,
+    chatted: Chatted,
+}
+
+impl Conversation {
+    fn notes(&self) -> Vec<String> {
+        let chatted = &self.chatted;
+        let each = |count: u64| count as f64 / chatted.acknowledged.max(1) as f64;
+        vec![
+            format!(
+                "accepted {}, delivered {}, acknowledged {} in the window",
+                chatted.accepted, chatted.delivered, chatted.acknowledged
+            ),
+            format!(
+                "{}; {}; {}",
+                latency_note("accepted", &chatted.to_accepted),
+                latency_note("delivered", &chatted.to_delivered),
+                latency_note("acknowledged", &chatted.to_acknowledged)
+            ),
+            format!(
+                "{:.2} requests a message, {:.2} of them empty polls; processor time: server {:.0} us, generator {:.0} us",
+                each(chatted.requests),
+                each(chatted.empty_polls),
+                self.server_micros,
+                self.own_micros
+            ),
+            format!(
+                "store: {:.2} batches a message, {:.0} commits/s of {:.2} ms and {:.0} rows",
+                self.batches_per_message, self.commits_per_second, self.commit_millis, self.rows_per_commit
+            ),
+        ]
+    }
+}
+
+fn latency_note(what: &str, latencies: &Latencies) -> String {
+    format!("{what}: p50 {:.2} ms, p99 {:.2} ms", latencies.at(0.5), latencies.at(0.99))
+}

@@ -1,0 +1,229 @@
+//! Requests that are encoded once: what changes is filled in.
+//!
+//! WBXML strings end with a zero and say no length before, so a text of any length fits where another one stood.
+
+use imps_proto::csp::{
+    ClientCapabilityRequest, CreateAttributeListRequest, GetPresenceRequest, LoginRequest, LogoutRequest,
+    MessageDelivered, MessageWriter, Mode, Namespaces, PollingRequest, SendMessageRequest, ServiceRequest,
+    StatusPrimitive, SubscribePresenceRequest, UpdatePresenceRequest,
+};
+use imps_proto::elements::Message;
+use imps_proto::grammar::Primitive;
+use imps_proto::wire::{Form, Writer};
+use imps_types::element::{
+    Bearer, CapabilityList, ClientType, Content, DeliveryMethod, DigestSchema, MessageInfo, Recipient, User,
+};
+use imps_types::presence::{Attribute, AttributeSet, PresenceAttribute, PresenceSubList};
+use imps_types::service_tree::{Function, FunctionSet};
+use imps_types::{Address, ClientId, Status, Version};
+
+/// The version that all load speaks.
+pub(crate) const VERSION: Version = Version::V1_2;
+const CONTENT_TYPE: &str = "application/vnd.wv.csp.wbxml";
+
+/// A request with holes.
+pub(crate) struct Template {
+    pieces: Vec<Vec<u8>>,
+    holes: Vec<usize>,
+    length: usize,
+}
+
+/// What stands in the holes while the message is encoded: the number of a value.
+fn hole(number: usize) -> String {
+    format!("@{number}@")
+}
+
+/// The first value of every request in a session.
+const SESSION: usize = 0;
+/// The second.
+const TRANSACTION: usize = 1;
+
+impl Template {
+    fn new(in_session: bool, mode: Mode, transaction: &str, write: impl FnOnce(&mut dyn Writer)) -> Self {
+        let (namespaces, session) = (Namespaces::default(), hole(SESSION));
+        let session = in_session.then_some(session.as_str());
+        let mut message = MessageWriter::new(Form::Wbxml, VERSION, &namespaces, session, Vec::new());
+        message.transaction(mode, transaction, None, write);
+        Self::cut(&message.finish(None))
+    }
+
+    fn inband(write: impl FnOnce(&mut dyn Writer)) -> Self {
+        Self::new(true, Mode::Request, &hole(TRANSACTION), write)
+    }
+
+    /// Cuts a message at its holes.
+    fn cut(message: &[u8]) -> Self {
+        let (mut pieces, mut holes, mut piece) = (Vec::new(), Vec::new(), Vec::new());
+        let mut rest = message;
+        while let Some((&byte, tail)) = rest.split_first() {
+            if let [b'@', digit @ b'0'..=b'9', b'@', tail @ ..] = rest {
+                holes.push(usize::from(digit - b'0'));
+                pieces.push(std::mem::take(&mut piece));
+                rest = tail;
+            } else {
+                piece.push(byte);
+                rest = tail;
+            }
+        }
+        pieces.push(piece);
+        let length = pieces.iter().map(Vec::len).sum();
+        Self { pieces, holes, length }
+    }
+
+    /// Appends the request with these values.
+    pub(crate) fn render(&self, out: &mut Vec<u8>, values: &[&[u8]]) {
+        let value = |hole: &usize| values.get(*hole).copied().unwrap_or_default();
+        let length = self.length + self.holes.iter().map(|hole| value(hole).len()).sum::<usize>();
+        out.extend_from_slice(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: ");
+        out.extend_from_slice(CONTENT_TYPE.as_bytes());
+        out.extend_from_slice(b"\r\nContent-Length: ");
+        decimal(out, length);
+        out.extend_from_slice(b"\r\n\r\n");
+        let mut holes = self.holes.iter();
+        for piece in &self.pieces {
+            out.extend_from_slice(piece);
+            if let Some(hole) = holes.next() {
+                out.extend_from_slice(value(hole));
+            }
+        }
+    }
+}
+
+/// Appends a number.
+pub(crate) fn decimal(out: &mut Vec<u8>, number: usize) {
+    use std::io::Write as _;
+    // Writing into a Vec cannot fail.
+    let _ = write!(out, "{number}");
+}
+
+/// Every request that is sent, with its values after SessionID and TransactionID.
+pub(crate) struct Requests {
+    /// Values 2: user.
+    pub(crate) login: Template,
+    /// Values 2, 3: user, digest.
+    pub(crate) login_digest: Template,
+    pub(crate) capability: Template,
+    pub(crate) service: Template,
+    pub(crate) logout: Template,
+    /// No TransactionID.
+    pub(crate) poll: Template,
+    /// Values 2, 3: recipient, content.
+    pub(crate) send: Template,
+    /// Value 2: MessageID.
+    pub(crate) delivered: Template,
+    /// An answer: Status 200.
+    pub(crate) done: Template,
+    /// Value 2: the StatusText.
+    pub(crate) update: Template,
+    /// Value 2: the user.
+    pub(crate) subscribe: Template,
+    /// Value 2: the user.
+    pub(crate) get_presence: Template,
+    pub(crate) authorise: Template,
+}
+
+/// The attributes that are published, authorised and watched.
+fn attributes() -> PresenceSubList {
+    let names = [Attribute::OnlineStatus, Attribute::UserAvailability, Attribute::StatusText];
+    PresenceSubList::of_names(names.into_iter().collect::<AttributeSet>())
+}
+
+/// The request for a message to several users; no holes but SessionID, TransactionID and (3) the content.
+pub(crate) fn send_to(recipients: &[String]) -> Template {
+    let users = recipients.iter().map(|name| User::of(Address::new(name))).collect();
+    send(Recipient { users, ..Recipient::default() })
+}
+
+fn send(recipient: Recipient) -> Template {
+    let info = MessageInfo {
+        content_type: Some("text/plain".into()),
+        recipient,
+        validity: Some(86_400),
+        ..MessageInfo::default()
+    };
+    let message = Message { info, content: Some(Content::text(&hole(3))) };
+    let request = SendMessageRequest { delivery_report: false, message };
+    Template::inband(|writer| request.write(writer))
+}
+
+impl Requests {
+    pub(crate) fn new() -> Self {
+        let login = |digest: Option<&str>| {
+            let request = LoginRequest {
+                user_id: Some(Address::new(&hole(2))),
+                client_id: Some(ClientId::of_url("load")),
+                application_id: None,
+                password: None,
+                digest_bytes: digest.map(Into::into),
+                digest_schemas: if digest.is_none() { vec![DigestSchema::Md5] } else { Vec::new() },
+                session_id: None,
+                time_to_live: Some(3600),
+                session_cookie: Some("load".into()),
+                system_message_responses: Vec::new(),
+                functions: None,
+                capability_list: None,
+            };
+            Template::new(false, Mode::Request, &hole(TRANSACTION), |writer| request.write(writer))
+        };
+        let capabilities = CapabilityList {
+            client_type: Some(ClientType::MobilePhone),
+            initial_delivery_method: Some(DeliveryMethod::Push),
+            any_content: Some(true),
+            charsets: vec![106],
+            transfer_encodings: vec!["BASE64".into()],
+            content_length: Some(102_400),
+            bearers: vec![Bearer::Http],
+            multi_trans: Some(1),
+            parser_size: Some(131_072),
+            ..CapabilityList::default()
+        };
+        let capability = ClientCapabilityRequest { client_id: None, capability_list: Box::new(capabilities) };
+        let functions: FunctionSet =
+            [Function::WvCspFeat, Function::FundamentalFeat, Function::PresenceFeat, Function::ImFeat]
+                .into_iter()
+                .collect();
+        let service = ServiceRequest {
+            client_id: None,
+            functions: Some(functions.expanded(VERSION)),
+            all_functions_request: true,
+        };
+        let user = || vec![User::of(Address::new(&hole(2)))];
+        let value =
+            PresenceSubList { attributes: vec![PresenceAttribute::with_value(Attribute::StatusText, &hole(2))] };
+        let subscribe = SubscribePresenceRequest {
+            users: user(),
+            contact_lists: Vec::new(),
+            presence_sub_list: Some(attributes()),
+            auto_subscribe: None,
+        };
+        let get_presence =
+            GetPresenceRequest { users: user(), contact_lists: Vec::new(), presence_sub_list: Some(attributes()) };
+        let authorise = CreateAttributeListRequest {
+            presence_sub_list: attributes(),
+            user_ids: Vec::new(),
+            contact_lists: Vec::new(),
+            default_list: true,
+            default_notify: None,
+            user_notify: None,
+            contact_list_notify: None,
+        };
+        let delivered = MessageDelivered { message_id: hole(2).as_str().into() };
+        Self {
+            login: login(None),
+            login_digest: login(Some(&hole(3))),
+            capability: Template::inband(|writer| capability.write(writer)),
+            service: Template::inband(|writer| service.write(writer)),
+            logout: Template::inband(|writer| LogoutRequest {}.write(writer)),
+            poll: Template::new(true, Mode::Request, "", |writer| PollingRequest {}.write(writer)),
+            send: send(Recipient::user(User::of(Address::new(&hole(2))))),
+            delivered: Template::new(true, Mode::Response, &hole(TRANSACTION), |writer| delivered.write(writer)),
+            done: Template::new(true, Mode::Response, &hole(TRANSACTION), |writer| {
+                StatusPrimitive::of(Status::SUCCESSFUL).write(writer);
+            }),
+            update: Template::inband(|writer| UpdatePresenceRequest { presence_sub_list: value }.write(writer)),
+            subscribe: Template::inband(|writer| subscribe.write(writer)),
+            get_presence: Template::inband(|writer| get_presence.write(writer)),
+            authorise: Template::inband(|writer| authorise.write(writer)),
+        }
+    }
+}
