@@ -1,115 +1,12 @@
 //! Whole messages through the face, with the engine in memory and a clock that is set.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
-use std::sync::Arc;
+mod world;
+
 use std::time::Duration;
 
-use bytes::Bytes;
-use imps_csp::{Answer, Csp, CspConfig, Exchange};
-use imps_service::access::PhonePassword;
-use imps_service::seam::{LocalBus, MemoryEngine, NodeId, StoreError};
-use imps_service::services::SealKey;
-use imps_service::store::Store;
-use imps_service::{Clock, ServiceConfig, Services, Timestamp};
-use imps_types::{Domain, Secret, UserId};
-
-struct World {
-    csp: Arc<Csp>,
-    engine: Arc<MemoryEngine>,
-}
-
-const NS: &str = "http://www.openmobilealliance.org/DTD/WV-";
-
-impl World {
-    async fn new() -> Self {
-        let engine = Arc::new(MemoryEngine::new());
-        let domain = Domain::parse("localhost").unwrap();
-        let services = Services::new(
-            ServiceConfig::new(domain),
-            Clock::set(Timestamp(1_700_000_000_000)),
-            Store::new(engine.clone()),
-            Arc::new(LocalBus::new(NodeId(1))),
-            SealKey::new([1; 32]),
-        );
-        services.resume().await.unwrap();
-        for name in ["alice", "bob"] {
-            let user = UserId::from_canonical(&format!("wv:{name}@localhost"));
-            let phone = PhonePassword::Set(Secret::new("secret".to_owned()));
-            services.access().add_user(&user, None, phone).await.unwrap();
-        }
-        Self { csp: Csp::new(services, CspConfig::default()), engine }
-    }
-
-    async fn post(&self, message: &str) -> String {
-        let body = Bytes::copy_from_slice(message.as_bytes());
-        let exchange = Exchange { body: &body, content_type: Some("application/vnd.wv.csp.xml"), peer: None };
-        match self.csp.answer(exchange).await {
-            Answer::Message(message) => String::from_utf8(message).unwrap(),
-            Answer::Nothing => String::new(),
-            Answer::NoCsp(status, why) => format!("HTTP {status} {why}"),
-        }
-    }
-
-    async fn login(&self, name: &str) -> Phone<'_> {
-        let request = format!(
-            "<Login-Request><UserID>wv:{name}</UserID><ClientID><URL>test</URL></ClientID><Password>secret</Password>\
-             <TimeToLive>600</TimeToLive><SessionCookie>c-{name}</SessionCookie></Login-Request>"
-        );
-        let answer = self.post(&envelope(None, "Request", "1", &request)).await;
-        assert!(answer.contains("<Code>200</Code>"), "{answer}");
-        let session = between(&answer, "<SessionID>", "</SessionID>").to_owned();
-        Phone { world: self, session }
-    }
-}
-
-struct Phone<'a> {
-    world: &'a World,
-    session: String,
-}
-
-impl Phone<'_> {
-    async fn ask(&self, transaction: &str, primitive: &str) -> String {
-        self.world.post(&envelope(Some(&self.session), "Request", transaction, primitive)).await
-    }
-
-    async fn poll(&self) -> String {
-        self.ask("", "<Polling-Request/>").await
-    }
-
-    async fn answer(&self, to: &str, primitive: &str) -> String {
-        let transaction = between(to, "<TransactionID>", "</TransactionID>");
-        self.world.post(&envelope(Some(&self.session), "Response", transaction, primitive)).await
-    }
-}
-
-fn envelope(session: Option<&str>, mode: &str, transaction: &str, primitive: &str) -> String {
-    let descriptor = match session {
-        Some(id) => format!("<SessionType>Inband</SessionType><SessionID>{id}</SessionID>"),
-        None => "<SessionType>Outband</SessionType>".to_owned(),
-    };
-    format!(
-        "<?xml version=\"1.0\"?><WV-CSP-Message xmlns=\"{NS}CSP1.2\"><Session><SessionDescriptor>{descriptor}\
-         </SessionDescriptor><Transaction><TransactionDescriptor><TransactionMode>{mode}</TransactionMode>\
-         <TransactionID>{transaction}</TransactionID></TransactionDescriptor><TransactionContent \
-         xmlns=\"{NS}TRC1.2\">{primitive}</TransactionContent></Transaction></Session></WV-CSP-Message>"
-    )
-}
-
-fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
-    let from = text.find(start).unwrap_or_else(|| panic!("no {start} in {text}")) + start.len();
-    let length = text[from..].find(end).unwrap();
-    &text[from..from + length]
-}
-
-const STATUS: &str = "<Status><Result><Code>200</Code></Result></Status>";
-
-fn message(recipient: &str, text: &str, report: bool) -> String {
-    let report = if report { "T" } else { "F" };
-    format!(
-        "<SendMessage-Request><DeliveryReport>{report}</DeliveryReport><MessageInfo><ContentSize>9</ContentSize>\
-         <Recipient><User><UserID>{recipient}</UserID></User></Recipient></MessageInfo>\
-         <ContentData>{text}</ContentData></SendMessage-Request>"
-    )
-}
+use imps_service::seam::StoreError;
+use world::{STATUS, World, between, envelope, message};
 
 #[tokio::test]
 async fn two_phones_see_each_other_and_a_message_gets_through() {

@@ -1,7 +1,7 @@
 //! CSP over HTTP/1.1 (CSP 15.1): POST on any path, an answer with Content-Length, and nothing to send is an empty 200.
 
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::{Answer, Csp, Exchange};
 
@@ -23,7 +23,10 @@ use crate::{Answer, Csp, Exchange};
 pub struct HttpConfig {
     /// Bytes of the largest body.
     pub body_max: usize,
-    /// How long a connection may wait for, or take over, the head of a request.
+    /// Bytes of large bodies that are in memory at once; further ones are told to come back.
+    pub bodies_max: usize,
+    /// How long a connection may wait for, or take over, the head of a request. Phones poll every 90 s when nothing
+    /// happens (CSP 15.4), and must not find the connection closed just then.
     pub header_timeout: Duration,
     /// How long the body of a request may take.
     pub body_timeout: Duration,
@@ -37,7 +40,8 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             body_max: 4 << 20,
-            header_timeout: Duration::from_secs(90),
+            bodies_max: 256 << 20,
+            header_timeout: Duration::from_secs(180),
             body_timeout: Duration::from_secs(60),
             connections_max: 20_000,
             stop_timeout: Duration::from_secs(5),
@@ -62,8 +66,15 @@ pub struct Page {
     pub body: Bytes,
 }
 
+/// Bodies up to this size may come on every connection at once; larger ones need a share of [`HttpConfig::bodies_max`].
+const SMALL_BODY: usize = 64 * 1024;
+
+/// The unit in which the shares are counted.
+const SHARE: usize = 1024;
+
 struct Face {
     csp: Arc<Csp>,
+    bodies: Semaphore,
     pages: Arc<dyn Pages>,
     config: HttpConfig,
 }
@@ -82,7 +93,8 @@ pub async fn serve(
     let most = config.connections_max.clamp(1, Semaphore::MAX_PERMITS);
     let stop_timeout = config.stop_timeout;
     let open = Arc::new(Semaphore::new(most));
-    let face = Arc::new(Face { csp, pages, config });
+    let shares = config.bodies_max.max(config.body_max).div_ceil(SHARE).min(Semaphore::MAX_PERMITS);
+    let face = Arc::new(Face { csp, pages, config, bodies: Semaphore::new(shares) });
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -98,7 +110,10 @@ pub async fn serve(
             }
         };
         let Ok(permit) = open.clone().try_acquire_owned() else {
-            let _ = stream.try_write(FULL);
+            // It fits into the empty buffer of the socket, so this does not wait.
+            if let Ok(mut stream) = stream.into_std() {
+                let _ = stream.write(FULL);
+            }
             continue;
         };
         let (face, stop) = (face.clone(), stop.clone());
@@ -153,6 +168,7 @@ async fn connection(face: Arc<Face>, stream: TcpStream, peer: SocketAddr, mut st
 enum BodyError {
     TooLarge,
     TooSlow,
+    TooMany,
     Broken,
 }
 
@@ -167,7 +183,11 @@ impl Face {
                 }
                 None => text(StatusCode::NOT_FOUND, "nothing is here; phones POST their messages to any path\n"),
             },
-            _ => text(StatusCode::METHOD_NOT_ALLOWED, "phones POST their messages to any path\n"),
+            _ => {
+                let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "phones POST their messages to any path\n");
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, GET, HEAD"));
+                response
+            }
         }
     }
 
@@ -175,13 +195,16 @@ impl Face {
         let (head, body) = request.into_parts();
         let metrics = &self.csp.services().metrics;
         let read = tokio::time::timeout(self.config.body_timeout, self.read(body));
-        let body = match read.await.unwrap_or(Err(BodyError::TooSlow)) {
-            Ok(body) => body,
+        let (body, _share) = match read.await.unwrap_or(Err(BodyError::TooSlow)) {
+            Ok(read) => read,
             Err(error) => {
                 metrics.refused_http.up();
                 return match error {
                     BodyError::TooLarge => text(StatusCode::PAYLOAD_TOO_LARGE, "the message is too large\n"),
                     BodyError::TooSlow => text(StatusCode::REQUEST_TIMEOUT, "the message came too slowly\n"),
+                    BodyError::TooMany => {
+                        text(StatusCode::SERVICE_UNAVAILABLE, "too many large messages at once, try again later\n")
+                    }
                     BodyError::Broken => text(StatusCode::BAD_REQUEST, "the message was cut off\n"),
                 };
             }
@@ -211,13 +234,22 @@ impl Face {
         }
     }
 
-    /// The body; one that comes in one piece is not copied.
-    async fn read(&self, mut body: Incoming) -> Result<Bytes, BodyError> {
+    /// The body, and its share of the memory; one that comes in one piece is not copied.
+    async fn read(&self, mut body: Incoming) -> Result<(Bytes, Option<SemaphorePermit<'_>>), BodyError> {
         let most = self.config.body_max;
-        let announced = hyper::body::Body::size_hint(&body).lower();
-        if announced > most as u64 {
+        let hint = hyper::body::Body::size_hint(&body);
+        if hint.lower() > most as u64 {
             return Err(BodyError::TooLarge);
         }
+        let share = |bytes: usize| {
+            let shares = u32::try_from(bytes.div_ceil(SHARE)).unwrap_or(u32::MAX);
+            self.bodies.try_acquire_many(shares).map_err(|_| BodyError::TooMany)
+        };
+        let announced = hint.exact().and_then(|exact| usize::try_from(exact).ok());
+        let mut held = match announced {
+            Some(announced) if announced > SMALL_BODY => Some(share(announced)?),
+            _ => None,
+        };
         let mut first = Bytes::new();
         let mut more: Option<BytesMut> = None;
         while let Some(frame) = body.frame().await {
@@ -226,13 +258,17 @@ impl Face {
             if so_far + data.len() > most {
                 return Err(BodyError::TooLarge);
             }
+            if held.is_none() && so_far + data.len() > SMALL_BODY {
+                // Who does not say how much comes may send all that is allowed.
+                held = Some(share(most)?);
+            }
             if so_far == 0 {
                 first = data;
             } else {
                 more.get_or_insert_with(|| BytesMut::from(&first[..])).extend_from_slice(&data);
             }
         }
-        Ok(more.map_or(first, BytesMut::freeze))
+        Ok((more.map_or(first, BytesMut::freeze), held))
     }
 }
 

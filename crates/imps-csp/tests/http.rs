@@ -1,0 +1,244 @@
+//! The HTTP side, byte by byte over real sockets. CSP 15.1.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod world;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use imps_csp::transport::http::{HttpConfig, Page, Pages, serve};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use world::{World, between, envelope};
+
+struct Health;
+
+impl Pages for Health {
+    fn page(&self, path: &str, _: IpAddr) -> Option<Page> {
+        (path == "/healthz").then(|| Page {
+            status: 200,
+            content_type: "text/plain",
+            body: Bytes::from_static(b"ready\n"),
+        })
+    }
+}
+
+struct Server {
+    address: SocketAddr,
+    _stop: watch::Sender<bool>,
+}
+
+impl Server {
+    async fn new(world: &World, config: HttpConfig) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(serve(listener, world.csp.clone(), Arc::new(Health), config, stopped));
+        Self { address, _stop: stop }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends bytes and reads until the server closes; the request says that it shall.
+    async fn exchange(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect().await;
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+}
+
+/// One answer of a connection that stays open.
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut read = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&read).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length: usize = between(&format!("{head}\r\n"), "Content-Length: ", "\r\n").parse().unwrap();
+            if body.len() >= length {
+                assert_eq!(body.len(), length, "nothing follows");
+                return text;
+            }
+        }
+        let mut some = [0; 4096];
+        let count = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut some)).await.unwrap().unwrap();
+        assert_ne!(count, 0, "closed after {text}");
+        read.extend_from_slice(&some[..count]);
+    }
+}
+
+fn post(target: &str, version: &str, headers: &str, body: &str) -> String {
+    format!("POST {target} {version}\r\nHost: x\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())
+}
+
+const TYPE: &str = "Content-Type: application/vnd.wv.csp+xml; charset=utf-8\r\n";
+
+#[tokio::test]
+async fn answers_have_a_length_and_the_type_of_the_request() {
+    let world = World::new().await;
+    let server = Server::new(&world, HttpConfig::default()).await;
+    let alice = world.login("alice").await;
+    let get_list = envelope(Some(&alice.session), "Request", "1", "<GetList-Request/>");
+    let poll = envelope(Some(&alice.session), "Request", "", "<Polling-Request/>");
+    let mut stream = server.connect().await;
+    for target in ["/", "/any/path?query", "http://imps.example:8080/"] {
+        stream.write_all(post(target, "HTTP/1.1", TYPE, &get_list).as_bytes()).await.unwrap();
+        let text = answer(&mut stream).await;
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.contains("<GetList-Response"), "{text}");
+        assert!(text.contains(TYPE) && !text.contains("Transfer-Encoding"), "{text}");
+        let head = text.split("\r\n\r\n").next().unwrap();
+        for line in head.lines().skip(1) {
+            let name = line.split(':').next().unwrap();
+            assert!(name.split('-').all(|word| word.starts_with(char::is_uppercase)), "{name}");
+        }
+        stream.write_all(post(target, "HTTP/1.1", TYPE, &poll).as_bytes()).await.unwrap();
+        let text = answer(&mut stream).await;
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.contains("Content-Length: 0\r\n"), "{text}");
+    }
+    // Two at once on one connection are answered one after the other.
+    let both = post("/", "HTTP/1.1", TYPE, &get_list) + &post("/", "HTTP/1.1", "Connection: close\r\n", &poll);
+    let text = server.exchange(both.as_bytes()).await;
+    let (first, second) = (text.find("<GetList-Response").unwrap(), text.find("Content-Length: 0\r\n").unwrap());
+    assert!(first < second, "{text}");
+    assert!(
+        text.contains("Content-Type: application/vnd.wv.csp.xml\r\n"),
+        "without a type, that of what is said: {text}"
+    );
+}
+
+#[tokio::test]
+async fn old_and_careful_clients_are_served() {
+    let world = World::new().await;
+    let server = Server::new(&world, HttpConfig::default()).await;
+    let body = envelope(None, "Request", "1", "<GetSPInfo-Request/>");
+    let text = server.exchange(post("/", "HTTP/1.0", TYPE, &body).as_bytes()).await;
+    assert!(
+        text.contains(" 200 OK\r\n") && text.contains("Content-Length: ") && text.contains("<GetSPInfo-Response>"),
+        "{text}"
+    );
+    let mut stream = server.connect().await;
+    stream
+        .write_all(post("/", "HTTP/1.0", &format!("{TYPE}Connection: keep-alive\r\n"), &body).as_bytes())
+        .await
+        .unwrap();
+    assert!(answer(&mut stream).await.to_ascii_lowercase().contains("connection: keep-alive\r\n"));
+    stream.write_all(post("/", "HTTP/1.0", TYPE, &body).as_bytes()).await.unwrap();
+    assert!(answer(&mut stream).await.contains("<GetSPInfo-Response>"));
+
+    let mut stream = server.connect().await;
+    let (head, content) = (post("/", "HTTP/1.1", &format!("{TYPE}Expect: 100-continue\r\n"), &body), body.as_bytes());
+    stream.write_all(&head.as_bytes()[..head.len() - content.len()]).await.unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(content).await.unwrap();
+    assert!(answer(&mut stream).await.contains("<GetSPInfo-Response>"));
+
+    let (one, other) = body.split_at(100);
+    let chunked = format!(
+        "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n{:x}\r\n{one}\r\n{:x}\r\n{other}\r\n0\r\n\r\n",
+        one.len(),
+        other.len()
+    );
+    let text = server.exchange(chunked.as_bytes()).await;
+    assert!(text.contains("<GetSPInfo-Response>") && text.contains("Content-Length: "), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_refused_in_words() {
+    let world = World::new().await;
+    let config = HttpConfig { body_max: 100_000, bodies_max: 0, ..HttpConfig::default() };
+    let server = Server::new(&world, config).await;
+    let close = "Connection: close\r\n";
+    for (request, status, says) in [
+        (format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{close}\r\n"), 200, "\r\n\r\nready\n"),
+        (format!("HEAD /healthz HTTP/1.1\r\nHost: x\r\n{close}\r\n"), 200, "Content-Length: 6\r\n"),
+        (format!("GET / HTTP/1.1\r\nHost: x\r\n{close}\r\n"), 404, "POST their messages"),
+        (format!("DELETE / HTTP/1.1\r\nHost: x\r\n{close}\r\n"), 405, "Allow: POST, GET, HEAD\r\n"),
+        (post("/", "HTTP/1.1", close, "hello"), 415, "CSP is spoken here"),
+        (post("/", "HTTP/1.1", close, ""), 415, "CSP is spoken here"),
+        (post("/", "HTTP/1.1", close, "<html/>"), 400, "no CSP message"),
+        (format!("POST / HTTP/1.1\r\nHost: x\r\n{close}Content-Length: 100001\r\n\r\n"), 413, "too large"),
+    ] {
+        let text = server.exchange(request.as_bytes()).await;
+        assert!(text.starts_with(&format!("HTTP/1.1 {status} ")) && text.contains(says), "{request}: {text}");
+    }
+    // A large one is taken; another at the same time is told to come back; small ones are not concerned.
+    let mut slow = server.connect().await;
+    slow.write_all(format!("POST / HTTP/1.1\r\nHost: x\r\n{close}Content-Length: 90000\r\n\r\n<").as_bytes())
+        .await
+        .unwrap();
+    let mut refused = false;
+    for _ in 0..100 {
+        let text = server
+            .exchange(
+                format!("POST / HTTP/1.1\r\nHost: x\r\n{close}Content-Length: 80000\r\n\r\n{}", " ".repeat(80_000))
+                    .as_bytes(),
+            )
+            .await;
+        refused = text.starts_with("HTTP/1.1 503 ");
+        if refused {
+            break;
+        }
+    }
+    assert!(refused);
+    let small = server
+        .exchange(post("/", "HTTP/1.1", close, &envelope(None, "Request", "1", "<GetSPInfo-Request/>")).as_bytes())
+        .await;
+    assert!(small.contains("<GetSPInfo-Response>"), "{small}");
+    slow.write_all(" ".repeat(89_999).as_bytes()).await.unwrap();
+    assert!(answer(&mut slow).await.starts_with("HTTP/1.1 400 "));
+}
+
+#[tokio::test]
+async fn slow_connections_hinder_nobody_and_too_many_are_told() {
+    let world = World::new().await;
+    let server = Server::new(&world, HttpConfig { connections_max: 201, ..HttpConfig::default() }).await;
+    let mut slow = Vec::new();
+    for _ in 0..200 {
+        let mut stream = server.connect().await;
+        stream.write_all(b"P").await.unwrap();
+        slow.push(stream);
+    }
+    let request =
+        post("/", "HTTP/1.1", "Connection: close\r\n", &envelope(None, "Request", "1", "<GetSPInfo-Request/>"));
+    let served = tokio::time::timeout(Duration::from_secs(1), server.exchange(request.as_bytes())).await;
+    assert!(served.unwrap().contains("<GetSPInfo-Response>"));
+    let mut last = server.connect().await;
+    last.write_all(b"P").await.unwrap();
+    let mut told = Vec::new();
+    for _ in 0..100 {
+        let mut stream = server.connect().await;
+        told.clear();
+        // Nothing is sent, so the refusal comes whole.
+        let read = tokio::time::timeout(Duration::from_secs(1), stream.read_to_end(&mut told)).await;
+        if matches!(read, Ok(Ok(_))) {
+            break;
+        }
+    }
+    assert!(told.starts_with(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\n"), "{}", told.escape_ascii());
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_kept_until_its_time() {
+    let world = World::new().await;
+    let config = HttpConfig { header_timeout: Duration::from_millis(300), ..HttpConfig::default() };
+    assert!(HttpConfig::default().header_timeout > Duration::from_secs(120), "Nokia polls every 90 s");
+    let server = Server::new(&world, config).await;
+    let request = post("/", "HTTP/1.1", TYPE, &envelope(None, "Request", "1", "<GetSPInfo-Request/>"));
+    let mut stream = server.connect().await;
+    for _ in 0..5 {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        answer(&mut stream).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await;
+    assert!(matches!(ended, Ok(Ok(0))), "closed without a word");
+}
