@@ -4,16 +4,18 @@ use std::hash::Hasher;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use imps_proto::csp::catalogue::{self, Request, Response, Row};
+use imps_proto::Element;
+use imps_proto::csp::catalogue::{self, Place, Request, Response, Row};
 use imps_proto::csp::message::{is_recoverable, refusal};
 use imps_proto::csp::{
     Disconnect, Envelope, MessageWriter, Mode, Namespaces, Shape, StatusPrimitive, VersionDiscoveryResponse,
 };
 use imps_proto::grammar::Primitive;
-use imps_proto::wire::{self, DecodeError, Form, Writer};
+use imps_proto::wire::{self, DecodeError, DecodeErrorKind, Form, Writer};
 use imps_service::event::Event;
 use imps_service::{Error, Session};
 use imps_types::element::ResultInfo;
@@ -23,7 +25,7 @@ use tracing::Instrument;
 use crate::Csp;
 use crate::events::write_event;
 use crate::form::form_of;
-use crate::link::{ClientLink, Open, transaction_text};
+use crate::link::{ClientLink, Known, Open, transaction_text};
 use crate::transactions::{Cx, Reply, dispatch};
 
 /// A message as a transport received it.
@@ -79,9 +81,23 @@ impl Received {
     fn only_polls(&self) -> bool {
         self.transactions.iter().all(Incoming::is_poll)
     }
+
+    /// Whether all that it asks belongs outside sessions: a client that names its last session when it logs in gets in.
+    fn is_outband(&self) -> bool {
+        let is_outband = |one: &Incoming| match &one.content {
+            Content::Request(request) => request.row().is_some_and(|row| row.place == Place::Outband),
+            Content::Answer(_) | Content::Bad(_) => false,
+        };
+        self.transactions.iter().all(is_outband)
+    }
 }
 
 impl Incoming {
+    /// One of which nothing is known but what is wrong with it.
+    fn bad(result: ResultInfo) -> Self {
+        Self { mode: Mode::Request, id: TransactionId::default(), content: Content::Bad(result) }
+    }
+
     fn is_poll(&self) -> bool {
         matches!(&self.content, Content::Request(request) if matches!(**request, Request::Polling(_)))
     }
@@ -89,6 +105,13 @@ impl Incoming {
 
 /// Transactions that one message may hold.
 const TRANSACTIONS_MAX: usize = 64;
+
+/// Bytes of the longest TransactionID by which a repeat is known: phones keep 50 (CSP 2).
+pub(crate) const REMEMBERED_ID_MAX: usize = 255;
+
+/// How often, and at which interval, a repeat looks whether the first copy is done.
+const REPEAT_LOOKS: u32 = 500;
+const REPEAT_INTERVAL: Duration = Duration::from_millis(20);
 
 /// What the answer's transactions are.
 #[expect(clippy::large_enum_variant, reason = "there are one or two, for the time of one answer")]
@@ -121,15 +144,16 @@ impl Csp {
     }
 
     async fn carry(&self, received: &Received, peer: Option<IpAddr>) -> Answer {
-        if received.is_unsupported {
+        // Version discovery is for those who speak what is not spoken here.
+        if received.is_unsupported && received.shape == Shape::Session {
             return self.refuse_all(received, &ResultInfo::of(Status::VERSION_NOT_SUPPORTED));
         }
         match &received.session_id {
-            Some(id) => match self.services.access().session(id) {
+            Some(id) if !received.is_outband() => match self.services.access().session(id) {
                 Ok(session) => self.inband(received, &session, peer).await,
                 Err(error) => self.without_session(received, id, &error),
             },
-            None => self.outband(received, peer).await,
+            _ => self.outband(received, peer).await,
         }
     }
 
@@ -140,8 +164,12 @@ impl Csp {
             return Err(Answer::NoCsp(415, "CSP is spoken here, in XML or WBXML".to_owned()));
         };
         let text = wire::utf8(form, exchange.body).map_err(no_csp)?;
-        let mut reader = wire::reader(form, &text, &self.config.limits).map_err(no_csp)?;
-        let mut envelope = Envelope::open(reader.as_dyn()).map_err(no_csp)?;
+        let unreadable = |error: DecodeError| match error.kind {
+            DecodeErrorKind::UnsupportedVersion => Answer::Message(self.unknown_version(form, &error)),
+            _ => no_csp(error),
+        };
+        let mut reader = wire::reader(form, &text, &self.config.limits).map_err(unreadable)?;
+        let mut envelope = Envelope::open(reader.as_dyn()).map_err(unreadable)?;
         let mut transactions = Vec::with_capacity(1);
         let mut broken = None;
         loop {
@@ -149,41 +177,48 @@ impl Csp {
                 Ok(Some(head)) => head,
                 Ok(None) => break,
                 Err(error) => {
-                    // A transaction without a head cannot be answered by itself.
                     broken = Some(error);
+                    if transactions.is_empty() || is_recoverable(&error) {
+                        // Without a head: it is answered without a name.
+                        transactions.push(Incoming::bad(refusal(&error)));
+                    }
                     if is_recoverable(&error) && transactions.len() < TRANSACTIONS_MAX {
                         continue;
                     }
                     break;
                 }
             };
+            let (is_answer, mode, id) = (head.is_answer(), head.mode, head.transaction_id);
             if transactions.len() >= TRANSACTIONS_MAX {
-                break;
+                let result = ResultInfo::with_text(Status::BAD_REQUEST, "too many transactions in one message");
+                transactions.push(Incoming { mode, id, content: Content::Bad(result) });
+                continue;
             }
-            let content = if head.is_answer() {
+            let content = if is_answer {
                 envelope.read_answer().map(Content::Answer)
             } else {
                 envelope.read_request().map(|request| Content::Request(Box::new(request)))
             };
-            let (mode, id) = (head.mode, head.transaction_id);
             match content {
                 Ok(content) => transactions.push(Incoming { mode, id, content }),
                 Err(error) => {
                     transactions.push(Incoming { mode, id, content: Content::Bad(refusal(&error)) });
                     if !is_recoverable(&error) {
+                        broken = Some(error);
                         break;
                     }
                 }
             }
         }
         if let Some(error) = broken {
-            if transactions.is_empty() {
-                return Err(no_csp(error));
-            }
             // The rest is damaged: nothing of it is carried out, since nobody knows what the whole was to be.
             for one in &mut transactions {
                 one.content = Content::Bad(refusal(&error));
             }
+        }
+        if transactions.is_empty() {
+            let kind = DecodeErrorKind::Missing(Element::Transaction);
+            transactions.push(Incoming::bad(refusal(&DecodeError { kind, position: 0 })));
         }
         let mut hasher = rustc_hash::FxHasher::default();
         hasher.write(exchange.body);
@@ -194,7 +229,8 @@ impl Csp {
             is_unsupported: envelope.is_unsupported(),
             namespaces: envelope.namespaces(),
             shape: envelope.shape(),
-            session_id: envelope.session_id().map(Into::into),
+            // An old SessionID in a message that says it is of no session means nothing.
+            session_id: envelope.session_id().filter(|_| envelope.is_inband()).map(Into::into),
             transactions,
             hash: hasher.finish(),
         })
@@ -215,10 +251,9 @@ impl Csp {
     /// There is no such session. A poll of one that the server ended is told so, once; everything else is 604.
     fn without_session(&self, received: &Received, id: &str, error: &Error) -> Answer {
         if received.transactions.iter().any(Incoming::is_poll)
-            && let Some(ended) = self.services.access().ended(id)
+            && let Some(last) = self.last_words(received, id)
         {
-            let last = Outgoing::Last(Disconnect { result: ended.result });
-            return self.write(received, ended.version, Some(id), vec![last], Some(false));
+            return last;
         }
         let result = result_of(error);
         let refuse = |one: &Incoming| match (&one.content, one.mode) {
@@ -234,6 +269,20 @@ impl Csp {
             }
         }
         self.write(received, received.version, Some(id), outgoing, Some(false))
+    }
+
+    /// Tells a client that the server ended its session, if it was not told.
+    fn last_words(&self, received: &Received, id: &str) -> Option<Answer> {
+        let ended = self.services.access().ended(id)?;
+        let last = Outgoing::Last(Disconnect { result: ended.result });
+        Some(self.write(received, ended.version, Some(id), vec![last], Some(false)))
+    }
+
+    /// A version of which not even the envelope is known.
+    fn unknown_version(&self, form: Form, error: &DecodeError) -> Vec<u8> {
+        let status = Response::Status(StatusPrimitive::new(refusal(error)));
+        let outgoing = vec![Outgoing::Response(TransactionId::default(), status)];
+        self.message(form, Version::V1_1, Namespaces::standard(), None, outgoing, None)
     }
 
     async fn outband(&self, received: &Received, peer: Option<IpAddr>) -> Answer {
@@ -276,7 +325,8 @@ impl Csp {
                     }
                 }
                 Content::Answer(answer) => match self.acknowledge(session, one, answer.as_ref()).await {
-                    Ok(()) => carries = true,
+                    // A client that answers by requests takes nothing along (CSP 17, Colibria).
+                    Ok(()) => carries |= one.mode == Mode::Response,
                     Err(error) => {
                         let status = Response::Status(StatusPrimitive::new(result_of(&error)));
                         outgoing.push(Outgoing::Response(one.id.clone(), status));
@@ -289,6 +339,9 @@ impl Csp {
             }
         }
         if session.is_closed() {
+            if outgoing.is_empty() && carries {
+                return self.last_words(received, session.id.as_str()).unwrap_or(Answer::Nothing);
+            }
             // A logout's answer: nothing waits any more.
             return self.write(received, version, Some(session.id.as_str()), outgoing, Some(false));
         }
@@ -302,25 +355,25 @@ impl Csp {
     /// The oldest of what waits, in the session's version and the request's encoding; or nothing.
     async fn carry_event(&self, received: &Received, session: &Arc<Session>) -> Answer {
         let Some(open) = self.next_open(session).await else { return Answer::Nothing };
-        let poll = self.has_pending(session).await;
-        let event = vec![Outgoing::Event(open)];
         let id = session.id.as_str();
-        if session.version == received.version {
-            return self.write(received, session.version, Some(id), event, Some(poll));
+        if matches!(open.event, Event::Disconnect(_)) {
+            // The session ended just now. Two polls at once are not both told.
+            return self.last_words(received, id).unwrap_or(Answer::Nothing);
         }
-        let namespaces = Namespaces::default();
-        Answer::Message(self.message(received.form, session.version, &namespaces, Some(id), event, Some(poll)))
+        let poll = self.has_pending(session).await;
+        self.write(received, session.version, Some(id), vec![Outgoing::Event(open)], Some(poll))
     }
 
     /// The next transaction for the client: one that it did not answer in time, or a new one.
     async fn next_open(&self, session: &Session) -> Option<Open> {
         let link = ClientLink::of(session)?;
         let now = self.services.clock.now();
-        if let Some(open) = link.overdue(now, self.config.redeliver_after, self.config.redeliveries) {
+        let after = self.config.redeliver_after;
+        if let Some(open) = link.overdue(now, after, self.config.redeliveries) {
             self.services.metrics.redelivered.up();
             return Some(open);
         }
-        if !link.may_open(self.open_max(session)) {
+        if !link.may_open(self.open_max(session), now, after) {
             return None;
         }
         let event = self.services.im().next_event(session).await?;
@@ -366,25 +419,39 @@ impl Csp {
         let row = request.row();
         if let (Some(session), Some(function)) = (cx.session, row.and_then(|row| row.function))
             && session.negotiated().refused.contains(function)
+            // Android asks for its blocked list whatever was agreed, and goes on after 501 only (CSP 14).
+            && !matches!(request, Request::Unbuilt(Element::GetBlockedListRequest))
         {
             return Reply::status(Status::SERVICE_NOT_AGREED);
         }
-        let remembered = row.filter(|row| row.once).and(cx.session).and_then(|session| ClientLink::of(session));
-        let now = self.services.clock.now();
-        let remembered = remembered.filter(|_| !cx.transaction.is_empty());
-        if let Some(link) = remembered {
-            let window = self.services.config.repeat_window;
-            if let Some(answer) = link.repeated(cx.transaction, cx.content, now, window) {
-                return Reply::Response(answer);
+        // Messages have a memory of their own, which a restart does not erase.
+        let is_remembered = row.is_some_and(|row| row.once && row.request != Element::SendMessageRequest);
+        let can_be_repeated = (1..=REMEMBERED_ID_MAX).contains(&cx.transaction.len());
+        let link = cx.session.filter(|_| is_remembered && can_be_repeated).and_then(|session| ClientLink::of(session));
+        let Some(link) = link else {
+            self.services.metrics.transactions.up();
+            return self.guarded(cx, request, row).await;
+        };
+        let (now, window) = (self.services.clock.now(), self.services.config.repeat_window);
+        let mut looks = 0;
+        loop {
+            match link.begin_request(cx.transaction, cx.content, now, window) {
+                Known::New => break,
+                Known::Done(answer) => return Reply::Response(*answer),
+                Known::UnderWay if looks == REPEAT_LOOKS => return Reply::status(Status::SERVER_UNAVAILABLE),
+                Known::UnderWay => tokio::time::sleep(REPEAT_INTERVAL).await,
             }
+            looks += 1;
         }
         self.services.metrics.transactions.up();
         let reply = self.guarded(cx, request, row).await;
-        if let (Some(link), Reply::Response(answer)) = (remembered, &reply)
-            && !matches!(answer, Response::Status(status) if status.result.status == Status::SERVER_UNAVAILABLE)
-        {
-            link.answered(cx.transaction, cx.content, answer, now);
-        }
+        let failed = |status: Status| matches!(status, Status::SERVER_UNAVAILABLE | Status::INTERNAL_ERROR);
+        let answer = match &reply {
+            Reply::Response(Response::Status(status)) if failed(status.result.status) => None,
+            Reply::Response(answer) => Some(answer),
+            Reply::Poll | Reply::Discovery(_) => None,
+        };
+        link.finish_request(cx.transaction, cx.content, answer);
         reply
     }
 
@@ -418,50 +485,62 @@ impl Csp {
         answer: Option<&catalogue::Answer>,
     ) -> Result<(), Error> {
         let Some(link) = ClientLink::of(session) else { return Ok(()) };
+        // Taken out, so that a poll meanwhile does not get it again.
         let open = match incoming.mode {
-            Mode::Response => link.find(incoming.id.as_str()),
+            Mode::Response => link.take(incoming.id.as_str()),
             // Status as a request of its own answers whatever waits longest (CSP 17, Colibria).
-            Mode::Request => link.oldest(),
+            Mode::Request => link.take(incoming.id.as_str()).or_else(|| link.take_oldest()),
         };
         match answer {
             Some(catalogue::Answer::MessageDelivered(delivered)) => {
                 let id = delivered.message_id.trim();
-                let open = open.filter(|open| is_message(open, id)).or_else(|| link.find_message(id));
+                let open = match open {
+                    Some(open) if open.is_message(id) => Some(open),
+                    other => {
+                        other.into_iter().for_each(|open| link.put_back(open));
+                        link.take_message(id)
+                    }
+                };
                 let known = open.as_ref().and_then(|open| match &open.event {
                     Event::NewMessage(message) | Event::MessageNotification(message) => Some(message),
                     _ => None,
                 });
                 match self.services.im().delivered(session, id, known).await {
-                    Ok(()) | Err(Error::UnknownMessage) => {}
-                    Err(error) => return Err(error),
-                }
-                if let Some(open) = open {
-                    link.close(open.transaction);
+                    Ok(()) | Err(Error::UnknownMessage) => link.close_message(id),
+                    Err(error) => {
+                        open.into_iter().for_each(|open| link.put_back(open));
+                        return Err(error);
+                    }
                 }
             }
             Some(catalogue::Answer::Status(status)) => {
                 let Some(open) = open else { return Ok(()) };
-                self.heard(session, &open, status.result.status).await?;
-                link.close(open.transaction);
+                let heard = self.heard(session, &open, status.result.status).await;
+                if !matches!(heard, Ok(true)) {
+                    link.put_back(open);
+                }
+                heard?;
             }
-            None => {}
+            None => open.into_iter().for_each(|open| link.put_back(open)),
         }
         Ok(())
     }
 
-    /// A client has answered with a Status.
-    async fn heard(&self, session: &Session, open: &Open, status: Status) -> Result<(), Error> {
+    /// A client has answered with a Status. Whether that is the end of it.
+    async fn heard(&self, session: &Session, open: &Open, status: Status) -> Result<bool, Error> {
         match &open.event {
-            // Some say Status instead of MessageDelivered; one that could not take the message gets it again.
+            // Some say Status instead of MessageDelivered.
             Event::NewMessage(message) if status.is_success() => {
                 let id = message.id.to_string();
                 match self.services.im().delivered(session, &id, Some(message)).await {
-                    Ok(()) | Err(Error::UnknownMessage) => Ok(()),
+                    Ok(()) | Err(Error::UnknownMessage) => Ok(true),
                     Err(error) => Err(error),
                 }
             }
-            Event::DeliveryReport(report) => self.services.im().report_acknowledged(report).await,
-            Event::NewMessage(_) | Event::MessageNotification(_) | Event::Presence(_) | Event::Disconnect(_) => Ok(()),
+            // One that could not take the message gets it again.
+            Event::NewMessage(_) => Ok(false),
+            Event::DeliveryReport(report) => self.services.im().report_acknowledged(report).await.map(|()| true),
+            Event::MessageNotification(_) | Event::Presence(_) | Event::Disconnect(_) => Ok(true),
         }
     }
 
@@ -476,7 +555,9 @@ impl Csp {
         if outgoing.is_empty() {
             return Answer::Nothing;
         }
-        Answer::Message(self.message(received.form, version, &received.namespaces, session_id, outgoing, poll))
+        // The request's own spelling fits its own version only.
+        let namespaces = if version == received.version { &received.namespaces } else { Namespaces::standard() };
+        Answer::Message(self.message(received.form, version, namespaces, session_id, outgoing, poll))
     }
 
     fn message(
@@ -517,15 +598,6 @@ impl Csp {
             response,
             Vec::with_capacity(512),
         )
-    }
-}
-
-fn is_message(open: &Open, id: &str) -> bool {
-    match &open.event {
-        Event::NewMessage(message) | Event::MessageNotification(message) => {
-            message.info.message_id.as_deref() == Some(id)
-        }
-        _ => false,
     }
 }
 

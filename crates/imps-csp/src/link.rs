@@ -13,6 +13,12 @@ use parking_lot::Mutex;
 /// Requests that a client's memory reaches back to.
 const RECENT: usize = 4;
 
+/// Transactions that are remembered as open, also of a client that answers none of them.
+const OPEN_MAX: usize = 64;
+
+/// How often the time to the next repeat of a message doubles.
+const DOUBLINGS: u32 = 6;
+
 /// A transaction of the server that the client has not answered yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Open {
@@ -22,12 +28,55 @@ pub(crate) struct Open {
     times: u32,
 }
 
+impl Open {
+    /// Whether it is about this message: it is pushed, or its client is told of it.
+    pub(crate) fn is_message(&self, id: &str) -> bool {
+        match &self.event {
+            Event::NewMessage(message) | Event::MessageNotification(message) => {
+                message.info.message_id.as_deref() == Some(id)
+            }
+            Event::DeliveryReport(_) | Event::Presence(_) | Event::Disconnect(_) => false,
+        }
+    }
+
+    /// Whether it is time to offer it again. A client that does not take a message will hardly take it the next minute.
+    fn is_due(&self, now: Timestamp, after: Duration, most: u32) -> bool {
+        let doublings = self.times.saturating_sub(most).min(DOUBLINGS);
+        now.since(self.offered) >= after.saturating_mul(1 << doublings)
+    }
+
+    fn is_given_up(&self, now: Timestamp, after: Duration, most: u32) -> bool {
+        let is_over = match &self.event {
+            Event::NewMessage(message) => message.expires <= now,
+            _ => self.times > most,
+        };
+        is_over && now.since(self.offered) >= after
+    }
+}
+
 /// A request that changed something, and its answer: for the gateway that sends it again (CSP 15.1).
 struct Recent {
     transaction: Box<str>,
     content: u64,
-    answer: Response,
+    /// None while it is being carried out.
+    answer: Option<Box<Response>>,
     at: Timestamp,
+}
+
+impl Recent {
+    fn is(&self, transaction: &str, content: u64) -> bool {
+        self.content == content && *self.transaction == *transaction
+    }
+}
+
+/// What is known of a request.
+pub(crate) enum Known {
+    /// Not seen before; it is remembered as under way now.
+    New,
+    /// Its first copy is being carried out.
+    UnderWay,
+    /// It was carried out, and answered so.
+    Done(Box<Response>),
 }
 
 #[derive(Default)]
@@ -35,6 +84,17 @@ struct State {
     last: u32,
     open: Vec<Open>,
     recent: Vec<Recent>,
+}
+
+impl State {
+    fn take(&mut self, index: Option<usize>) -> Option<Open> {
+        let open = self.open.remove(index?);
+        if self.open.is_empty() {
+            // An idle session keeps no memory of a burst.
+            self.open = Vec::new();
+        }
+        Some(open)
+    }
 }
 
 /// The face's side of a session.
@@ -61,19 +121,12 @@ impl ClientLink {
         Self(Mutex::new(State { last: u32::from_be_bytes(random) & 0x00ff_ffff, ..State::default() }))
     }
 
-    /// An open transaction that was offered so long ago that it is time again, under a new ID. Those that are given up
-    /// are dropped.
+    /// An open transaction that was offered so long ago that it is time again, under a new ID: those of messages until
+    /// they are acknowledged, after `most` repeats at longer and longer intervals; others are dropped then.
     pub(crate) fn overdue(&self, now: Timestamp, after: Duration, most: u32) -> Option<Open> {
         let mut state = self.0.lock();
-        let is_due = |open: &Open| now.since(open.offered) >= after;
-        state.open.retain(|open| {
-            let ended = match &open.event {
-                Event::NewMessage(message) => message.expires <= now,
-                _ => open.times > most,
-            };
-            !(is_due(open) && ended)
-        });
-        let index = state.open.iter().position(is_due)?;
+        state.open.retain(|open| !open.is_given_up(now, after, most));
+        let index = state.open.iter().position(|open| open.is_due(now, after, most))?;
         let mut open = state.open.remove(index);
         state.last = state.last.wrapping_add(1);
         open.transaction = state.last;
@@ -83,9 +136,12 @@ impl ClientLink {
         Some(open)
     }
 
-    /// Whether another transaction may be opened.
-    pub(crate) fn may_open(&self, most: u32) -> bool {
-        (self.0.lock().open.len() as u64) < u64::from(most)
+    /// Whether another transaction may be opened. One that was not answered within `after` has timed out and does not
+    /// count: a message that its client never acknowledges must not keep everything else from it.
+    pub(crate) fn may_open(&self, most: u32, now: Timestamp, after: Duration) -> bool {
+        let state = self.0.lock();
+        let open = state.open.iter().filter(|open| now.since(open.offered) < after).count();
+        state.open.len() < OPEN_MAX && (open as u64) < u64::from(most)
     }
 
     /// Opens a transaction.
@@ -100,54 +156,68 @@ impl ClientLink {
         open
     }
 
-    /// The open transaction with this ID.
-    pub(crate) fn find(&self, transaction: &str) -> Option<Open> {
+    /// Takes the open transaction with this ID out: while its answer is being dealt with it is not offered again.
+    pub(crate) fn take(&self, transaction: &str) -> Option<Open> {
         let transaction = parse_transaction(transaction)?;
-        self.0.lock().open.iter().find(|open| open.transaction == transaction).cloned()
-    }
-
-    /// The one that waits longest: what a stray Status answers (CSP 17, Colibria).
-    pub(crate) fn oldest(&self) -> Option<Open> {
-        self.0.lock().open.iter().min_by_key(|open| open.offered).cloned()
-    }
-
-    /// The open NewMessage of this message.
-    pub(crate) fn find_message(&self, id: &str) -> Option<Open> {
-        let is_it =
-            |open: &&Open| matches!(&open.event, Event::NewMessage(m) if m.info.message_id.as_deref() == Some(id));
-        self.0.lock().open.iter().find(is_it).cloned()
-    }
-
-    /// The client has answered.
-    pub(crate) fn close(&self, transaction: u32) {
         let mut state = self.0.lock();
-        state.open.retain(|open| open.transaction != transaction);
-        if state.open.is_empty() {
-            state.open = Vec::new();
+        let index = state.open.iter().position(|open| open.transaction == transaction);
+        state.take(index)
+    }
+
+    /// Likewise the one that waits longest: what a stray Status answers (CSP 17, Colibria).
+    pub(crate) fn take_oldest(&self) -> Option<Open> {
+        let mut state = self.0.lock();
+        let oldest = state.open.iter().enumerate().min_by_key(|(_, open)| open.offered).map(|(index, _)| index);
+        state.take(oldest)
+    }
+
+    /// Likewise the NewMessage of this message.
+    pub(crate) fn take_message(&self, id: &str) -> Option<Open> {
+        let mut state = self.0.lock();
+        let is_it = |open: &Open| matches!(open.event, Event::NewMessage(_)) && open.is_message(id);
+        let index = state.open.iter().position(is_it);
+        state.take(index)
+    }
+
+    /// The answer could not be dealt with, or was none: the transaction is open still.
+    pub(crate) fn put_back(&self, open: Open) {
+        self.0.lock().open.push(open);
+    }
+
+    /// The client is through with this message: nothing more is said of it.
+    pub(crate) fn close_message(&self, id: &str) {
+        let mut state = self.0.lock();
+        if !state.open.is_empty() {
+            state.open.retain(|open| !open.is_message(id));
+            if state.open.is_empty() {
+                state.open = Vec::new();
+            }
         }
     }
 
-    /// What this request was answered when it came before.
-    pub(crate) fn repeated(
-        &self,
-        transaction: &str,
-        content: u64,
-        now: Timestamp,
-        window: Duration,
-    ) -> Option<Response> {
+    /// What is known of this request; if nothing is, it is under way from now on, until [`ClientLink::finish`].
+    pub(crate) fn begin_request(&self, transaction: &str, content: u64, now: Timestamp, window: Duration) -> Known {
         let mut state = self.0.lock();
         state.recent.retain(|recent| now.since(recent.at) <= window);
-        let is_it = |recent: &&Recent| recent.content == content && *recent.transaction == *transaction;
-        state.recent.iter().find(is_it).map(|recent| recent.answer.clone())
-    }
-
-    /// Remembers an answer.
-    pub(crate) fn answered(&self, transaction: &str, content: u64, answer: &Response, now: Timestamp) {
-        let mut state = self.0.lock();
+        if let Some(recent) = state.recent.iter().find(|recent| recent.is(transaction, content)) {
+            return recent.answer.clone().map_or(Known::UnderWay, Known::Done);
+        }
         if state.recent.len() >= RECENT {
             state.recent.remove(0);
         }
-        state.recent.push(Recent { transaction: transaction.into(), content, answer: answer.clone(), at: now });
+        state.recent.push(Recent { transaction: transaction.into(), content, answer: None, at: now });
+        Known::New
+    }
+
+    /// Remembers how a request was answered; without an answer it was not carried out and may come again.
+    pub(crate) fn finish_request(&self, transaction: &str, content: u64, answer: Option<&Response>) {
+        let mut state = self.0.lock();
+        let index = state.recent.iter().position(|recent| recent.is(transaction, content));
+        match (answer, index.and_then(|index| state.recent.get_mut(index))) {
+            (Some(answer), Some(recent)) => recent.answer = Some(Box::new(answer.clone())),
+            (None, Some(_)) => state.recent.retain(|recent| !recent.is(transaction, content)),
+            (_, None) => {}
+        }
     }
 }
 
@@ -158,4 +228,104 @@ pub(crate) fn transaction_text(transaction: u32) -> String {
 
 fn parse_transaction(text: &str) -> Option<u32> {
     text.strip_prefix('s')?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use imps_service::event::{Message, PresenceSnapshot};
+    use imps_types::presence::PresenceSubList;
+    use imps_types::{MessageId, UserId};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn seconds(seconds: u64) -> Timestamp {
+        Timestamp(seconds * 1000)
+    }
+
+    fn message(sequence: u64) -> Event {
+        let user = UserId::from_canonical("wv:bob@a.example");
+        let id = MessageId::new(sequence);
+        let message_id = Some(id.to_string().into());
+        let info = imps_types::element::MessageInfo { message_id, ..Default::default() };
+        Event::NewMessage(Arc::new(Message {
+            id,
+            recipient: user.clone(),
+            sender: user,
+            info,
+            content: Bytes::new(),
+            binary: false,
+            report: false,
+            shared: false,
+            expires: seconds(1_000_000),
+        }))
+    }
+
+    fn presence() -> Event {
+        let user = UserId::from_canonical("wv:bob@a.example");
+        Event::Presence(Arc::new(PresenceSnapshot::new(user, PresenceSubList::default())))
+    }
+
+    #[test]
+    fn a_message_that_is_never_acknowledged_comes_again_and_keeps_nothing_else_away() {
+        let link = ClientLink::default();
+        assert!(link.may_open(1, seconds(0), MINUTE));
+        link.open(message(1), seconds(0));
+        assert!(!link.may_open(1, seconds(59), MINUTE), "one is open");
+        let mut again = Vec::new();
+        for now in 1..=1000 {
+            if let Some(open) = link.overdue(seconds(now), MINUTE, 3) {
+                assert!(open.is_message(&MessageId::new(1).to_string()));
+                again.push(now);
+            }
+        }
+        assert_eq!(again, [60, 120, 180, 300, 540], "a few times each minute, then less often");
+        assert!(link.may_open(1, seconds(1000), MINUTE), "it does not count for ever");
+    }
+
+    #[test]
+    fn what_is_no_message_is_given_up() {
+        let link = ClientLink::default();
+        link.open(presence(), seconds(0));
+        let again: Vec<_> = (1..=1000).filter(|now| link.overdue(seconds(*now), MINUTE, 3).is_some()).collect();
+        assert_eq!(again, [60, 120, 180]);
+        assert!(link.take_oldest().is_none());
+    }
+
+    #[test]
+    fn open_transactions_are_bounded() {
+        let link = ClientLink::default();
+        let mut now = 0;
+        while link.may_open(u32::MAX, seconds(now), MINUTE) {
+            link.open(message(now), seconds(now));
+            now += 61;
+        }
+        assert_eq!(now, 61 * 64);
+    }
+
+    #[test]
+    fn an_answer_that_is_dealt_with_is_not_offered_meanwhile() {
+        let link = ClientLink::default();
+        let open = link.open(message(1), seconds(0));
+        let taken = link.take(&transaction_text(open.transaction)).unwrap();
+        assert!(link.overdue(seconds(61), MINUTE, 3).is_none());
+        link.put_back(taken);
+        assert!(link.overdue(seconds(61), MINUTE, 3).is_some());
+    }
+
+    #[test]
+    fn a_copy_waits_for_the_first() {
+        let link = ClientLink::default();
+        let begin = |now| link.begin_request("1", 7, seconds(now), 10 * MINUTE);
+        assert!(matches!(begin(0), Known::New));
+        assert!(matches!(begin(0), Known::UnderWay));
+        link.finish_request("1", 7, None);
+        assert!(matches!(begin(0), Known::New), "it was not carried out");
+        let answer = Response::Status(imps_proto::csp::StatusPrimitive::of(imps_types::Status::SUCCESSFUL));
+        link.finish_request("1", 7, Some(&answer));
+        assert!(matches!(begin(600), Known::Done(known) if *known == answer));
+        assert!(matches!(link.begin_request("1", 8, seconds(0), 10 * MINUTE), Known::New), "other content");
+        assert!(matches!(begin(601), Known::New));
+    }
 }

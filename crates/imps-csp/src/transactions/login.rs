@@ -11,6 +11,8 @@ use crate::answer::result_of;
 
 impl Transaction for LoginRequest {
     async fn run(self, cx: &Cx<'_>) -> Result<Reply, Error> {
+        // Only 1.3 resumes and negotiates here.
+        let is_rich = cx.version >= Version::V1_3;
         let client_id = self.client_id.clone().unwrap_or_default();
         let attempt = LoginAttempt {
             user: self.user_id,
@@ -21,7 +23,7 @@ impl Transaction for LoginRequest {
             schemas: self.digest_schemas,
             time_to_live: self.time_to_live,
             cookie: self.session_cookie.unwrap_or_default(),
-            resume: self.session_id,
+            resume: self.session_id.filter(|_| is_rich),
             version: cx.version,
             from: cx.peer,
         };
@@ -38,7 +40,7 @@ impl Transaction for LoginRequest {
             functions: None,
             agreed_capability_list: None,
         };
-        let session = match cx.services.access().login(attempt).await {
+        let (session, resumed) = match cx.services.access().login(attempt).await {
             Ok(LoginOutcome::Challenge { nonce, schema }) => {
                 return Ok(LoginResponse {
                     nonce: Some(nonce),
@@ -48,24 +50,25 @@ impl Transaction for LoginRequest {
                 }
                 .into());
             }
-            Ok(LoginOutcome::Opened { session, .. }) => session,
+            Ok(LoginOutcome::Opened { session, resumed }) => (session, resumed),
             Err(error) => return Ok(answer(result_of(&error)).into()),
         };
         // 1.3 may negotiate in the same breath.
         let mut functions = None;
         let mut agreed_capability_list = None;
-        if let Some(wish) = self.functions {
+        if let Some(wish) = self.functions.filter(|_| is_rich) {
             let agreed = cx.services.access().negotiate_services(&session, Some(wish)).await?;
             functions = Some(agreed.unavailable).filter(|set| !set.is_empty());
         }
-        if let Some(list) = self.capability_list {
+        if let Some(list) = self.capability_list.filter(|_| is_rich) {
             let agreed = cx.services.access().negotiate_capabilities(&session, *list).await?;
             agreed_capability_list = Some(Box::new(agreed));
         }
         Ok(LoginResponse {
             session_id: Some(session.id.as_str().into()),
             keep_alive_time: Some(session.time_to_live()),
-            capability_request: Some(agreed_capability_list.is_none()),
+            // A session that goes on has negotiated before.
+            capability_request: Some(!resumed && agreed_capability_list.is_none()),
             functions,
             agreed_capability_list,
             ..answer(ResultInfo::of(Status::SUCCESSFUL))

@@ -10,12 +10,11 @@ use crate::link::ClientLink;
 impl Transaction for MessageDelivered {
     async fn run(self, cx: &Cx<'_>) -> Result<Reply, Error> {
         let session = cx.session()?;
-        cx.services.im().delivered(session, &self.message_id, None).await?;
-        // It may be the answer to a push, as a request of its own.
-        if let Some(link) = ClientLink::of(session)
-            && let Some(open) = link.find_message(&self.message_id)
-        {
-            link.close(open.transaction);
+        let id = self.message_id.trim();
+        cx.services.im().delivered(session, id, None).await?;
+        // It may be the answer to a push, as a request of its own; or the push or the notification was never answered.
+        if let Some(link) = ClientLink::of(session) {
+            link.close_message(id);
         }
         Ok(Reply::status(Status::SUCCESSFUL))
     }

@@ -62,7 +62,8 @@ impl Cx<'_> {
 
     /// What makes this request the same as another; nothing does without a TransactionID.
     pub(crate) fn once(&self) -> Option<Once> {
-        (!self.transaction.is_empty()).then(|| Once { transaction: self.transaction.into(), content: self.content })
+        let can_be_repeated = (1..=crate::answer::REMEMBERED_ID_MAX).contains(&self.transaction.len());
+        can_be_repeated.then(|| Once { transaction: self.transaction.into(), content: self.content })
     }
 }
 
