@@ -437,7 +437,7 @@ impl Csp {
         loop {
             match link.begin_request(cx.transaction, cx.content, now, window) {
                 Known::New => break,
-                Known::Done(answer) => return Reply::Response(*answer),
+                Known::Done(answer) => return Reply::Response(answer),
                 Known::UnderWay if looks == REPEAT_LOOKS => return Reply::status(Status::SERVER_UNAVAILABLE),
                 Known::UnderWay => tokio::time::sleep(REPEAT_INTERVAL).await,
             }

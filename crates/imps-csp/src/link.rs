@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use imps_proto::csp::StatusPrimitive;
 use imps_proto::csp::catalogue::Response;
 use imps_service::event::Event;
 use imps_service::seam::Link;
 use imps_service::{Session, Timestamp};
-use imps_types::SessionId;
+use imps_types::{SessionId, Status};
 use parking_lot::Mutex;
 
 /// Requests that a client's memory reaches back to.
@@ -59,8 +60,32 @@ struct Recent {
     transaction: Box<str>,
     content: u64,
     /// None while it is being carried out.
-    answer: Option<Box<Response>>,
+    answer: Option<Kept>,
     at: Timestamp,
+}
+
+/// An answer that is kept. Most say no more than a code, and every idle session has some.
+enum Kept {
+    Code(Status),
+    Whole(Box<Response>),
+}
+
+impl Kept {
+    fn new(answer: &Response) -> Self {
+        match answer {
+            Response::Status(status) if *status == StatusPrimitive::of(status.result.status) => {
+                Self::Code(status.result.status)
+            }
+            _ => Self::Whole(Box::new(answer.clone())),
+        }
+    }
+
+    fn response(&self) -> Response {
+        match self {
+            Self::Code(status) => Response::Status(StatusPrimitive::of(*status)),
+            Self::Whole(answer) => (**answer).clone(),
+        }
+    }
 }
 
 impl Recent {
@@ -70,13 +95,14 @@ impl Recent {
 }
 
 /// What is known of a request.
+#[expect(clippy::large_enum_variant, reason = "there is one, for the time of one transaction")]
 pub(crate) enum Known {
     /// Not seen before; it is remembered as under way now.
     New,
     /// Its first copy is being carried out.
     UnderWay,
     /// It was carried out, and answered so.
-    Done(Box<Response>),
+    Done(Response),
 }
 
 #[derive(Default)]
@@ -200,7 +226,7 @@ impl ClientLink {
         let mut state = self.0.lock();
         state.recent.retain(|recent| now.since(recent.at) <= window);
         if let Some(recent) = state.recent.iter().find(|recent| recent.is(transaction, content)) {
-            return recent.answer.clone().map_or(Known::UnderWay, Known::Done);
+            return recent.answer.as_ref().map_or(Known::UnderWay, |answer| Known::Done(answer.response()));
         }
         if state.recent.len() >= RECENT {
             state.recent.remove(0);
@@ -214,7 +240,7 @@ impl ClientLink {
         let mut state = self.0.lock();
         let index = state.recent.iter().position(|recent| recent.is(transaction, content));
         match (answer, index.and_then(|index| state.recent.get_mut(index))) {
-            (Some(answer), Some(recent)) => recent.answer = Some(Box::new(answer.clone())),
+            (Some(answer), Some(recent)) => recent.answer = Some(Kept::new(answer)),
             (None, Some(_)) => state.recent.retain(|recent| !recent.is(transaction, content)),
             (_, None) => {}
         }
@@ -322,9 +348,13 @@ mod tests {
         assert!(matches!(begin(0), Known::UnderWay));
         link.finish_request("1", 7, None);
         assert!(matches!(begin(0), Known::New), "it was not carried out");
-        let answer = Response::Status(imps_proto::csp::StatusPrimitive::of(imps_types::Status::SUCCESSFUL));
-        link.finish_request("1", 7, Some(&answer));
-        assert!(matches!(begin(600), Known::Done(known) if *known == answer));
+        let plain = Response::Status(StatusPrimitive::of(Status::SUCCESSFUL));
+        link.finish_request("1", 7, Some(&plain));
+        assert!(matches!(begin(600), Known::Done(known) if known == plain));
+        let result = imps_types::element::ResultInfo::with_text(Status::BAD_PARAMETER, "because");
+        let wordy = Response::Status(StatusPrimitive::new(result));
+        link.finish_request("1", 7, Some(&wordy));
+        assert!(matches!(begin(600), Known::Done(known) if known == wordy));
         assert!(matches!(link.begin_request("1", 8, seconds(0), 10 * MINUTE), Known::New), "other content");
         assert!(matches!(begin(601), Known::New));
     }
