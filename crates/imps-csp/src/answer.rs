@@ -138,9 +138,17 @@ impl Csp {
             // Changes nothing, and is the busiest of all.
             return self.carry(&received, peer).await;
         }
-        let csp = self.clone();
-        let carried = tokio::spawn(async move { csp.carry(&received, peer).await });
-        carried.await.unwrap_or_else(|_| Answer::NoCsp(500, "the server failed".to_owned()))
+        let received = Arc::new(received);
+        let (csp, carried) = (self.clone(), received.clone());
+        let carried = tokio::spawn(async move { csp.carry(&carried, peer).await });
+        match tokio::time::timeout(self.config.answer_within, carried).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Answer::NoCsp(500, "the server failed".to_owned()),
+            Err(_) => {
+                let text = "this takes longer than usual, ask again with the same TransactionID";
+                self.refuse_all(&received, &ResultInfo::with_text(Status::REQUEST_TIMEOUT, text))
+            }
+        }
     }
 
     async fn carry(&self, received: &Received, peer: Option<IpAddr>) -> Answer {

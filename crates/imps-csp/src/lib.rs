@@ -28,11 +28,20 @@ pub struct CspConfig {
     pub redeliveries: u32,
     /// Transactions of the server that are open at once with a client that did not say how many it takes.
     pub open_max: u32,
+    /// When a request that is not through yet is answered 408; it is carried out to its end all the same. Phones give up
+    /// after 20 s (Nokia) or 45 s (Android).
+    pub answer_within: Duration,
 }
 
 impl Default for CspConfig {
     fn default() -> Self {
-        Self { limits: Limits::default(), redeliver_after: Duration::from_secs(60), redeliveries: 3, open_max: 8 }
+        Self {
+            limits: Limits::default(),
+            redeliver_after: Duration::from_secs(60),
+            redeliveries: 3,
+            open_max: 8,
+            answer_within: Duration::from_secs(15),
+        }
     }
 }
 

@@ -3,10 +3,13 @@
 
 mod world;
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use imps_csp::{Csp, CspConfig};
 use imps_service::seam::StoreError;
-use imps_types::Version;
+use imps_types::{UserId, Version};
 use md5::{Digest, Md5};
 use world::{NS, Phone, STATUS, World, between, code, envelope, message, of_version};
 
@@ -118,7 +121,7 @@ async fn a_flood_of_guesses_is_turned_away() {
     for one in all {
         tokio::select! {
             answer = one => busy += usize::from(answer.unwrap() == "503"),
-            () = tokio::time::sleep(std::time::Duration::from_millis(1)) => {}
+            () = tokio::time::sleep(Duration::from_millis(1)) => {}
         }
     }
     assert!((400 - 260..=400).contains(&busy), "{busy}");
@@ -382,10 +385,10 @@ async fn no_more_is_open_than_the_client_takes() {
     let second = bob.answer(&first, &delivered(&first)).await;
     assert!(second.contains("message 1"), "an answer takes the next along: {second}");
     // It is never acknowledged, and the third gets through all the same.
-    world.csp.services().clock.advance(std::time::Duration::from_secs(61));
+    world.csp.services().clock.advance(Duration::from_secs(61));
     assert!(bob.poll().await.contains("message 1"), "it comes again");
     for _ in 0..3 {
-        world.csp.services().clock.advance(std::time::Duration::from_secs(61));
+        world.csp.services().clock.advance(Duration::from_secs(61));
         let next = bob.poll().await;
         if next.contains("message 2") {
             return;
@@ -410,13 +413,13 @@ async fn a_message_that_could_not_be_taken_comes_again() {
     sends_bob(&alice, 1).await;
     let new = bob.poll().await;
     bob.answer(&new, "<Status><Result><Code>415</Code></Result></Status>").await;
-    world.csp.services().clock.advance(std::time::Duration::from_secs(61));
+    world.csp.services().clock.advance(Duration::from_secs(61));
     let again = bob.poll().await;
     assert!(again.contains("message 0"), "{again}");
     // The late answer to the first, and nothing is offered any more.
     let id = between(&new, "<MessageID>", "</MessageID>");
     bob.answer(&new, &format!("<MessageDelivered><MessageID>{id}</MessageID></MessageDelivered>")).await;
-    world.csp.services().clock.advance(std::time::Duration::from_secs(3600));
+    world.csp.services().clock.advance(Duration::from_secs(3600));
     assert_eq!(code(&bob.poll().await), "604", "so long a silence ends a session");
     let bob = world.login("bob").await;
     assert_eq!(bob.poll().await, "");
@@ -433,7 +436,7 @@ async fn a_status_as_a_request_answers_and_takes_nothing_along() {
     assert!(second.contains("message 1") && second.contains("<Poll>F</Poll>"), "{second}");
     assert_eq!(bob.ask("78", STATUS).await, "");
     assert_eq!(bob.ask("79", STATUS).await, "", "nothing is open");
-    world.csp.services().clock.advance(std::time::Duration::from_secs(61));
+    world.csp.services().clock.advance(Duration::from_secs(61));
     assert_eq!(bob.poll().await, "");
 }
 
@@ -448,11 +451,11 @@ async fn an_acknowledgement_that_cannot_be_kept_leaves_the_message() {
     world.engine.refuse(Some(StoreError::Full));
     assert_eq!(code(&bob.answer(&new, &delivered).await), "503");
     world.engine.refuse(None);
-    world.csp.services().clock.advance(std::time::Duration::from_secs(61));
+    world.csp.services().clock.advance(Duration::from_secs(61));
     let again = bob.poll().await;
     assert!(again.contains("message 0"), "{again}");
     assert_eq!(bob.answer(&again, &delivered).await, "");
-    world.csp.services().clock.advance(std::time::Duration::from_secs(61));
+    world.csp.services().clock.advance(Duration::from_secs(61));
     assert_eq!(bob.poll().await, "");
 }
 
@@ -465,7 +468,7 @@ async fn a_rejected_message_is_not_offered_again() {
     let id = between(&new, "<MessageID>", "</MessageID>");
     let reject = format!("<RejectMessage-Request><MessageID>{id}</MessageID></RejectMessage-Request>");
     assert_eq!(code(&bob.ask("5", &reject).await), "200");
-    world.csp.services().clock.advance(std::time::Duration::from_secs(61));
+    world.csp.services().clock.advance(Duration::from_secs(61));
     assert_eq!(bob.poll().await, "");
 }
 
@@ -479,10 +482,26 @@ async fn a_repeated_request_is_answered_like_the_first() {
     assert_eq!(one, other);
     assert_eq!(code(&alice.ask("6", create).await), "701", "under another ID it is another request");
     assert_eq!(alice.ask("5", create).await, one);
-    world.csp.services().clock.advance(std::time::Duration::from_secs(500));
+    world.csp.services().clock.advance(Duration::from_secs(500));
     alice.poll().await;
-    world.csp.services().clock.advance(std::time::Duration::from_secs(101));
+    world.csp.services().clock.advance(Duration::from_secs(101));
     assert_eq!(code(&alice.ask("5", create).await), "701", "after ten minutes numbers have wrapped");
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_said_and_done_all_the_same() {
+    let mut world = World::new().await;
+    let config = CspConfig { answer_within: Duration::from_millis(50), ..CspConfig::default() };
+    world.csp = Csp::new(world.csp.services().clone(), config);
+    let alice = world.login("alice").await;
+    let user = UserId::from_canonical("wv:alice@localhost");
+    let state = world.csp.services().user(&user).await.unwrap();
+    let create = "<CreateList-Request><ContactList>wv:alice/friends</ContactList></CreateList-Request>";
+    let busy = state.change.lock().await;
+    let answer = alice.ask("5", create).await;
+    assert!(answer.contains("<TransactionID>5</TransactionID>") && code(&answer) == "408", "{answer}");
+    drop(busy);
+    assert_eq!(code(&alice.ask("5", create).await), "200", "the answer of the first");
 }
 
 #[tokio::test]
@@ -508,9 +527,9 @@ async fn a_lost_poll_loses_nothing() {
     sends_bob(&alice, 1).await;
     let poll = envelope(Some(&bob.session), "Request", "", "<Polling-Request/>");
     // The connection breaks wherever the poll has got to.
-    let lost = tokio::time::timeout(std::time::Duration::ZERO, world.post(&poll)).await;
+    let lost = tokio::time::timeout(Duration::ZERO, world.post(&poll)).await;
     let now = bob.poll().await;
-    world.csp.services().clock.advance(std::time::Duration::from_secs(61));
+    world.csp.services().clock.advance(Duration::from_secs(61));
     let later = bob.poll().await;
     assert!(now.contains("message 0") || later.contains("message 0"), "{lost:?}");
 }
