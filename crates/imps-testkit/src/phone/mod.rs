@@ -1,0 +1,546 @@
+//! A scripted phone: speaks CSP over a real socket, and looks closely at every answer.
+//!
+//! What it checks of each answer without being asked: HTTP as phones need it ([`http`]), the grammar of its version
+//! ([`conformity`]), namespaces, SessionID and TransactionID, the Poll flag where the version has it, and that a flag that
+//! promised something was true.
+
+pub mod conformity;
+pub mod digest;
+pub mod forms;
+pub mod http;
+pub mod personality;
+pub mod tree;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use imps_proto::wire::Form;
+use imps_types::Version;
+
+use forms::{Speaker, Vocabulary, namespace};
+use http::Http;
+pub use personality::Personality;
+pub use tree::Node;
+
+/// How a phone is made.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The version it speaks.
+    pub version: Version,
+    /// The encoding it speaks.
+    pub form: Form,
+    /// The kind of client it is.
+    pub personality: Personality,
+    /// The user's address.
+    pub user: String,
+    /// His password for phones.
+    pub password: String,
+    /// The ClientID, if it is not the personality's.
+    pub client: Option<String>,
+    /// The Content-Type that it labels its messages with, if it is not the right one.
+    pub content_type: Option<String>,
+    /// It acknowledges nothing unless told to.
+    pub is_silent: bool,
+}
+
+/// A transaction that the server began.
+#[derive(Clone, Debug)]
+pub struct Received {
+    /// Its TransactionID.
+    pub transaction: String,
+    /// The primitive.
+    pub primitive: Node,
+}
+
+/// What a poll brought.
+#[derive(Clone, Debug)]
+pub enum Polled {
+    /// An empty answer.
+    Nothing,
+    /// At least one transaction; it is in the inbox.
+    Something,
+    /// The poll itself was answered.
+    Refused(Node),
+}
+
+/// Whether a message belongs to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Band {
+    /// It names the session.
+    In,
+    /// It stands outside any.
+    Out,
+}
+
+/// A transaction that is sent.
+struct Outbound {
+    mode: &'static str,
+    transaction: Option<String>,
+    primitive: Node,
+}
+
+/// A phone.
+#[derive(Debug)]
+pub struct Phone {
+    /// Who speaks, and how.
+    pub speaker: Speaker,
+    /// The encoding.
+    pub form: Form,
+    /// The password that it logs in with.
+    pub password: String,
+    /// Whether it acknowledges nothing unless told to.
+    pub is_silent: bool,
+    /// What came and was not looked at yet.
+    pub inbox: VecDeque<Received>,
+    /// What was taken out of the inbox last.
+    pub current: Option<Received>,
+    /// The last response.
+    pub answer: Option<Node>,
+    /// The last message of the server, whole: for error messages.
+    pub heard: Option<Node>,
+    /// The session, once there was one.
+    pub session: Option<String>,
+    /// Whether the server said last that something waits.
+    pub told_to_poll: Option<bool>,
+    /// The last nonce and schema.
+    pub challenge: Option<(String, String)>,
+    /// Requests that are held back, to go out together.
+    pub gathered: Option<Vec<Node>>,
+    /// Presence as it was notified: by user and attribute.
+    pub seen: HashMap<(String, String), Node>,
+    /// The last message with a request, and whether it was in the session.
+    pub last_request: Option<(Vec<u8>, Band)>,
+    last_transaction: String,
+    http: Http,
+    content_type: String,
+    next_transaction: u32,
+    reuses_transaction: bool,
+    /// Requests of a scenario's own making need not be what the grammar allows.
+    is_strict: bool,
+}
+
+/// The Content-Type of an encoding in a version (CSP 15.1).
+pub fn content_type(form: Form, version: Version) -> &'static str {
+    match (form, version) {
+        (Form::Xml, Version::V1_1 | Version::V1_2) => "application/vnd.wv.csp.xml",
+        (Form::Wbxml, Version::V1_1 | Version::V1_2) => "application/vnd.wv.csp.wbxml",
+        (Form::Xml, Version::V1_3) => "application/vnd.wv.csp+xml",
+        (Form::Wbxml, Version::V1_3) => "application/vnd.wv.csp+wbxml",
+    }
+}
+
+/// The status code of a response; those without a Result say by being there that all went well.
+pub fn status_of(primitive: &Node) -> u16 {
+    primitive.child("Result").and_then(|result| result.child_text("Code")).map_or(200, |code| code.parse().unwrap_or(0))
+}
+
+/// A Status with this code.
+pub fn status(code: u16) -> Node {
+    Node::new("Status", [Node::new("Result", [Node::leaf("Code", code.to_string())])])
+}
+
+impl Phone {
+    /// A phone that is switched on and knows where the server is.
+    pub fn new(settings: Settings, server: SocketAddr) -> Self {
+        let personality = settings.personality;
+        let client = settings.client.unwrap_or_else(|| personality.client_id().to_owned());
+        let mut http = Http::new(server);
+        http.expects_continue = personality == Personality::Colibria;
+        let version = settings.version;
+        Self {
+            speaker: Speaker {
+                version,
+                personality,
+                cookie: format!("wv:cookie.{}", settings.user.len() * 7919 % 10_007),
+                user: settings.user,
+                client,
+            },
+            form: settings.form,
+            password: settings.password,
+            is_silent: settings.is_silent,
+            inbox: VecDeque::new(),
+            current: None,
+            answer: None,
+            heard: None,
+            session: None,
+            told_to_poll: None,
+            challenge: None,
+            gathered: None,
+            seen: HashMap::new(),
+            last_request: None,
+            last_transaction: String::new(),
+            http,
+            content_type: settings.content_type.unwrap_or_else(|| content_type(settings.form, version).to_owned()),
+            next_transaction: 0,
+            reuses_transaction: false,
+            is_strict: true,
+        }
+    }
+
+    /// The server is to be found elsewhere from now on.
+    pub fn moves_to(&mut self, server: SocketAddr) {
+        self.http.moves_to(server);
+        // A promise of the former server's.
+        self.told_to_poll = None;
+    }
+
+    /// Time passes: what the server promised before may be over.
+    pub fn forget_promises(&mut self) {
+        self.told_to_poll = None;
+    }
+
+    /// The next request goes out under the TransactionID of the last one.
+    pub fn reuse_transaction(&mut self) {
+        self.reuses_transaction = true;
+    }
+
+    fn transaction_id(&mut self) -> String {
+        if std::mem::take(&mut self.reuses_transaction) {
+            return self.last_transaction.clone();
+        }
+        self.next_transaction += 1;
+        self.last_transaction = self.next_transaction.to_string();
+        self.last_transaction.clone()
+    }
+
+    fn envelope(&self, band: Band, transactions: Vec<Outbound>) -> Node {
+        let version = self.speaker.version;
+        let mut descriptor = vec![Node::leaf("SessionType", if band == Band::In { "Inband" } else { "Outband" })];
+        if band == Band::In {
+            descriptor.push(Node::leaf("SessionID", self.session.as_deref().unwrap_or("none")));
+        }
+        let transaction = |one: Outbound| {
+            let id = one.transaction.map(|id| Node::leaf("TransactionID", id));
+            let descriptor = [Node::leaf("TransactionMode", one.mode)].into_iter().chain(id);
+            // Nokia names the application that a message is for (CSP 17).
+            let is_tagged = self.speaker.personality == Personality::Nokia
+                && version > Version::V1_1
+                && one.primitive.name == "SendMessage-Request";
+            let block = is_tagged.then(|| {
+                Node::new("ExtBlock", [Node::leaf("APIClient", "chat")]).in_namespace("www.nokia.com/apiclient")
+            });
+            let content =
+                Node::new("TransactionContent", [one.primitive]).in_namespace(&namespace(Vocabulary::Trc, version));
+            Node::new("Transaction", [Node::new("TransactionDescriptor", descriptor), content].into_iter().chain(block))
+        };
+        let session = [Node::new("SessionDescriptor", descriptor)];
+        let session = Node::new("Session", session.into_iter().chain(transactions.into_iter().map(transaction)));
+        Node::new("WV-CSP-Message", [session]).in_namespace(&namespace(Vocabulary::Csp, version))
+    }
+
+    fn to_bytes(&self, message: &Node) -> Result<Vec<u8>, String> {
+        let version = self.speaker.version;
+        if self.is_strict && self.speaker.personality == Personality::Plain {
+            let complaints = conformity::complaints(message, version);
+            if !complaints.is_empty() {
+                return Err(format!(
+                    "the phone's own request is not in order: {}\n{}",
+                    complaints.join("; "),
+                    message.pretty()
+                ));
+            }
+        }
+        let bytes = message.to_bytes(self.form, version);
+        if self.speaker.personality == Personality::Colibria {
+            let text = String::from_utf8_lossy(&bytes).replacen(
+                "<WV-CSP-Message ",
+                "<WV-CSP-Message xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" ",
+                1,
+            );
+            return Ok(text.into_bytes());
+        }
+        Ok(bytes)
+    }
+
+    /// Posts bytes; the answer's document, if there is one, after everything that can be checked of it.
+    async fn post(&mut self, bytes: &[u8], band: Band) -> Result<Option<Node>, String> {
+        let answer = self.http.post(&self.content_type, bytes).await?;
+        answer.check_csp(&self.content_type)?;
+        if answer.body.is_empty() {
+            return Ok(None);
+        }
+        let root = Node::read(self.form, &answer.body)?;
+        self.heard = Some(root.clone());
+        self.examine(&root, band)?;
+        Ok(Some(root))
+    }
+
+    fn examine(&mut self, root: &Node, band: Band) -> Result<(), String> {
+        let version = self.speaker.version;
+        let complaints = conformity::complaints(root, version);
+        if !complaints.is_empty() {
+            return Err(format!("the answer is not what {version} allows: {}", complaints.join("; ")));
+        }
+        for (path, vocabulary) in [("TransactionContent", Vocabulary::Trc), ("PresenceSubList", Vocabulary::Pa)] {
+            let expected = namespace(vocabulary, version);
+            if let Some(wrong) = root.find(path).iter().find(|node| node.xmlns.as_deref() != Some(&expected)) {
+                return Err(format!("{path} has the namespace {:?} instead of {expected}", wrong.xmlns));
+            }
+        }
+        if root.xmlns.as_deref() != Some(&namespace(Vocabulary::Csp, version)) {
+            return Err(format!("the answer has the namespace {:?}", root.xmlns));
+        }
+        if root.name != "WV-CSP-Message" {
+            return Ok(());
+        }
+        let has_ended = root
+            .find("TransactionContent")
+            .iter()
+            .flat_map(|content| &content.children)
+            .any(|primitive| primitive.name == "Disconnect" || matches!(status_of(primitive), 600 | 601 | 604));
+        self.examine_session(root, band, has_ended)
+    }
+
+    fn examine_session(&mut self, root: &Node, band: Band, has_ended: bool) -> Result<(), String> {
+        let session_type = root.text_at("SessionDescriptor/SessionType").unwrap_or_default();
+        let expected = if band == Band::In { "Inband" } else { "Outband" };
+        if session_type != expected {
+            return Err(format!("the answer is {session_type} instead of {expected}"));
+        }
+        if band == Band::Out {
+            return Ok(());
+        }
+        if root.text_at("SessionDescriptor/SessionID") != Some(self.session_id()) {
+            return Err(format!("the answer is for another session than {:?}", self.session));
+        }
+        let place = if self.speaker.version == Version::V1_1 { "TransactionDescriptor/Poll" } else { "Session/Poll" };
+        let flags = root.find(place);
+        self.told_to_poll = if has_ended { None } else { Some(flags.iter().any(|flag| flag.text == "T")) };
+        if flags.is_empty() && !has_ended {
+            return Err("the answer has no Poll flag".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Sorts the transactions of an answer: responses are returned, requests go into the inbox.
+    fn sort(&mut self, root: &Node) -> Result<Vec<Received>, String> {
+        let mut responses = Vec::new();
+        for transaction in root.find("Transaction") {
+            let content = transaction.child("TransactionContent").map_or(&[][..], |content| &content.children);
+            let [primitive] = content else {
+                return Err("a TransactionContent holds exactly one primitive".to_owned());
+            };
+            let id = transaction.text_at("TransactionDescriptor/TransactionID").unwrap_or_default().to_owned();
+            let received = Received { transaction: id, primitive: primitive.clone() };
+            match transaction.text_at("TransactionDescriptor/TransactionMode") {
+                Some("Response") => responses.push(received),
+                _ if received.transaction.is_empty() => {
+                    return Err("the server's request has no TransactionID".to_owned());
+                }
+                _ => self.inbox.push_back(received),
+            }
+        }
+        Ok(responses)
+    }
+
+    /// Sends a request and returns its response. While requests are gathered, it is kept instead, and there is none.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the answer.
+    pub async fn request(&mut self, primitive: Node, band: Band) -> Result<Option<Node>, String> {
+        if let Some(gathered) = &mut self.gathered {
+            gathered.push(primitive);
+            return Ok(None);
+        }
+        let responses = self.request_all(vec![primitive], band).await?;
+        self.answer = responses.into_iter().next();
+        Ok(self.answer.clone())
+    }
+
+    /// Sends requests of a scenario's own making, which may break the grammar.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the answer.
+    pub async fn request_anything(&mut self, primitive: Node, band: Band) -> Result<Option<Node>, String> {
+        self.is_strict = false;
+        let answer = self.request(primitive, band).await;
+        self.is_strict = true;
+        answer
+    }
+
+    /// Sends several requests in one message and returns the responses, in the order of the requests.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the answer.
+    pub async fn request_all(&mut self, primitives: Vec<Node>, band: Band) -> Result<Vec<Node>, String> {
+        let mut ids = Vec::new();
+        let mut transactions = Vec::new();
+        for primitive in primitives {
+            let id = self.transaction_id();
+            ids.push(id.clone());
+            transactions.push(Outbound { mode: "Request", transaction: Some(id), primitive });
+        }
+        let bytes = self.to_bytes(&self.envelope(band, transactions))?;
+        self.last_request = Some((bytes.clone(), band));
+        let Some(root) = self.post(&bytes, band).await? else {
+            return Err("the request was answered with an empty body".to_owned());
+        };
+        let mut responses = self.sort(&root)?;
+        let mut sorted = Vec::new();
+        for id in &ids {
+            let Some(at) = responses.iter().position(|response| response.transaction == *id) else {
+                return Err(format!("no response has the TransactionID {id}"));
+            };
+            sorted.push(responses.remove(at).primitive);
+        }
+        match responses.first() {
+            None => Ok(sorted),
+            Some(more) => {
+                Err(format!("a response that nobody asked for, with the TransactionID {:?}", more.transaction))
+            }
+        }
+    }
+
+    /// Sends the last request again, byte by byte.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the answer.
+    pub async fn repeat_request(&mut self) -> Result<Option<Node>, String> {
+        let Some((bytes, band)) = self.last_request.clone() else { return Err("nothing was requested yet".to_owned()) };
+        let Some(root) = self.post(&bytes, band).await? else {
+            return Err("the request was answered with an empty body".to_owned());
+        };
+        let mut responses = self.sort(&root)?;
+        self.answer = responses.pop().map(|response| response.primitive);
+        Ok(self.answer.clone())
+    }
+
+    /// Asks for the versions that the server speaks.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the answer.
+    pub async fn discover_versions(&mut self, known: &[Version]) -> Result<Option<Node>, String> {
+        let bytes = self.to_bytes(&self.speaker.version_discovery(known))?;
+        self.answer = self.post(&bytes, Band::Out).await?;
+        Ok(self.answer.clone())
+    }
+
+    /// Polls once.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the answer; and when something was promised and nothing came.
+    pub async fn poll(&mut self) -> Result<Polled, String> {
+        let transaction = match self.speaker.personality {
+            Personality::Android => None,
+            Personality::Colibria => Some(self.transaction_id()),
+            Personality::Plain | Personality::Nokia | Personality::Razr => Some(String::new()),
+        };
+        let primitive = Node::empty("Polling-Request");
+        let outbound = Outbound { mode: "Request", transaction, primitive };
+        let bytes = self.to_bytes(&self.envelope(Band::In, vec![outbound]))?;
+        let was_promised = self.told_to_poll == Some(true);
+        let Some(root) = self.post(&bytes, Band::In).await? else {
+            self.told_to_poll = Some(false);
+            if was_promised {
+                return Err("the Poll flag was T, but the poll was answered with nothing".to_owned());
+            }
+            return Ok(Polled::Nothing);
+        };
+        match self.sort(&root)?.pop() {
+            Some(response) => {
+                self.answer = Some(response.primitive.clone());
+                Ok(Polled::Refused(response.primitive))
+            }
+            None => Ok(Polled::Something),
+        }
+    }
+
+    /// Takes the next transaction out of the inbox and, unless the phone is silent, acknowledges it.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the answer to the acknowledgement.
+    pub async fn take(&mut self) -> Result<Option<Received>, String> {
+        let Some(received) = self.inbox.pop_front() else { return Ok(None) };
+        self.note(&received.primitive);
+        self.current = Some(received.clone());
+        if !self.is_silent {
+            self.acknowledge(None).await?;
+        }
+        Ok(Some(received))
+    }
+
+    /// Acknowledges what was taken last: as its kind wants it, or with a Status of this code.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the answer.
+    pub async fn acknowledge(&mut self, code: Option<u16>) -> Result<(), String> {
+        let Some(received) = self.current.clone() else { return Err("there is nothing to acknowledge".to_owned()) };
+        let primitive = &received.primitive;
+        if primitive.name == "Disconnect" {
+            return Ok(());
+        }
+        let is_stray = self.speaker.personality == Personality::Colibria;
+        let answer = match primitive.text_at("MessageInfo/MessageID") {
+            Some(id) if primitive.name == "NewMessage" && !is_stray && code.is_none() => {
+                Node::new("MessageDelivered", [Node::leaf("MessageID", id)])
+            }
+            _ => status(code.unwrap_or(200)),
+        };
+        let outbound = if is_stray {
+            // A new TransactionID, and the wrong mode (CSP 17, Colibria).
+            Outbound { mode: "Request", transaction: Some(self.transaction_id()), primitive: answer }
+        } else {
+            Outbound { mode: "Response", transaction: Some(received.transaction), primitive: answer }
+        };
+        let bytes = self.to_bytes(&self.envelope(Band::In, vec![outbound]))?;
+        let before = self.told_to_poll;
+        let Some(root) = self.post(&bytes, Band::In).await? else {
+            // An empty answer says nothing of what waits.
+            self.told_to_poll = before;
+            return Ok(());
+        };
+        match self.sort(&root)?.first() {
+            None => Ok(()),
+            Some(response) => Err(format!("an acknowledgement was answered with {}", response.primitive.name)),
+        }
+    }
+
+    /// Keeps what a notification tells.
+    fn note(&mut self, primitive: &Node) {
+        if primitive.name != "PresenceNotification-Request" {
+            return;
+        }
+        for presence in primitive.find("Presence") {
+            let user = presence.child_text("UserID").unwrap_or_default().to_lowercase();
+            for attribute in presence.find("PresenceSubList").iter().flat_map(|list| &list.children) {
+                self.seen.insert((user.clone(), attribute.name.clone()), attribute.clone());
+            }
+        }
+    }
+
+    /// Posts bytes as they are, with this Content-Type or the phone's own. The HTTP status, and the document if there is one.
+    ///
+    /// # Errors
+    /// When there is no HTTP answer, or one that no client could read.
+    pub async fn post_raw(&mut self, bytes: &[u8], label: Option<&str>) -> Result<(u16, Option<Node>), String> {
+        let label = label.unwrap_or(&self.content_type).to_owned();
+        let answer = self.http.post(&label, bytes).await?;
+        answer.check_form()?;
+        if answer.status != 200 {
+            return Ok((answer.status, None));
+        }
+        answer.check_csp(&label)?;
+        if answer.body.is_empty() {
+            return Ok((200, None));
+        }
+        let form = if answer.body.first() == Some(&b'<') { Form::Xml } else { Form::Wbxml };
+        let root = Node::read(form, &answer.body)?;
+        self.heard = Some(root.clone());
+        let primitive = root.find("TransactionContent").first().and_then(|content| content.children.first().cloned());
+        self.answer = primitive.or(Some(root));
+        Ok((200, self.answer.clone()))
+    }
+
+    /// The address of the session for messages made by hand.
+    pub fn session_id(&self) -> &str {
+        self.session.as_deref().unwrap_or("none")
+    }
+
+    /// A session was opened by this response.
+    pub fn open_session(&mut self, response: &Node) {
+        self.session = response.child_text("SessionID").map(str::to_owned);
+        self.inbox.clear();
+        self.seen.clear();
+        self.told_to_poll = None;
+    }
+}

@@ -1,0 +1,90 @@
+//! The verbs of scenarios: one table, which the README repeats and a test compares.
+
+use super::parse::Word;
+
+macro_rules! verbs {
+    ($($verb:ident $phrase:literal $arguments:literal $about:literal;)*) => {
+        /// What somebody does.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Verb {
+            $(#[doc = $about] $verb,)*
+        }
+
+        /// The verb, its words, its arguments, and what it does.
+        pub const VERBS: &[(Verb, &str, &str, &str)] = &[$((Verb::$verb, $phrase, $arguments, $about),)*];
+    };
+}
+
+verbs! {
+    LogsIn "logs in" "{ password PW | ttl SECONDS | resuming ID }" "Login-Request with the password in clear";
+    LogsInWithDigest "logs in with digest" "{ SCHEMA | password PW | ttl SECONDS }" "both steps of the 4-way login; MD5 unless schemas are named";
+    AsksForNonce "asks for a nonce" "{ SCHEMA }" "the first step only; expects 401";
+    AnswersNonce "answers the nonce" "{ password PW | ttl SECONDS | given NONCE }" "the second step only, with the last nonce or a given one";
+    LogsOut "logs out" "" "Logout-Request";
+    KeepsAlive "keeps alive" "[ ttl SECONDS ]" "KeepAlive-Request";
+    Polls "polls" "" "one Polling-Request; `-> nothing`, `-> something` or a status";
+    AsksForServiceInfo "asks for service info" "[ outband ]" "GetSPInfo-Request";
+    DiscoversVersions "discovers versions" "{ VERSION }" "version discovery, naming versions or none";
+    NegotiatesCapabilities "negotiates capabilities" "{ NAME VALUE }" "ClientCapability-Request: the usual ones, with some said otherwise";
+    NegotiatesServices "negotiates services" "{ PATH } [ all ]" "Service-Request for PresenceFeat/ContListFunc and the like; `all`: AllFunctionsRequest T";
+    CreatesList "creates list" "NAME [ with CONTACT.. ] { property NAME VALUE }" "CreateList-Request; a contact is `bob` or `bob \"Nick\"`";
+    DeletesList "deletes list" "NAME" "DeleteList-Request";
+    AsksForLists "asks for lists" "" "GetList-Request";
+    AsksForList "asks for list" "NAME" "ListManage-Request without a change";
+    Adds "adds" "CONTACT.. to list NAME [ receive T|F ]" "ListManage-Request with AddNickList";
+    Removes "removes" "USER.. from list NAME [ receive T|F ]" "ListManage-Request with RemoveNickList";
+    SetsList "sets list" "NAME { property NAME VALUE } [ receive T|F ]" "ListManage-Request with ContactListProperties";
+    CreatesAttributeList "creates attribute list" "for TARGET.. [ of ATTRIBUTE.. ]" "CreateAttributeList-Request; a target is a user, `list NAME` or `everybody`; without attributes nothing is authorized";
+    DeletesAttributeList "deletes attribute list" "for TARGET.." "DeleteAttributeList-Request";
+    AsksForAttributeLists "asks for attribute lists" "[ for TARGET.. ]" "GetAttributeList-Request; without targets for the default, DefaultList T";
+    Subscribes "subscribes" "TARGET.. [ of ATTRIBUTE.. ] [ automatically ]" "SubscribePresence-Request";
+    Unsubscribes "unsubscribes" "TARGET.." "UnsubscribePresence-Request";
+    AsksForPresence "asks for presence" "TARGET.. [ of ATTRIBUTE.. ]" "GetPresence-Request";
+    UpdatesPresence "updates presence" "{ PATH VALUE | ATTRIBUTE none | ATTRIBUTE empty }" "UpdatePresence-Request; `none`: Qualifier F; `empty`: an element with nothing in it";
+    Sends "sends" "TARGET.. TEXT { option }" "SendMessage-Request; options: report, validity SECONDS, type MIME, from ADDRESS, times COUNT (the text so often), and for bytes instead of text: bytes HEX, opaque HEX";
+    SetsDeliveryMethod "sets delivery method" "P|N [ limit BYTES ]" "SetDeliveryMethod-Request";
+    AsksForMessages "asks for messages" "[ count N ]" "GetMessageList-Request";
+    Fetches "fetches" "ID" "GetMessage-Request";
+    Confirms "confirms" "ID" "MessageDelivered as a request";
+    Rejects "rejects" "ID.." "RejectMessage-Request";
+    Requests "requests" "PRIMITIVE { PATH VALUE }" "any other request, built from paths; it need not be in order";
+    IsTold "is told" "PRIMITIVE { FIELD VALUE }" "what the last response says";
+    IsToldToPoll "is told to poll" "" "the last message had Poll T";
+    IsNotToldToPoll "is not told to poll" "" "the last message had Poll F";
+    Sees "sees" "USER { FIELD VALUE }" "what was notified of a user's presence so far, polling until it is so";
+    FallsSilent "falls silent" "" "acknowledges nothing from now on";
+    SpeaksAgain "speaks again" "" "acknowledges everything from now on";
+    Acknowledges "acknowledges" "[ CODE ]" "answers what it got last, with Status CODE if one is given";
+    Gathers "gathers" "" "requests are kept from now on";
+    SendsGathered "sends what it gathered" "" "all of them in one message; expects as many status codes";
+    Repeats "repeats the last request" "[ with the same answer ]" "the same bytes again";
+    ReusesTransaction "reuses the TransactionID" "" "the next request has the TransactionID of the last";
+}
+
+/// The verb that these words begin with, and how many words it has. The longest one counts.
+pub fn find(words: &[Word]) -> Option<(Verb, usize)> {
+    let is_here = |phrase: &str| {
+        let mut rest = words.iter();
+        phrase.split(' ').all(|word| rest.next().is_some_and(|here| !here.is_quoted && here.text == word))
+    };
+    VERBS
+        .iter()
+        .filter(|row| is_here(row.1))
+        .map(|row| (row.0, row.1.split(' ').count()))
+        .max_by_key(|(_, length)| *length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_lists_every_verb() {
+        let readme = include_str!("../../scenarios/README.md");
+        for (_, phrase, arguments, about) in VERBS {
+            let line = format!("{phrase} {arguments}");
+            let line = format!("- `{}`: {about}.", line.trim());
+            assert!(readme.contains(&line), "scenarios/README.md lacks the line\n{line}");
+        }
+    }
+}

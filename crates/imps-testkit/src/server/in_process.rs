@@ -1,0 +1,157 @@
+//! The server in this process: everything but the program around it, on real sockets.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use imps_csp::transport::http::{HttpConfig, Page, Pages, serve};
+use imps_csp::{Csp, CspConfig};
+use imps_service::access::PhonePassword;
+use imps_service::seam::{LocalBus, MemoryEngine, NodeId};
+use imps_service::store::Store;
+use imps_service::{Clock, ServiceConfig, Services, Timestamp};
+use imps_types::{Domain, Secret, UserId};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::{DOMAIN, End};
+
+/// Noon of 2005-03-10, UTC: when IMPS was young. In milliseconds.
+const BEGINNING: u64 = 1_110_456_000_000;
+
+/// A server that serves phones, and no pages.
+struct NoPages;
+
+impl Pages for NoPages {
+    fn page(&self, _path: &str, _peer: IpAddr) -> Option<Page> {
+        None
+    }
+}
+
+/// A server in this process.
+pub struct InProcess {
+    engine: Arc<MemoryEngine>,
+    clock: Clock,
+    config: ServiceConfig,
+    csp: CspConfig,
+    running: Running,
+}
+
+struct Running {
+    address: SocketAddr,
+    services: Arc<Services>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl std::fmt::Debug for InProcess {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InProcess").field("address", &self.running.address).finish_non_exhaustive()
+    }
+}
+
+/// A setting that scenarios may make, and what it changes.
+type Setting = (&'static str, fn(&mut ServiceConfig, &mut CspConfig, &str) -> Option<()>);
+
+fn seconds(text: &str) -> Option<Duration> {
+    text.parse().ok().map(Duration::from_secs)
+}
+
+/// The keys are the program's.
+const SETTINGS: &[Setting] = &[
+    ("session.ttl_min", |service, _, value| seconds(value).map(|value| service.ttl_min = value)),
+    ("session.ttl_max", |service, _, value| seconds(value).map(|value| service.ttl_max = value)),
+    ("session.ttl_default", |service, _, value| seconds(value).map(|value| service.ttl_default = value)),
+    ("session.per_user", |service, _, value| value.parse().ok().map(|value| service.sessions_per_user = value)),
+    ("login.failures", |service, _, value| value.parse().ok().map(|value| service.login_failures = value)),
+    ("message.queue_max", |service, _, value| value.parse().ok().map(|value| service.queue_max = value)),
+    ("message.body_max", |service, _, value| value.parse().ok().map(|value| service.message_max = value)),
+    ("list.per_user", |service, _, value| value.parse().ok().map(|value| service.lists_max = value)),
+    ("list.members_max", |service, _, value| value.parse().ok().map(|value| service.members_max = value)),
+    ("presence.default_for_everybody", |service, _, value| {
+        value.parse().ok().map(|value| service.default_list_for_everybody = value)
+    }),
+    ("csp.redeliver_after", |_, csp, value| seconds(value).map(|value| csp.redeliver_after = value)),
+];
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+impl InProcess {
+    pub(super) async fn start(settings: &[(String, String)]) -> Result<Self, String> {
+        let mut config = ServiceConfig::new(Domain::parse(DOMAIN).map_err(|error| format!("{error:?}"))?);
+        let mut csp = CspConfig::default();
+        for (key, value) in settings {
+            let (_, set) = SETTINGS
+                .iter()
+                .find(|(known, _)| known == key)
+                .ok_or_else(|| format!("the server in this process has no setting `{key}`"))?;
+            set(&mut config, &mut csp, value).ok_or_else(|| format!("`{value}` is no value for `{key}`"))?;
+        }
+        let engine = Arc::new(MemoryEngine::new());
+        let clock = Clock::set(Timestamp(BEGINNING));
+        let running = Running::start(&config, &csp, &clock, &engine).await?;
+        Ok(Self { engine, clock, config, csp, running })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.running.address
+    }
+
+    pub(super) async fn add_user(&self, name: &str, phone: &str, account: Option<&str>) -> Result<(), String> {
+        let user = UserId::parse(&format!("wv:{name}@{DOMAIN}"), &self.config.domain).map_err(text)?;
+        let account = account.map(|password| Secret::new(password.to_owned()));
+        let phone = PhonePassword::Set(Secret::new(phone.to_owned()));
+        self.running.services.access().add_user(&user, account, phone).await.map(drop).map_err(text)
+    }
+
+    pub(super) async fn restart(&mut self, end: End) -> Result<(), String> {
+        self.running.end(end).await?;
+        self.running = Running::start(&self.config, &self.csp, &self.clock, &self.engine).await?;
+        Ok(())
+    }
+
+    pub(super) async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        self.running.services.sweep().await;
+    }
+}
+
+impl Running {
+    async fn start(
+        config: &ServiceConfig,
+        csp: &CspConfig,
+        clock: &Clock,
+        engine: &Arc<MemoryEngine>,
+    ) -> Result<Self, String> {
+        let bus = Arc::new(LocalBus::new(NodeId(1)));
+        let store = Store::new(engine.clone());
+        let services = Services::new(config.clone(), clock.clone(), store, bus, Secret::new([7; 32]));
+        services.resume().await.map_err(text)?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(text)?;
+        let address = listener.local_addr().map_err(text)?;
+        let (stop, stopped) = watch::channel(false);
+        let face = Csp::new(services.clone(), csp.clone());
+        let task = tokio::spawn(serve(listener, face, Arc::new(NoPages), HttpConfig::default(), stopped));
+        Ok(Self { address, services, stop, task })
+    }
+
+    async fn end(&mut self, end: End) -> Result<(), String> {
+        if end == End::Kill {
+            self.task.abort();
+            return Ok(());
+        }
+        // Nobody listens any more when the task has failed; then there is nothing to stop.
+        let _ = self.stop.send(true);
+        (&mut self.task).await.map_err(text)?.map_err(text)?;
+        self.services.store.flush().await.map_err(text)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
