@@ -56,8 +56,6 @@ pub enum Error {
     PresenceValue(imps_types::presence::ValueError),
     /// No message with this ID waits for this user.
     UnknownMessage,
-    /// The message's body is too large.
-    MessageTooLarge,
     /// The recipient's queue is full.
     QueueFull,
     /// The group service is not there.
@@ -94,7 +92,6 @@ impl Error {
             Self::ForeignList | Self::BadListProperty(_) => Status::INVALID_CONTACT_LIST_PROPERTY,
             Self::PresenceValue(_) => Status::INVALID_PRESENCE_VALUE,
             Self::UnknownMessage => Status::INVALID_MESSAGE_ID,
-            Self::MessageTooLarge => Status::UNSUPPORTED_MEDIA_TYPE,
             Self::QueueFull => Status::MESSAGE_QUEUE_IS_FULL,
             Self::UnknownGroup => Status::GROUP_DOES_NOT_EXIST,
             Self::NoHistory => Status::HISTORY_NOT_SUPPORTED,
@@ -139,7 +136,6 @@ impl fmt::Display for Error {
             Self::BadListProperty(what) => f.write_str(what),
             Self::PresenceValue(error) => error.fmt(f),
             Self::UnknownMessage => f.write_str("no message with this ID"),
-            Self::MessageTooLarge => f.write_str("the message is too large"),
             Self::QueueFull => f.write_str("too many messages wait for this user"),
             Self::UnknownGroup => f.write_str("no such group"),
             Self::NoHistory => f.write_str("this group keeps no history"),

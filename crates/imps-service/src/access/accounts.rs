@@ -161,7 +161,8 @@ impl Access<'_> {
         self.presence().remove_user(user, &mut batch);
         self.store.commit(batch).await?;
         self.forget_user(user);
-        Ok(())
+        // What was sent between the two must not wait for a later user of that name.
+        self.im().remove_queue(user).await
     }
 
     /// Accounts in the order of their addresses, those after `after` only, so many at most.

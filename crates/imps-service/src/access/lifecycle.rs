@@ -184,7 +184,11 @@ impl Access<'_> {
                 };
                 let session = Arc::new(saved.open(id, user.clone(), self.clock.now()));
                 self.sessions.insert(session.clone());
-                user.lock().sessions.push(session.clone());
+                {
+                    let mut inner = user.lock();
+                    inner.sessions.push(session.clone());
+                    inner.sessions.sort_by_key(|session| session.opened);
+                }
                 self.tell(Happening::SessionOpened { session, resumed: true }).await;
             }
             if !orphans.is_empty() {

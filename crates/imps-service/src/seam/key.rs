@@ -118,10 +118,14 @@ impl KeyBuilder {
 
     /// A text, closed, so that another part may follow.
     pub fn text(mut self, text: &str) -> Self {
-        for byte in text.bytes() {
-            self.0.push(byte);
-            if byte == 0 {
-                self.0.push(TEXT_NUL);
+        if memchr::memchr(0, text.as_bytes()).is_none() {
+            self.0.extend_from_slice(text.as_bytes());
+        } else {
+            for byte in text.bytes() {
+                self.0.push(byte);
+                if byte == 0 {
+                    self.0.push(TEXT_NUL);
+                }
             }
         }
         self.0.extend_from_slice(&[0, TEXT_END]);
@@ -136,7 +140,8 @@ impl KeyBuilder {
 
     /// The finished key.
     pub fn done(self) -> Key {
-        Key(self.0.into())
+        // Exactly as large as it is: a buffer with room to spare would cost a second allocation for the counting.
+        Key(self.0.into_boxed_slice().into())
     }
 
     /// All keys that begin with the parts so far.

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use imps_types::UserId;
 use imps_types::element::ResultInfo;
 use imps_types::presence::AttributeSet;
-use rustc_hash::FxHashMap;
 
 use crate::event::{Message, Report};
 use crate::user::UserState;
@@ -43,9 +42,9 @@ pub enum Pending {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
-    /// From this sequence number on, messages are fetched by scanning the store.
+    /// From this sequence number on, messages are fetched by scanning the store; `more` came since the last scan began.
     Stored { from: u64, more: bool },
-    /// Messages come by themselves; all up to `scanned` were fetched, if they are not below `floor`.
+    /// Messages come by themselves.
     Pushed,
 }
 
@@ -56,10 +55,25 @@ pub struct Outbox {
     items: BTreeMap<u64, Item>,
     bytes: usize,
     way: Way,
+    /// What scans have fetched: what comes by itself and lies in here came before. The last time, and the time before.
+    fetched: [Fetched; 2],
+    /// The greatest number that ever got here.
+    highest: u64,
+    /// Whose presence changed, oldest first: attributes with a new value, and those that may be seen no longer.
+    presence: VecDeque<(Arc<UserState>, AttributeSet, AttributeSet)>,
+}
+
+/// The numbers from `floor` up to `scanned`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fetched {
     floor: u64,
     scanned: u64,
-    order: VecDeque<UserId>,
-    presence: FxHashMap<UserId, (Arc<UserState>, AttributeSet, AttributeSet)>,
+}
+
+impl Fetched {
+    fn holds(self, sequence: u64) -> bool {
+        (self.floor..=self.scanned).contains(&sequence)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -84,10 +98,9 @@ impl Default for Outbox {
             items: BTreeMap::new(),
             bytes: 0,
             way: Way::Stored { from: 0, more: true },
-            floor: 0,
-            scanned: 0,
-            order: VecDeque::new(),
-            presence: FxHashMap::default(),
+            fetched: [Fetched::default(); 2],
+            highest: 0,
+            presence: VecDeque::new(),
         }
     }
 }
@@ -95,12 +108,12 @@ impl Default for Outbox {
 impl Outbox {
     /// Whether nothing waits here. The store may still have something: see [`Outbox::wants_refill`].
     pub fn is_empty(&self) -> bool {
-        self.disconnect.is_none() && self.items.is_empty() && self.order.is_empty()
+        self.disconnect.is_none() && self.items.is_empty() && self.presence.is_empty()
     }
 
     /// How many events wait here.
     pub fn len(&self) -> usize {
-        usize::from(self.disconnect.is_some()) + self.items.len() + self.order.len()
+        usize::from(self.disconnect.is_some()) + self.items.len() + self.presence.len()
     }
 
     /// Whether the store must be looked at before it can be said that no message waits: the number to scan from.
@@ -135,17 +148,19 @@ impl Outbox {
                 *more = true;
                 return true;
             }
-            _ if (self.floor..=self.scanned).contains(&sequence) => return false,
+            _ if self.fetched.iter().any(|fetched| fetched.holds(sequence)) => return false,
             Way::Stored { .. } => {}
             Way::Pushed => {
-                if self.items.len() >= most || self.bytes + item.weight() > most_bytes.max(item.weight()) {
+                let full = self.items.len() >= most || self.bytes + item.weight() > most_bytes.max(item.weight());
+                // One that was overtaken is taken even so: a scan from it would find again what overtook it.
+                if full && sequence > self.highest {
                     self.way = Way::Stored { from: sequence, more: true };
-                    self.floor = sequence;
-                    self.scanned = 0;
+                    self.fetched = [Fetched { floor: sequence, scanned: 0 }, self.fetched[0]];
                     return true;
                 }
             }
         }
+        self.highest = self.highest.max(sequence);
         self.bytes += item.weight();
         self.items.insert(sequence, item);
         true
@@ -171,7 +186,8 @@ impl Outbox {
             self.items.insert(sequence, item);
         }
         if let Some(last) = last {
-            self.scanned = self.scanned.max(last);
+            self.fetched[0].scanned = self.fetched[0].scanned.max(last);
+            self.highest = self.highest.max(last);
         }
         if let Way::Stored { from, more } = self.way {
             let from = last.map_or(from, |last| last + 1);
@@ -181,23 +197,18 @@ impl Outbox {
 
     /// Presence of somebody changed; what was not fetched yet is merged.
     pub fn presence(&mut self, publisher: &Arc<UserState>, changed: AttributeSet, lost: AttributeSet) {
-        match self.presence.get_mut(&publisher.id) {
+        match self.presence.iter_mut().find(|(user, ..)| Arc::ptr_eq(user, publisher)) {
             Some((_, old_changed, old_lost)) => {
                 *old_lost = old_lost.without(changed).or(lost);
                 *old_changed = old_changed.without(lost).or(changed);
             }
-            None => {
-                self.presence.insert(publisher.id.clone(), (publisher.clone(), changed, lost));
-                self.order.push_back(publisher.id.clone());
-            }
+            None => self.presence.push_back((publisher.clone(), changed, lost)),
         }
     }
 
     /// Nothing of this publisher is told any more.
     pub fn forget_presence(&mut self, publisher: &UserId) {
-        if self.presence.remove(publisher).is_some() {
-            self.order.retain(|user| user != publisher);
-        }
+        self.presence.retain(|(user, ..)| user.id != *publisher);
     }
 
     /// The next event: Disconnect, then messages and reports oldest first, then presence (CSP 16).
@@ -212,12 +223,10 @@ impl Outbox {
                 Item::Report(report) => Pending::Report(report),
             });
         }
-        let user = self.order.pop_front()?;
-        let (publisher, changed, lost) = self.presence.remove(&user)?;
-        if self.order.is_empty() {
+        let (publisher, changed, lost) = self.presence.pop_front()?;
+        if self.presence.is_empty() && self.presence.capacity() > 8 {
             // An idle session keeps no memory of a burst.
-            self.order = VecDeque::new();
-            self.presence = FxHashMap::default();
+            self.presence = VecDeque::new();
         }
         Some(Pending::Presence { publisher, changed, lost })
     }
@@ -290,6 +299,18 @@ mod tests {
         outbox.begin_refill();
         outbox.refilled(vec![Pending::Message(message(9))], Some(9), true);
         assert_eq!(numbers(&mut outbox), [9]);
+        assert_eq!(outbox.wants_refill(), None);
+    }
+
+    #[test]
+    fn one_that_was_overtaken_does_not_bring_the_other_again() {
+        let mut outbox = Outbox::default();
+        outbox.begin_refill();
+        outbox.refilled(vec![], None, true);
+        for sequence in [1, 3, 2] {
+            outbox.message(message(sequence), 2, 10_000);
+        }
+        assert_eq!(numbers(&mut outbox), [1, 2, 3]);
         assert_eq!(outbox.wants_refill(), None);
     }
 
