@@ -235,3 +235,34 @@ impl Http {
         Ok(answer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TYPE: &str = "application/vnd.wv.csp.xml";
+
+    fn outcome(status: u16, headers: &[(&str, &str)], body: &str) -> Result<(), String> {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Answer { status, headers, body: body.into() }.check_csp(TYPE)
+    }
+
+    #[test]
+    fn what_phones_stumble_over() {
+        let (length, right) = (("Content-Length", "1"), ("Content-Type", TYPE));
+        assert_eq!(outcome(200, &[length, right, ("Date", "today")], "x"), Ok(()));
+        assert_eq!(outcome(200, &[("Content-Length", "0")], ""), Ok(()), "nothing to send has no type");
+        for (status, headers) in [
+            (204, vec![length, right]),
+            (404, vec![length, right]),
+            (200, vec![right]),
+            (200, vec![length, length, right]),
+            (200, vec![length, ("content-type", TYPE)]),
+            (200, vec![length, ("Content-Type", "application/xml")]),
+            (200, vec![length, right, ("Transfer-Encoding", "chunked")]),
+            (200, vec![length, right, ("Content-Encoding", "gzip")]),
+        ] {
+            assert!(outcome(status, &headers, "x").is_err(), "{status} {headers:?}");
+        }
+    }
+}
