@@ -168,6 +168,7 @@ settings! {
     "csp.redeliver_after"             Seconds(1, 86_400) => csp.redeliver_after, "When a transaction of the server that its client did not answer is sent again.";
     "csp.redeliveries"                Count(0, 1000) => csp.redeliveries, "How often it is sent again. Messages: until they are acknowledged or their validity ends.";
     "csp.open_max"                    Count(1, 1000) => csp.open_max, "Transactions of the server that are open at once with a client that does not say how many it takes.";
+    "csp.answer_within"               Seconds(1, 3600) => csp.answer_within, "How long an answer may take; a client that waited so long gets Status 408, and what it asked for is carried out all the same. Phones give up after 20 to 45 s.";
     "csp.depth_max"                   Count(8, 1000) => csp.limits.depth, "Elements inside each other, in XML and WBXML.";
     "csp.elements_max"                Count(100, 10_000_000) => csp.limits.elements, "Elements of one document.";
     "csp.attributes_max"              Count(4, 1000) => csp.limits.attributes, "Attributes of one element.";

@@ -40,10 +40,19 @@ impl std::ops::Deref for Im<'_> {
 
 impl Im<'_> {
     /// Hears what happened. A new session's outbox begins in the store, so the messages that wait are found by its first
-    /// look; a closed session's messages are there still.
+    /// look. Where a user has several clients, each looks at once: else a message that came meanwhile would be missed by
+    /// those who have not polled yet, as soon as one of them acknowledges it.
     pub(crate) async fn on(&self, what: &Happening) {
-        if let Happening::SessionOpened { session, resumed: false } = what {
-            session.wake();
+        if let Happening::SessionOpened { session, resumed } = what {
+            let sessions = session.user.sessions();
+            if sessions.len() > 1 {
+                for session in &sessions {
+                    self.fill(session).await;
+                }
+            }
+            if !resumed {
+                session.wake();
+            }
         }
     }
 }

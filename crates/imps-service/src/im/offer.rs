@@ -92,7 +92,7 @@ impl Im<'_> {
 
     /// Fetches from the store until there is something for this session, or nothing waits there. A page of it may be for
     /// other clients of the user.
-    async fn fill(&self, session: &Session) {
+    pub(super) async fn fill(&self, session: &Session) {
         while session.outbox().wants_refill().is_some() {
             if let Err(error) = self.refill(session).await {
                 tracing::warn!(%error, "waiting messages cannot be read");
