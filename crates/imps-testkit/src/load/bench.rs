@@ -1,5 +1,6 @@
 //! `hamlet-bench`: every figure beside its reference, measured in the same run.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::presence::{self, watch};
 use super::repeat::{Exchange, Repeated, repeat, repeat_times};
 use super::report::{Figure, Target, table};
 use super::scan::Scanner;
-use super::server::{Folder, Hamlet, Helper, address, cpu, make_users};
+use super::server::{Folder, Hamlet, Helper, address, cpu, default_folder, make_users};
 use super::template::{Requests, Template, send_to};
 use super::{Latencies, Outcome, Window, codec, idle, login, now};
 
@@ -30,10 +31,14 @@ Options:
   --libwbxml PATH    the program that measures libwbxml (reference/wbxml_bench.c), compiled
   --only NAME        this group of figures alone (may be repeated): polls, get-presence, logins, presence, messages,
                      backlog, memory, codec
-  --dir DIR          where data folders are made: the disk that is measured [default: the system's temporary folder]
+  --dir DIR          where data folders are made: the disk that is measured [default: beside this program]
   --seconds S        how long each figure is measured [default: 5, with --quick 1.5]
   --ahead N          messages: so many of a sender's may be unacknowledged at full rate [default: 2]
   --pause-ms MS      messages: between an empty poll and the next one, at full rate [default: 3]
+  --calm-pairs N     messages at 2,000/s: senders, and recipients [default: 8]
+  --calm-pause-ms MS messages at 2,000/s: between an empty poll and the next one [default: 0.7]
+  --watch-share X    presence: the next value is published when this share of the watchers has the last [default: 0.5]
+  --watch-pause-ms MS  presence: between an empty poll and the next one [default: 4]
 
 The server is started in a folder of its own on 127.0.0.1 and is a process of its own; so is this generator of load, on
 one thread. It speaks CSP 1.2 in WBXML over connections that stay open, looks at every answer, and counts wrong ones.";
@@ -41,10 +46,7 @@ one thread. It speaks CSP 1.2 in WBXML over connections that stay open, looks at
 /// Connections of the figures that repeat one request.
 const CONNECTIONS: usize = 32;
 const PAIRS: usize = 64;
-/// Pairs at 2,000 messages a second, and what the recipients wait between polls: four a millisecond.
-const CALM_PAIRS: usize = 8;
 const CALM_RATE: f64 = 2000.0;
-const CALM_PAUSE: Duration = Duration::from_micros(700);
 const WATCHERS: usize = 500;
 const LOGIN_CLIENTS: usize = 64;
 /// Recipients of one message of the backlog, and users who share it.
@@ -62,6 +64,9 @@ struct Options {
     folder: PathBuf,
     time: Duration,
     plan: Plan,
+    calm_pairs: usize,
+    calm_plan: Plan,
+    watch_plan: presence::Plan,
 }
 
 /// Runs the program: exit code 0 when everything could be measured without errors, whatever the figures.
@@ -111,9 +116,17 @@ impl Options {
             hamlet: beside.unwrap_or_else(|| "hamlet".into()),
             libwbxml: None,
             only: Vec::new(),
-            folder: std::env::temp_dir(),
+            folder: default_folder(),
             time: Duration::ZERO,
             plan: Plan { rate: None, ahead: 2, pause: Duration::from_millis(3), size: MESSAGE_SIZE },
+            calm_pairs: 8,
+            calm_plan: Plan {
+                rate: Some(CALM_RATE),
+                ahead: 1000,
+                pause: Duration::from_micros(700),
+                size: MESSAGE_SIZE,
+            },
+            watch_plan: presence::Plan { share: 0.5, pause: Duration::from_millis(4) },
         };
         let mut seconds = None;
         let mut rest = arguments.iter();
@@ -134,7 +147,11 @@ impl Options {
                 "--dir" => options.folder = value()?.into(),
                 "--seconds" => seconds = Some(number(value()?)?),
                 "--ahead" => options.plan.ahead = number(value()?)? as usize,
-                "--pause-ms" => options.plan.pause = Duration::from_secs_f64(number(value()?)? / 1000.0),
+                "--pause-ms" => options.plan.pause = millis(number(value()?)?),
+                "--calm-pairs" => options.calm_pairs = number(value()?)?.clamp(1.0, PAIRS as f64) as usize,
+                "--calm-pause-ms" => options.calm_plan.pause = millis(number(value()?)?),
+                "--watch-share" => options.watch_plan.share = number(value()?)?,
+                "--watch-pause-ms" => options.watch_plan.pause = millis(number(value()?)?),
                 _ => return Err(format!("unknown option {argument}; see --help")),
             }
         }
@@ -146,6 +163,10 @@ impl Options {
     fn wants(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == name)
     }
+}
+
+fn millis(number: f64) -> Duration {
+    Duration::from_secs_f64(number.clamp(0.0, 10_000.0) / 1000.0)
 }
 
 fn names(prefix: &str, count: usize) -> Vec<String> {
@@ -415,7 +436,7 @@ impl<'a> Bench<'a> {
                 return Err(format!("a watcher could not subscribe: {why}"));
             }
         }
-        let plan = presence::Plan { share: 0.5, pause: Duration::from_millis(4) };
+        let plan = self.options.watch_plan;
         let (used, own, began) = (server.cpu(), cpu(std::process::id()), now());
         let window = self.window();
         let publisher = (publisher, address("publisher"));
@@ -427,9 +448,11 @@ impl<'a> Bench<'a> {
             .target(Target::AtLeast(25_000.0))
             .note(latency_note("from the update to its arrival", &watched.latencies))
             .note(format!(
-                "{:.1} updates/s, {:.2} requests for each delivery; processor time: server {:.1} us, generator {:.1} us",
+                "{:.1} updates/s, {:.2} requests for each delivery, {} notifications with nothing new; processor time: server {:.1} us, \
+                 generator {:.1} us",
                 watched.updates as f64 / window.seconds(),
                 watched.requests as f64 / watched.deliveries.max(1) as f64,
+                watched.again,
                 each(server.cpu() - used),
                 each(cpu(std::process::id()) - own),
             ))
@@ -471,26 +494,47 @@ impl<'a> Bench<'a> {
                 .target(Target::AtMost(20.0)),
         ];
 
-        let couples = self.couples(CALM_PAIRS)?;
-        let plan = Plan { rate: Some(CALM_RATE), ahead: 1000, pause: CALM_PAUSE, size: MESSAGE_SIZE };
+        let (pairs, plan) = (self.options.calm_pairs, self.options.calm_plan);
+        let couples = self.couples(pairs)?;
         let calm = self.chat(couples, plan)?;
+        let syncs = self.syncs(if self.options.quick { 300 } else { 2000 })?;
+        let figure = |share: f64, most: f64| {
+            let name = format!("  p{:.0} at {CALM_RATE:.0}/s offered{over}", share * 100.0);
+            Figure::new(name, calm.chatted.to_delivered.at(share), "ms")
+                .beside("write and fdatasync alone, ms", syncs.at(share))
+                .target(Target::AtMost(most))
+        };
         figures.push(
-            Figure::new(format!("  p50 at {CALM_RATE:.0}/s offered{over}"), calm.chatted.to_delivered.at(0.5), "ms")
-                .target(Target::AtMost(1.5))
+            figure(0.5, 1.5)
                 .note(format!(
-                    "{CALM_PAIRS} pairs, {:.0} messages/s; recipients wait {:.1} ms between polls",
+                    "{pairs} pairs, {:.0} messages/s; recipients wait {:.1} ms between polls",
                     calm.rate,
-                    CALM_PAUSE.as_secs_f64() * 1000.0
+                    plan.pause.as_secs_f64() * 1000.0
                 ))
                 .notes(calm.notes())
                 .faults(calm.chatted.faults.clone()),
         );
-        figures.push(
-            Figure::new(format!("  p99 at {CALM_RATE:.0}/s offered{over}"), calm.chatted.to_delivered.at(0.99), "ms")
-                .target(Target::AtMost(5.0)),
-        );
+        figures.push(figure(0.99, 5.0));
         self.figures.append(&mut figures);
         Ok(())
+    }
+
+    /// What the disk needs for what a commit is made of: so many appends of three pages, each synced.
+    fn syncs(&self, count: usize) -> Outcome<Latencies> {
+        let path = self.folder.file("syncs");
+        let mut latencies = Latencies::new();
+        let mut measure = || {
+            let mut file = std::fs::File::create(&path)?;
+            for _ in 0..count {
+                let began = now();
+                file.write_all(&[7; 3 * 4096])?;
+                file.sync_data()?;
+                latencies.record(began.elapsed());
+            }
+            std::fs::remove_file(&path)
+        };
+        measure().map_err(|error: std::io::Error| format!("{}: {error}", path.display()))?;
+        Ok(latencies)
     }
 
     fn chat(&self, couples: Vec<Couple>, plan: Plan) -> Outcome<Conversation> {

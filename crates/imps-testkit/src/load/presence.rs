@@ -2,7 +2,7 @@
 //!
 //! The publisher's StatusText counts upwards. A watcher takes a notification, answers it by Status 200, and takes the
 //! next from the answer to that or from a poll. A notification that was not fetched may be replaced by a newer one
-//! (CSP 10), so what is counted is what arrived; no value may come twice or after a later one, and the last must come.
+//! (CSP 10), so what is counted is what arrived; no value may come after a later one, and the last must come.
 
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,8 @@ pub(crate) struct Watched {
     pub(crate) deliveries: u64,
     pub(crate) updates: u64,
     pub(crate) requests: u64,
+    /// Notifications that told a watcher what he had already: allowed, but work for nothing.
+    pub(crate) again: u64,
     /// From the update to its arrival.
     pub(crate) latencies: Latencies,
     pub(crate) faults: Faults,
@@ -101,6 +103,7 @@ pub(crate) fn watch(
             deliveries: 0,
             updates: 0,
             requests: 0,
+            again: 0,
             latencies: Latencies::new(),
             faults: Faults::default(),
         },
@@ -192,17 +195,21 @@ impl Watch<'_> {
         it.more = seen.poll;
         // The first notification has what was there before.
         if let Some(value) = value(seen.status_text) {
-            if it.last.is_some_and(|last| value <= last) || value > newest {
+            if it.last.is_some_and(|last| value < last) || value > newest {
                 self.result.faults.add(|| format!("value {value} after {:?}", it.last));
             }
-            it.last = Some(value);
-            if value == newest {
-                self.have += 1;
-                if in_window {
-                    self.result.latencies.record(moment - self.sent);
+            if it.last == Some(value) {
+                self.result.again += u64::from(in_window);
+            } else {
+                it.last = Some(value);
+                if value == newest {
+                    self.have += 1;
+                    if in_window {
+                        self.result.latencies.record(moment - self.sent);
+                    }
                 }
+                self.result.deliveries += u64::from(in_window);
             }
-            self.result.deliveries += u64::from(in_window);
         } else if it.last.is_some() {
             self.result.faults.add(|| "a notification without the value".to_owned());
         }

@@ -34,6 +34,13 @@ pub(crate) fn address(name: &str) -> String {
     format!("wv:{name}@{DOMAIN}")
 }
 
+/// Where data folders are made unless something else is asked for: beside the program, which lies on a disk, whereas a
+/// temporary folder may lie in memory.
+pub(crate) fn default_folder() -> PathBuf {
+    let beside = std::env::current_exe().ok().and_then(|path| Some(path.parent()?.to_owned()));
+    beside.unwrap_or_else(std::env::temp_dir)
+}
+
 /// A folder that is removed at the end.
 pub(crate) struct Folder(PathBuf);
 

@@ -16,7 +16,7 @@ use super::faults::Faults;
 use super::login;
 use super::net::{Answer, Driver, Net};
 use super::scan::Scanner;
-use super::server::{Folder, Hamlet, address, make_users};
+use super::server::{Folder, Hamlet, address, default_folder, make_users};
 use super::template::Requests;
 use super::{Dice, Outcome, now, trace};
 
@@ -30,7 +30,7 @@ Options:
   --cycles N      how often the server is killed [default: 200]
   --senders N     how many send at the same time, each to a recipient of his own [default: 16]
   --hamlet PATH   the server [default: hamlet beside this program]
-  --dir DIR       where the data folder is made [default: the system's temporary folder]
+  --dir DIR       where the data folder is made [default: beside this program]
   --sync-proof    trace the server's system calls instead (strace), and show for 1,000 messages that the log of the
                   database is synced between reading each SendMessage-Request and writing its answer
   --json          the counts as JSON
@@ -51,6 +51,8 @@ const PROOFS: u64 = 1000;
 /// A sender waits while so many of his messages are not acknowledged, so that the queue of nobody fills up.
 const AHEAD: usize = 200;
 const PAUSE: Duration = Duration::from_millis(1);
+/// When the server is asked how many repeats it recognised: all are answered by then, and it is not killed yet.
+const LOOK_AFTER: Duration = Duration::from_millis(40);
 /// When the server is killed: after so many milliseconds, and up to so many more.
 const EARLIEST: u64 = 50;
 const SPAN: u64 = 350;
@@ -88,7 +90,7 @@ impl Options {
             cycles: 200,
             senders: 16,
             hamlet: beside.unwrap_or_else(|| "hamlet".into()),
-            folder: std::env::temp_dir(),
+            folder: default_folder(),
             sync_proof: false,
             json: false,
         };
@@ -153,6 +155,8 @@ struct Counts {
     acknowledged: u64,
     /// Requests that were repeated after the server came back.
     repeated: u64,
+    /// Repeats that the server knew: the message was committed, and only its answer lost.
+    recognised: u64,
     /// Offers of a message whose acknowledgement was not answered: these are right.
     offered_again: u64,
     doubled: u64,
@@ -179,6 +183,7 @@ struct Torture<'a> {
 
 const KILL: usize = usize::MAX;
 const CHECK: usize = usize::MAX - 1;
+const LOOK: usize = usize::MAX - 2;
 
 fn torture(options: &Options) -> Outcome<bool> {
     let folder = Folder::new(&options.folder, "torture")?;
@@ -231,6 +236,7 @@ fn torture(options: &Options) -> Outcome<bool> {
         net.reopen(it.server.address)?;
         (it.broken, it.is_dead) = (0, false);
         it.repeat(&mut net);
+        net.wake_at(now() + LOOK_AFTER, LOOK);
         if cycle % 10 == 0 {
             let counts = &it.counts;
             tell(&format!(
@@ -444,7 +450,8 @@ impl Torture<'_> {
                 "cycles": options.cycles, "senders": options.senders, "seconds": took.as_secs_f64(),
                 "accepted": counts.accepted, "delivered": counts.delivered, "acknowledged": counts.acknowledged,
                 "lost": counts.lost, "doubled": counts.doubled, "sessions_lost": counts.sessions_lost,
-                "requests_repeated": counts.repeated, "offered_again_before_acknowledgement": counts.offered_again,
+                "requests_repeated": counts.repeated, "repeats_recognised": counts.recognised,
+                "offered_again_before_acknowledgement": counts.offered_again,
                 "answered_503": counts.refused, "errors": self.faults.count, "first_errors": self.faults.first,
                 "slowest_start_ms": slowest_start.as_millis() as u64, "ok": ok,
             });
@@ -459,9 +466,14 @@ impl Torture<'_> {
             slowest_start.as_millis()
         ));
         say(&format!(
-            "accepted {}, delivered {}, acknowledged {}; {} requests were repeated after a kill, {} messages offered again \
-             before their acknowledgement was answered",
-            counts.accepted, counts.delivered, counts.acknowledged, counts.repeated, counts.offered_again
+            "accepted {}, delivered {}, acknowledged {}; {} requests were repeated after a kill, of which {} had been \
+             carried out already; {} messages offered again before their acknowledgement was answered",
+            counts.accepted,
+            counts.delivered,
+            counts.acknowledged,
+            counts.repeated,
+            counts.recognised,
+            counts.offered_again
         ));
         say(&format!(
             "lost {}, doubled {}, sessions lost {}, errors {}",
@@ -493,6 +505,7 @@ impl Driver for Torture<'_> {
                     self.faults.add(|| why);
                 }
             }
+            LOOK => self.counts.recognised += self.server.metrics().get("hamlet_messages_repeated_total") as u64,
             CHECK => {
                 let quiet = |pair: &Pair| pair.unacknowledged == 0 && pair.sending.is_none();
                 self.is_drained = self.pairs.iter().all(quiet) || now() > self.give_up;
