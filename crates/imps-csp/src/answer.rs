@@ -20,10 +20,12 @@ use imps_service::event::Event;
 use imps_service::{Error, Session};
 use imps_types::element::ResultInfo;
 use imps_types::{Status, TransactionId, Version};
+use parking_lot::Mutex;
 use tracing::Instrument;
 
 use crate::Csp;
 use crate::events::write_event;
+use crate::finish::Finish;
 use crate::form::form_of;
 use crate::link::{ClientLink, Known, Open, transaction_text};
 use crate::transactions::{Cx, Reply, dispatch};
@@ -58,9 +60,31 @@ struct Incoming {
 }
 
 enum Content {
-    Request(Box<Request>),
+    Request(Asked),
     Answer(Option<catalogue::Answer>),
     Bad(ResultInfo),
+}
+
+/// A request until it is carried out.
+struct Asked {
+    is_poll: bool,
+    is_outband: bool,
+    request: Mutex<Option<Box<Request>>>,
+}
+
+impl Asked {
+    fn new(request: Request) -> Self {
+        Self {
+            is_poll: matches!(request, Request::Polling(_)),
+            is_outband: request.row().is_some_and(|row| row.place == Place::Outband),
+            request: Mutex::new(Some(Box::new(request))),
+        }
+    }
+
+    /// The request, for once: it is carried out by value.
+    fn take(&self) -> Option<Box<Request>> {
+        self.request.lock().take()
+    }
 }
 
 /// A message as it was read.
@@ -85,7 +109,7 @@ impl Received {
     /// Whether all that it asks belongs outside sessions: a client that names its last session when it logs in gets in.
     fn is_outband(&self) -> bool {
         let is_outband = |one: &Incoming| match &one.content {
-            Content::Request(request) => request.row().is_some_and(|row| row.place == Place::Outband),
+            Content::Request(asked) => asked.is_outband,
             Content::Answer(_) | Content::Bad(_) => false,
         };
         self.transactions.iter().all(is_outband)
@@ -99,7 +123,7 @@ impl Incoming {
     }
 
     fn is_poll(&self) -> bool {
-        matches!(&self.content, Content::Request(request) if matches!(**request, Request::Polling(_)))
+        matches!(&self.content, Content::Request(asked) if asked.is_poll)
     }
 }
 
@@ -140,7 +164,7 @@ impl Csp {
         }
         let received = Arc::new(received);
         let (csp, carried) = (self.clone(), received.clone());
-        let carried = tokio::spawn(async move { csp.carry(&carried, peer).await });
+        let carried = Finish::new(async move { AssertUnwindSafe(csp.carry(&carried, peer)).catch_unwind().await });
         match tokio::time::timeout(self.config.answer_within, carried).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Answer::NoCsp(500, "the server failed".to_owned()),
@@ -205,7 +229,7 @@ impl Csp {
             let content = if is_answer {
                 envelope.read_answer().map(Content::Answer)
             } else {
-                envelope.read_request().map(|request| Content::Request(Box::new(request)))
+                envelope.read_request().map(|request| Content::Request(Asked::new(request)))
             };
             match content {
                 Ok(content) => transactions.push(Incoming { mode, id, content }),
@@ -298,7 +322,7 @@ impl Csp {
         for (index, one) in received.transactions.iter().enumerate() {
             let cx = self.cx(received, None, &one.id, index, peer);
             match &one.content {
-                Content::Request(request) => match self.carry_out(&cx, (**request).clone()).await {
+                Content::Request(asked) => match self.carry_out(&cx, asked.take()).await {
                     Reply::Response(response) => outgoing.push(Outgoing::Response(one.id.clone(), response)),
                     Reply::Discovery(response) => return Answer::Message(self.discovery(received, &response)),
                     // Nobody polls outside a session.
@@ -324,9 +348,10 @@ impl Csp {
         let mut carries = false;
         for (index, one) in received.transactions.iter().enumerate() {
             match &one.content {
-                Content::Request(request) => {
+                Content::Request(asked) if asked.is_poll => carries = true,
+                Content::Request(asked) => {
                     let cx = self.cx(received, Some(session), &one.id, index, peer);
-                    match self.carry_out(&cx, (**request).clone()).await {
+                    match self.carry_out(&cx, asked.take()).await {
                         Reply::Response(response) => outgoing.push(Outgoing::Response(one.id.clone(), response)),
                         Reply::Poll => carries = true,
                         Reply::Discovery(_) => {}
@@ -420,7 +445,9 @@ impl Csp {
     }
 
     /// One transaction: recognised, agreed upon, not carried out before; then it is.
-    async fn carry_out(&self, cx: &Cx<'_>, request: Request) -> Reply {
+    async fn carry_out(&self, cx: &Cx<'_>, request: Option<Box<Request>>) -> Reply {
+        let Some(request) = request else { return Reply::status(Status::INTERNAL_ERROR) };
+        let request = *request;
         if let Request::Polling(_) = request {
             return Reply::Poll;
         }

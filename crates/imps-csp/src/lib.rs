@@ -5,6 +5,7 @@
 
 mod answer;
 mod events;
+mod finish;
 mod form;
 mod link;
 mod transactions;

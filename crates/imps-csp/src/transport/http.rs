@@ -4,15 +4,16 @@ use std::convert::Infallible;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
@@ -25,7 +26,7 @@ pub struct HttpConfig {
     pub body_max: usize,
     /// Bytes of large bodies that are in memory at once; further ones are told to come back.
     pub bodies_max: usize,
-    /// How long a connection may wait for, or take over, the head of a request. Phones poll every 90 s when nothing
+    /// How long a connection may at least wait for, or take over, the head of a request; twice as long at most. Phones poll every 90 s when nothing
     /// happens (CSP 15.4), and must not find the connection closed just then.
     pub header_timeout: Duration,
     /// How long the body of a request may take.
@@ -77,6 +78,9 @@ struct Face {
     bodies: Semaphore,
     pages: Arc<dyn Pages>,
     config: HttpConfig,
+    /// Requests that are being answered.
+    busy: AtomicU64,
+    stopping: AtomicBool,
 }
 
 /// Serves connections until `stop` turns true, then finishes what is open.
@@ -94,7 +98,8 @@ pub async fn serve(
     let stop_timeout = config.stop_timeout;
     let open = Arc::new(Semaphore::new(most));
     let shares = config.bodies_max.max(config.body_max).div_ceil(SHARE).min(Semaphore::MAX_PERMITS);
-    let face = Arc::new(Face { csp, pages, config, bodies: Semaphore::new(shares) });
+    let bodies = Semaphore::new(shares);
+    let face = Arc::new(Face { csp, bodies, pages, config, busy: AtomicU64::new(0), stopping: AtomicBool::new(false) });
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -116,16 +121,21 @@ pub async fn serve(
             }
             continue;
         };
-        let (face, stop) = (face.clone(), stop.clone());
+        let face = face.clone();
         tokio::spawn(async move {
-            connection(face, stream, peer, stop).await;
+            connection(face, stream, peer).await;
             drop(permit);
         });
     }
     drop(listener);
-    // Every connection gives its permit back; those that do not finish in time are cut.
-    let all = u32::try_from(most).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(stop_timeout, open.acquire_many(all)).await;
+    // What is being answered is answered; connections that wait for a request are just cut.
+    face.stopping.store(true, Ordering::Release);
+    let answered = async {
+        while face.busy.load(Ordering::Acquire) > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let _ = tokio::time::timeout(stop_timeout, answered).await;
     Ok(())
 }
 
@@ -136,32 +146,78 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-async fn connection(face: Arc<Face>, stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
+async fn connection(face: Arc<Face>, stream: TcpStream, peer: SocketAddr) {
     // An answer is one small packet: it must not wait for the next.
     let _ = stream.set_nodelay(true);
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(face.config.header_timeout)
-        .title_case_headers(true)
-        .ignore_invalid_headers(true)
-        .max_buf_size(64 * 1024)
-        .keep_alive(true);
+    builder.title_case_headers(true).ignore_invalid_headers(true).max_buf_size(64 * 1024).keep_alive(true);
+    let requests = Requests::default();
     let service = service_fn(|request| {
-        let face = face.clone();
-        async move { Ok::<_, Infallible>(face.answer(request, peer.ip()).await) }
+        requests.begun.fetch_add(1, Ordering::Relaxed);
+        let (face, requests) = (&face, &requests);
+        async move {
+            let _busy = Busy::new(&face.busy);
+            let mut response = face.answer(request, peer.ip()).await;
+            requests.ended.fetch_add(1, Ordering::Relaxed);
+            if face.stopping.load(Ordering::Acquire) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    let outcome = tokio::select! {
-        outcome = connection.as_mut() => outcome,
-        () = stopped(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    // One timer for the connection's whole life, which is looked at now and then, costs less than one for each request.
+    let mut looks = tokio::time::interval(face.config.header_timeout);
+    looks.tick().await;
+    let mut seen = requests.begun();
+    let outcome = loop {
+        tokio::select! {
+            biased;
+            outcome = connection.as_mut() => break outcome,
+            _ = looks.tick() => {
+                if requests.are_answered() && requests.begun() == seen {
+                    break Ok(());
+                }
+                seen = requests.begun();
+            }
         }
     };
     if let Err(error) = outcome {
         tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+/// The requests of one connection.
+#[derive(Default)]
+struct Requests {
+    begun: AtomicU64,
+    ended: AtomicU64,
+}
+
+impl Requests {
+    fn begun(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    fn are_answered(&self) -> bool {
+        self.ended.load(Ordering::Relaxed) == self.begun()
+    }
+}
+
+/// Counts a request as being answered, until it is or its connection is gone.
+struct Busy<'a>(&'a AtomicU64);
+
+impl<'a> Busy<'a> {
+    fn new(count: &'a AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
