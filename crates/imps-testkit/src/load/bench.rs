@@ -14,9 +14,9 @@ use super::presence::{self, watch};
 use super::repeat::{Exchange, Repeated, repeat, repeat_times};
 use super::report::{Figure, Target, table};
 use super::scan::Scanner;
-use super::server::{Folder, Hamlet, Helper, address, cpu, default_folder, make_users};
+use super::server::{Folder, Hamlet, Helper, address, cpu, default_folder, make_users, stolen};
 use super::template::{Requests, Template, send_to};
-use super::{Latencies, Outcome, Window, codec, idle, login, now};
+use super::{Latencies, Outcome, Sleeper, Window, codec, idle, login, now};
 
 /// What `--help` says.
 pub const HELP: &str = "\
@@ -306,9 +306,9 @@ impl<'a> Bench<'a> {
         let server = self.server()?;
         let mut net = Net::open(server.address, CONNECTIONS)?;
         let (used, own) = (server.cpu(), cpu(std::process::id()));
-        let began = now();
+        let (began, host) = (now(), stolen());
         let measured = repeat(&mut net, &mut exchange, self.window())?;
-        let spent = began.elapsed().as_secs_f64();
+        let (spent, taken) = (began.elapsed().as_secs_f64(), stolen_since(host));
         let (used, own) = (server.cpu() - used, cpu(std::process::id()) - own);
         drop(net);
 
@@ -327,10 +327,11 @@ impl<'a> Bench<'a> {
             .target(Target::OfReference(share))
             .note(latency_note("latency", &measured.latencies))
             .note(format!(
-                "processor time for each: server {:.1} us, echo server {:.1} us, generator {:.1} us; answers of {size} bytes",
+                "processor time for each: server {:.1} us, echo server {:.1} us, generator {:.1} us; answers of {size} bytes{}",
                 each(used, spent, &measured),
                 each(echo_used, echo_spent, &echoed),
                 each(own, spent, &measured),
+                stolen_note(taken),
             ))
             .faults(faults))
     }
@@ -496,7 +497,9 @@ impl<'a> Bench<'a> {
 
         let (pairs, plan) = (self.options.calm_pairs, self.options.calm_plan);
         let couples = self.couples(pairs)?;
+        let sleeper = Sleeper::start();
         let calm = self.chat(couples, plan)?;
+        let late = sleeper.stop();
         let syncs = self.syncs(if self.options.quick { 300 } else { 2000 })?;
         let figure = |share: f64, most: f64| {
             let name = format!("  p{:.0} at {CALM_RATE:.0}/s offered{over}", share * 100.0);
@@ -514,7 +517,12 @@ impl<'a> Bench<'a> {
                 .notes(calm.notes())
                 .faults(calm.chatted.faults.clone()),
         );
-        figures.push(figure(0.99, 5.0));
+        figures.push(figure(0.99, 5.0).note(format!(
+            "a thread that merely sleeps in the same run is woken late by: p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",
+            late.at(0.5),
+            late.at(0.99),
+            late.at(0.999)
+        )));
         self.figures.append(&mut figures);
         Ok(())
     }
@@ -541,6 +549,7 @@ impl<'a> Bench<'a> {
         let server = self.server()?;
         let mut net = Net::open(server.address, 2 * couples.len())?;
         let (used, own, before, began) = (server.cpu(), cpu(std::process::id()), server.metrics(), now());
+        let host = stolen();
         let window = self.window();
         let chatted = chat(&mut net, &self.requests, &self.scanner, couples, plan, window)?;
         let (spent, after) = (began.elapsed().as_secs_f64(), server.metrics());
@@ -554,6 +563,7 @@ impl<'a> Bench<'a> {
             rows_per_commit: grown("hamlet_store_rows_total") / commits,
             batches_per_message: grown("hamlet_store_batches_total") / messages,
             commits_per_second: commits / spent,
+            stolen: stolen_since(host),
             commit_millis: grown("hamlet_store_commit_microseconds_total") / commits / 1000.0,
             chatted,
         })
@@ -656,6 +666,8 @@ struct Conversation {
     batches_per_message: f64,
     commits_per_second: f64,
     commit_millis: f64,
+    /// The share of the processors that the host took for others.
+    stolen: f64,
     chatted: Chatted,
 }
 
@@ -682,11 +694,28 @@ impl Conversation {
                 self.own_micros
             ),
             format!(
-                "store: {:.2} batches a message, {:.0} commits/s of {:.2} ms and {:.0} rows",
-                self.batches_per_message, self.commits_per_second, self.commit_millis, self.rows_per_commit
+                "store: {:.2} batches a message, {:.0} commits/s of {:.2} ms and {:.0} rows{}",
+                self.batches_per_message,
+                self.commits_per_second,
+                self.commit_millis,
+                self.rows_per_commit,
+                stolen_note(self.stolen)
             ),
         ]
     }
+}
+
+fn stolen_since((stolen_before, all_before): (u64, u64)) -> f64 {
+    let (stolen, all) = stolen();
+    (stolen - stolen_before.min(stolen)) as f64 / (all.saturating_sub(all_before)).max(1) as f64
+}
+
+/// Worth saying only where it is a virtual machine that does not get all it asks for.
+fn stolen_note(share: f64) -> String {
+    if share < 0.005 {
+        return String::new();
+    }
+    format!("; {:.0} % of the processors were taken by the host of this virtual machine", share * 100.0)
 }
 
 fn latency_note(what: &str, latencies: &Latencies) -> String {

@@ -23,6 +23,8 @@ mod server;
 mod template;
 mod trace;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -73,6 +75,37 @@ impl Latencies {
     /// Milliseconds below which this share of the values lies.
     pub(crate) fn at(&self, share: f64) -> f64 {
         self.0.value_at_quantile(share) as f64 / 1000.0
+    }
+}
+
+/// A thread that merely sleeps, half a millisecond at a time: how late it is woken is what no server on this machine can
+/// be faster than.
+pub(crate) struct Sleeper {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<Latencies>,
+}
+
+impl Sleeper {
+    pub(crate) fn start() -> Self {
+        const NAP: Duration = Duration::from_micros(500);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let mut late = Latencies::new();
+            while !stopped.load(Ordering::Relaxed) {
+                let began = now();
+                std::thread::sleep(NAP);
+                late.record(began.elapsed().saturating_sub(NAP));
+            }
+            late
+        });
+        Self { stop, thread }
+    }
+
+    /// How late it was woken.
+    pub(crate) fn stop(self) -> Latencies {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or_else(|_| Latencies::new())
     }
 }
 

@@ -188,6 +188,14 @@ pub(crate) fn cpu(process: u32) -> f64 {
     ticks as f64 / 100.0
 }
 
+/// Processor time of the whole machine since it started: what the host of a virtual machine took for others, and all.
+pub(crate) fn stolen() -> (u64, u64) {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    let fields: Vec<u64> = fields.map(|field| field.parse().unwrap_or(0)).take(8).collect();
+    (fields.get(7).copied().unwrap_or(0), fields.iter().sum())
+}
+
 fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines.get(lines.len().saturating_sub(5)..).unwrap_or_default().join("; ")
