@@ -518,7 +518,7 @@ impl<'a> Bench<'a> {
                 .faults(calm.chatted.faults.clone()),
         );
         figures.push(figure(0.99, 5.0).note(format!(
-            "a thread that merely sleeps in the same run is woken late by: p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",
+            "whoever merely sleeps on this machine in the same run waits longer by: p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms",
             late.at(0.5),
             late.at(0.99),
             late.at(0.999)

@@ -72,6 +72,12 @@ impl Latencies {
         self.0.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1));
     }
 
+    /// The same for one who looks every `interval`: while he was kept, others would have waited too, each a little less.
+    pub(crate) fn record_expecting(&mut self, took: Duration, interval: Duration) {
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).max(1);
+        self.0.saturating_record_correct(micros(took), micros(interval));
+    }
+
     /// Milliseconds below which this share of the values lies.
     pub(crate) fn at(&self, share: f64) -> f64 {
         self.0.value_at_quantile(share) as f64 / 1000.0
@@ -95,7 +101,7 @@ impl Sleeper {
             while !stopped.load(Ordering::Relaxed) {
                 let began = now();
                 std::thread::sleep(NAP);
-                late.record(began.elapsed().saturating_sub(NAP));
+                late.record_expecting(began.elapsed().saturating_sub(NAP), NAP);
             }
             late
         });
