@@ -9,12 +9,14 @@
 //! group, or by themselves after a while.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use rustc_hash::FxBuildHasher;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 use super::engine::{Batch, Space, StoreError};
@@ -181,7 +183,13 @@ pub struct CommitQueue {
     arrived: Condvar,
     bounds: Bounds,
     counters: Counters,
+    /// Where the callers run, as soon as one of them was seen.
+    callers: OnceLock<Handle>,
 }
+
+/// From so many callers on, they are woken from among themselves: the committer wakes one task, and that wakes the rest
+/// without a lock or a call of the system for each.
+const MANY_CALLERS: usize = 4;
 
 impl CommitQueue {
     /// An empty queue.
@@ -196,12 +204,20 @@ impl CommitQueue {
             last: (0, Duration::ZERO),
             closed: false,
         };
-        Self { state: Mutex::new(state), arrived: Condvar::new(), bounds, counters: Counters::default() }
+        let (arrived, counters, callers) = (Condvar::new(), Counters::default(), OnceLock::new());
+        Self { state: Mutex::new(state), arrived, bounds, counters, callers }
     }
 
     /// Puts a batch behind those that wait. It will be committed even if nobody waits for the answer, and before every
     /// batch that is pushed after it. An answer that is cut off means [`StoreError::Unknown`].
     pub fn push(&self, batch: Batch) -> Result<Answer, StoreError> {
+        if self.callers.get().is_none()
+            && let Ok(callers) = Handle::try_current()
+            // Only threads of its own carry on what is handed to a runtime while its owner waits for something else.
+            && callers.runtime_flavor() == RuntimeFlavor::MultiThread
+        {
+            let _ = self.callers.set(callers);
+        }
         let bytes = batch.bytes();
         let (answer, receiver) = oneshot::channel();
         let mut state = self.state.lock();
@@ -335,17 +351,29 @@ impl CommitQueue {
     /// For the committer: answers every batch of the group and empties it. `outcome` has a result for each batch, in
     /// their order, or the error that all of them met; the merged writes of a group that failed wait again.
     pub fn answer(&self, group: &mut Group, outcome: Result<Vec<Result<(), StoreError>>, StoreError>, took: Duration) {
+        let many = group.waiting.len() >= MANY_CALLERS;
         self.state.lock().last = (group.waiting.len(), took);
         match outcome {
             Ok(results) => {
                 self.counters.commit(took);
                 self.counters.rows.fetch_add(group.later.len() as u64, Relaxed);
                 group.later.clear();
-                let results = results.into_iter().chain(std::iter::repeat(Err(StoreError::Unknown)));
-                for (waiting, result) in group.waiting.drain(..).zip(results) {
+                let mut results = results.into_iter();
+                let mut answers = Vec::with_capacity(group.waiting.len());
+                for waiting in group.waiting.drain(..) {
+                    let result = results.next().unwrap_or(Err(StoreError::Unknown));
                     self.counters.result(&result, waiting.batch.rows());
-                    // Nobody may be waiting any more; what is committed stays committed.
-                    let _ = waiting.answer.send(result);
+                    answers.push((waiting, result));
+                }
+                let wake = move || {
+                    for (waiting, result) in answers {
+                        // Nobody may be waiting any more; what is committed stays committed.
+                        let _ = waiting.answer.send(result);
+                    }
+                };
+                match self.callers.get().filter(|_| many) {
+                    Some(callers) => drop(callers.spawn(async move { wake() })),
+                    None => wake(),
                 }
             }
             Err(error) => {
