@@ -46,6 +46,9 @@ documents! {
     "v11-polling"
 }
 
+/// Into so many slices the time of each measurement is cut.
+const TURNS: u32 = 6;
+
 /// Whose primitive it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Side {
@@ -168,26 +171,32 @@ pub(crate) fn measure(time: Duration, libwbxml: Option<&Path>, temporary: &Path)
     let namespaces = Namespaces::default();
     let mut buffer = Vec::new();
     let mut speeds = Speeds { documents: documents.len(), wbxml_bytes, xml_bytes, ..Speeds::default() };
-    speeds.wbxml_decode = rate(time, wbxml_bytes, || {
-        documents.iter().all(|it| matches!(decode(Form::Wbxml, it.wbxml, it.side, &limits), Ok(Some(_))))
-    })?;
-    speeds.xml_decode = rate(time, xml_bytes, || {
-        documents.iter().all(|it| matches!(decode(Form::Xml, it.xml, it.side, &limits), Ok(Some(_))))
-    })?;
-    // Counted are the bytes of the given documents, as for libwbxml: the same messages a second are the same figure.
-    for (form, bytes, speed) in
-        [(Form::Wbxml, wbxml_bytes, &mut speeds.wbxml_encode), (Form::Xml, xml_bytes, &mut speeds.xml_encode)]
-    {
-        *speed = rate(time, bytes, || {
-            documents.iter().all(|it| {
-                buffer = encode(form, &it.value, &namespaces, std::mem::take(&mut buffer));
-                !std::hint::black_box(&buffer).is_empty()
-            })
+    // In turns, and the best of each: whoever else uses the processor disturbs all alike.
+    for _ in 0..TURNS {
+        let time = time / TURNS;
+        best(&mut speeds.wbxml_decode, time, wbxml_bytes, || {
+            documents.iter().all(|it| matches!(decode(Form::Wbxml, it.wbxml, it.side, &limits), Ok(Some(_))))
         })?;
-    }
-    speeds.xml_events = rate(time, xml_bytes, || documents.iter().all(|it| read_events(it.xml)))?;
-    if let Some(program) = libwbxml {
-        speeds.libwbxml = Some(ask_libwbxml(program, &documents, time, temporary)?);
+        best(&mut speeds.xml_decode, time, xml_bytes, || {
+            documents.iter().all(|it| matches!(decode(Form::Xml, it.xml, it.side, &limits), Ok(Some(_))))
+        })?;
+        best(&mut speeds.xml_events, time, xml_bytes, || documents.iter().all(|it| read_events(it.xml)))?;
+        // Counted are the bytes of the given documents, as for libwbxml: as many messages a second are the same figure.
+        for (form, bytes, speed) in
+            [(Form::Wbxml, wbxml_bytes, &mut speeds.wbxml_encode), (Form::Xml, xml_bytes, &mut speeds.xml_encode)]
+        {
+            best(speed, time, bytes, || {
+                documents.iter().all(|it| {
+                    buffer = encode(form, &it.value, &namespaces, std::mem::take(&mut buffer));
+                    !std::hint::black_box(&buffer).is_empty()
+                })
+            })?;
+        }
+        if let Some(program) = libwbxml {
+            let (decode, encode) = ask_libwbxml(program, &documents, time, temporary)?;
+            let former = speeds.libwbxml.unwrap_or_default();
+            speeds.libwbxml = Some((decode.max(former.0), encode.max(former.1)));
+        }
     }
     Ok(speeds)
 }
@@ -205,8 +214,8 @@ fn read_events(xml: &[u8]) -> bool {
     }
 }
 
-/// Megabytes a second of `round`, which handles so many bytes.
-fn rate(time: Duration, bytes: usize, mut round: impl FnMut() -> bool) -> Outcome<f64> {
+/// Raises `speed` to the megabytes a second of `round`, which handles so many bytes.
+fn best(speed: &mut f64, time: Duration, bytes: usize, mut round: impl FnMut() -> bool) -> Outcome {
     for _ in 0..20 {
         if !round() {
             return Err("the codec refuses a document".to_owned());
@@ -222,7 +231,8 @@ fn rate(time: Duration, bytes: usize, mut round: impl FnMut() -> bool) -> Outcom
         }
         rounds += 10;
     }
-    Ok(rounds as f64 * bytes as f64 / began.elapsed().as_secs_f64() / 1e6)
+    *speed = speed.max(rounds as f64 * bytes as f64 / began.elapsed().as_secs_f64() / 1e6);
+    Ok(())
 }
 
 /// Runs the program over libwbxml: decoding and encoding, in megabytes of WBXML a second.
