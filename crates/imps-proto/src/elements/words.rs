@@ -52,7 +52,11 @@ impl Codec for DigestSchemas {
     }
 
     fn take(slot: &mut Self::Slot, _: Element, reader: &mut dyn Reader<'_>) -> Result<(), DecodeError> {
-        slot.extend(reader.text()?.split(',').filter_map(DigestSchema::parse));
+        let text = reader.text()?;
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        // A name that is not in the table is as good as MD6, which nobody computes: something was offered, and it does
+        // not fit (543), other than when nothing was.
+        slot.extend(names.map(|name| DigestSchema::parse(name).unwrap_or(DigestSchema::Md6)));
         Ok(())
     }
 
