@@ -402,7 +402,14 @@ impl Csp {
         let link = ClientLink::of(session)?;
         let now = self.services.clock.now();
         let after = self.config.redeliver_after;
-        if let Some(open) = link.overdue(now, after, self.config.redeliveries) {
+        while let Some(open) = link.overdue(now, after, self.config.redeliveries) {
+            // One that was taken back, or that another client of the user has acknowledged, is not repeated.
+            if let Event::Notice(notice) = &open.event
+                && !self.services.im().is_notice_waiting(notice).await
+            {
+                link.take(&transaction_text(open.transaction));
+                continue;
+            }
             self.services.metrics.redelivered.up();
             return Some(open);
         }
@@ -575,6 +582,7 @@ impl Csp {
             // One that could not take the message gets it again.
             Event::NewMessage(_) => Ok(false),
             Event::DeliveryReport(report) => self.services.im().report_acknowledged(report).await.map(|()| true),
+            Event::Notice(notice) => self.services.im().notice_acknowledged(notice).await.map(|()| true),
             Event::MessageNotification(_) | Event::Presence(_) | Event::Disconnect(_) => Ok(true),
         }
     }

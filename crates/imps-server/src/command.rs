@@ -395,7 +395,7 @@ async fn messages(services: &Services, user: &UserId, limit: usize) -> Result<Ve
     let view = |one: &imps_service::im::WaitingMessage| MessageView {
         message: one.id.to_string(),
         user: user.to_string(),
-        kind: if one.is_report { "report" } else { "message" }.to_owned(),
+        kind: one.kind.name().to_owned(),
         size: one.size,
         expires: moment(one.expires),
     };

@@ -50,6 +50,27 @@ pub struct Report {
     pub expires: Timestamp,
 }
 
+/// Something a user must hear of that is no message, as it waits for him.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// Its own sequence number.
+    pub id: MessageId,
+    /// Who gets it.
+    pub recipient: UserId,
+    /// What it says.
+    pub content: NoticeContent,
+    /// When it is of no use any more.
+    pub expires: Timestamp,
+}
+
+/// What a notice says. How each is written, and which clients can be told, stands in `im/notice.rs`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoticeContent {
+    /// For tests of the queue.
+    #[cfg(test)]
+    Probe(Box<str>),
+}
+
 /// Presence of one user as one kind of watcher may see it. One is made for all who see the same.
 #[derive(Debug)]
 pub struct PresenceSnapshot {
@@ -77,6 +98,8 @@ pub enum Event {
     MessageNotification(Arc<Message>),
     /// What became of a message; done when the client has heard of it.
     DeliveryReport(Arc<Report>),
+    /// Something else that waits until the client has heard of it.
+    Notice(Arc<Notice>),
     /// Presence changed, or was subscribed to.
     Presence(Arc<PresenceSnapshot>),
     /// The session is over. Nothing comes after it.
@@ -88,7 +111,7 @@ impl Event {
     pub fn weight(&self) -> usize {
         match self {
             Self::NewMessage(message) => 512 + message.content.len(),
-            Self::MessageNotification(_) | Self::DeliveryReport(_) | Self::Disconnect(_) => 512,
+            Self::MessageNotification(_) | Self::DeliveryReport(_) | Self::Notice(_) | Self::Disconnect(_) => 512,
             Self::Presence(_) => 1024,
         }
     }

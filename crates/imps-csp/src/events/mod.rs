@@ -4,6 +4,7 @@ mod delivery_report;
 mod disconnect;
 mod message_notification;
 mod new_message;
+mod notice;
 mod presence_notification;
 
 pub(crate) use new_message::with_content;
@@ -17,6 +18,7 @@ pub(crate) fn write_event(event: &Event, form: Form, writer: &mut dyn Writer) {
         Event::NewMessage(message) => new_message::write(message, writer),
         Event::MessageNotification(message) => message_notification::write(message, writer),
         Event::DeliveryReport(report) => delivery_report::write(report, writer),
+        Event::Notice(notice) => notice::write(notice, writer),
         Event::Presence(snapshot) => presence_notification::write(snapshot, form, writer),
         Event::Disconnect(result) => disconnect::write(result, writer),
     }

@@ -73,6 +73,13 @@ impl Im<'_> {
                     self.one_less(&recipient);
                     return Ok(());
                 }
+                Some(Waiting::Notice(notice)) => {
+                    self.withdraw_everywhere(&recipient, sequence).await;
+                    delete(&mut batch, sequence, &recipient, notice.expires);
+                    self.store.commit(batch).await?;
+                    self.one_less(&recipient);
+                    return Ok(());
+                }
                 // What is left of something that was damaged.
                 None => delete(&mut batch, sequence, &recipient, end),
             },

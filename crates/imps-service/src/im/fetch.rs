@@ -7,7 +7,7 @@ use imps_types::{Address, MessageId};
 
 use super::Im;
 use super::offer::{is_for, parser_room};
-use super::queue::{IndexRow, Waiting, index_range, index_sequence};
+use super::queue::{IndexRow, Waiting, WaitingKind, index_range, index_sequence};
 use crate::error::Error;
 use crate::event::Message;
 use crate::seam::{Order, Space};
@@ -23,8 +23,8 @@ const LISTED_MAX: usize = 1000;
 pub struct WaitingMessage {
     /// The message.
     pub id: MessageId,
-    /// Whether it is a report.
-    pub is_report: bool,
+    /// What it is.
+    pub kind: WaitingKind,
     /// Bytes of its content.
     pub size: u64,
     /// When it is of no use any more.
@@ -70,7 +70,8 @@ impl Im<'_> {
         while infos.len() < most {
             let rows = self.store.scan(Space::MessageIndex, range.clone(), Order::Forwards, 100).await?;
             let Some(last) = rows.last().map(|row| row.key.clone()) else { break };
-            let messages = rows.iter().filter(|row| IndexRow::read(&row.value).is_ok_and(|row| row.is_message));
+            let messages =
+                rows.iter().filter(|row| IndexRow::read(&row.value).is_ok_and(|row| row.kind == WaitingKind::Message));
             let sequences: Vec<u64> =
                 messages.filter_map(|row| index_sequence(&row.key)).take(most - infos.len()).collect();
             let now = self.clock.now();
@@ -133,7 +134,7 @@ impl Im<'_> {
         let read = |row: &crate::seam::Row| {
             let index = IndexRow::read(&row.value).ok()?;
             let id = MessageId::new(index_sequence(&row.key)?);
-            Some(WaitingMessage { id, is_report: !index.is_message, size: index.size, expires: index.expires })
+            Some(WaitingMessage { id, kind: index.kind, size: index.size, expires: index.expires })
         };
         Ok(rows.iter().filter_map(read).collect())
     }

@@ -1,4 +1,4 @@
-//! The IM service element: messages and delivery reports (CSP 12).
+//! The IM service element: messages and delivery reports (CSP 12), and the queue in which they and all other notices wait.
 //!
 //! ```text
 //!   send ──commit──> answered to the sender
@@ -9,6 +9,7 @@
 mod acknowledge;
 mod expire;
 mod fetch;
+mod notice;
 mod offer;
 mod queue;
 mod repeat;
@@ -18,6 +19,8 @@ mod sequence;
 mod tests;
 
 pub use fetch::WaitingMessage;
+pub use notice::NewNotice;
+pub use queue::WaitingKind;
 pub(crate) use repeat::SentRing;
 pub use repeat::{Once, Sent};
 pub use send::OutgoingMessage;

@@ -80,6 +80,8 @@ impl Im<'_> {
                     return Some(if push { Event::NewMessage(message) } else { Event::MessageNotification(message) });
                 }
                 Pending::Report(report) => return Some(Event::DeliveryReport(report)),
+                Pending::Notice(notice) if notice.expires <= self.clock.now() => {}
+                Pending::Notice(notice) => return Some(Event::Notice(notice)),
                 Pending::Presence { publisher, changed, lost } => {
                     if let Some(snapshot) = self.presence().snapshot(session, &publisher, changed, lost) {
                         return Some(Event::Presence(snapshot));
@@ -149,14 +151,15 @@ impl Im<'_> {
         let found = bodies.into_iter().flatten().filter_map(|waiting| match waiting {
             Waiting::Message(message) => is_for(&message.info, session).then(|| Pending::Message(Arc::new(message))),
             Waiting::Report(report) => Some(Pending::Report(Arc::new(report))),
+            Waiting::Notice(notice) => notice.content.is_for(session).then(|| Pending::Notice(Arc::new(notice))),
         });
         session.outbox().refilled(found.collect(), last, complete);
         Ok(())
     }
 }
 
-/// The sessions of somebody for whom one more message or report waits.
-fn waits_for(user: &UserState) -> Vec<Arc<Session>> {
+/// The sessions of somebody for whom one thing more waits.
+pub(super) fn waits_for(user: &UserState) -> Vec<Arc<Session>> {
     let mut inner = user.lock();
     if let Some(waiting) = &mut inner.waiting {
         *waiting += 1;

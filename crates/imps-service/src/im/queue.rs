@@ -2,7 +2,7 @@
 //!
 //! | space | key | value |
 //! |---|---|---|
-//! | Messages | sequence, recipient | the message, or the report |
+//! | Messages | sequence, recipient | the message, the report or the notice |
 //! | Messages | sequence, "" | content that several recipients share |
 //! | MessageIndex | slot, recipient, sequence | kind, size and end: enough to choose and to delete |
 //! | MessageExpiry | end, sequence, recipient | nothing |
@@ -17,24 +17,65 @@ use imps_types::{Address, ClientId, DateTime, MessageId, Slot, Status, UserId};
 use super::Im;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::event::{Message, Report};
+use crate::event::{Message, Notice, NoticeContent, Report};
 use crate::record::{RecordError, RecordReader, RecordWriter};
 use crate::seam::{Batch, Key, KeyRange, Space};
 
 const MESSAGE: u64 = 1;
 const REPORT: u64 = 2;
+const NOTICE: u64 = 3;
 
-/// What waits: a message or a report.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What waits: a message, a report or a notice.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Waiting {
     Message(Message),
     Report(Report),
+    Notice(Notice),
+}
+
+/// What kind of thing a row of the index stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitingKind {
+    /// A message.
+    Message,
+    /// A delivery report.
+    Report,
+    /// A notice.
+    Notice,
+}
+
+impl WaitingKind {
+    /// A word for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Report => "report",
+            Self::Notice => "notice",
+        }
+    }
+
+    const fn number(self) -> u64 {
+        match self {
+            Self::Message => MESSAGE,
+            Self::Report => REPORT,
+            Self::Notice => NOTICE,
+        }
+    }
+
+    fn of(number: u64) -> Result<Self, RecordError> {
+        match number {
+            MESSAGE => Ok(Self::Message),
+            REPORT => Ok(Self::Report),
+            NOTICE => Ok(Self::Notice),
+            _ => Err(RecordError("unknown kind of row")),
+        }
+    }
 }
 
 /// A row of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct IndexRow {
-    pub(super) is_message: bool,
+    pub(super) kind: WaitingKind,
     pub(super) size: u64,
     pub(super) expires: Timestamp,
     /// The content lies in a row of its own.
@@ -96,16 +137,20 @@ pub(super) fn expiry_parts(key: &Key) -> Option<(Timestamp, u64, Option<UserId>)
 impl IndexRow {
     pub(super) fn of_message(message: &Message) -> Self {
         let size = message.info.content_size.into();
-        Self { is_message: true, size, expires: message.expires, shared: message.shared }
+        Self { kind: WaitingKind::Message, size, expires: message.expires, shared: message.shared }
     }
 
     pub(super) fn of_report(report: &Report) -> Self {
-        Self { is_message: false, size: 0, expires: report.expires, shared: false }
+        Self { kind: WaitingKind::Report, size: 0, expires: report.expires, shared: false }
+    }
+
+    pub(super) fn of_notice(notice: &Notice) -> Self {
+        Self { kind: WaitingKind::Notice, size: 0, expires: notice.expires, shared: false }
     }
 
     pub(super) fn to_record(self) -> Vec<u8> {
         let mut writer = RecordWriter::new(1);
-        writer.number(if self.is_message { MESSAGE } else { REPORT });
+        writer.number(self.kind.number());
         writer.number(self.size).number(self.expires.0).flag(self.shared);
         writer.done()
     }
@@ -113,7 +158,7 @@ impl IndexRow {
     pub(super) fn read(record: &[u8]) -> Result<Self, RecordError> {
         let (mut reader, _) = RecordReader::new(record, 1)?;
         Ok(Self {
-            is_message: reader.number()? == MESSAGE,
+            kind: WaitingKind::of(reader.number()?)?,
             size: reader.number()?,
             expires: Timestamp(reader.number()?),
             shared: reader.flag()?,
@@ -134,6 +179,10 @@ impl Records {
 
     pub(super) fn of_report(report: &Report) -> Self {
         Self { body: report_record(report).into(), index: IndexRow::of_report(report).to_record().into() }
+    }
+
+    pub(super) fn of_notice(notice: &Notice) -> Self {
+        Self { body: notice_record(notice).into(), index: IndexRow::of_notice(notice).to_record().into() }
     }
 
     /// Adds the rows.
@@ -187,11 +236,24 @@ fn report_record(report: &Report) -> Vec<u8> {
     writer.done()
 }
 
+fn notice_record(notice: &Notice) -> Vec<u8> {
+    let mut writer = RecordWriter::with_capacity(1, 256);
+    writer.number(NOTICE).number(notice.expires.0);
+    notice.content.write(&mut writer);
+    writer.done()
+}
+
 /// Reads a body. A shared content is not in it.
 pub(super) fn read_body(sequence: u64, recipient: &UserId, record: &Bytes) -> Result<Waiting, RecordError> {
     let (mut reader, _) = RecordReader::new(record, 1)?;
     let id = MessageId::new(sequence);
-    if reader.number()? == REPORT {
+    let kind = WaitingKind::of(reader.number()?)?;
+    if kind == WaitingKind::Notice {
+        let expires = Timestamp(reader.number()?);
+        let content = NoticeContent::read(&mut reader)?;
+        return Ok(Waiting::Notice(Notice { id, recipient: recipient.clone(), content, expires }));
+    }
+    if kind == WaitingKind::Report {
         let result = Status::new(u16::try_from(reader.number()?).map_err(|_| RecordError("status too large"))?);
         let time = DateTime::from_unix(reader.number()?);
         let info = read_info(&mut reader)?;
@@ -452,7 +514,7 @@ mod tests {
         assert_eq!(report_record(&report), golden);
         let read = read_body(9, &report.recipient, &Bytes::from_static(golden)).unwrap();
         assert_eq!(read, Waiting::Report(report));
-        let row = IndexRow { is_message: true, size: 2, expires: Timestamp(300), shared: false };
+        let row = IndexRow { kind: WaitingKind::Message, size: 2, expires: Timestamp(300), shared: false };
         assert_eq!(row.to_record(), [1, 1, 2, 0xac, 2, 0]);
         assert_eq!(IndexRow::read(&row.to_record()), Ok(row));
     }

@@ -17,7 +17,7 @@ use imps_types::UserId;
 use imps_types::element::ResultInfo;
 use imps_types::presence::AttributeSet;
 
-use crate::event::{Message, Report};
+use crate::event::{Message, Notice, Report};
 use crate::user::UserState;
 
 /// Something that waits, before it becomes an [`Event`](crate::event::Event).
@@ -27,6 +27,8 @@ pub enum Pending {
     Message(Arc<Message>),
     /// A delivery report.
     Report(Arc<Report>),
+    /// Something else that the user must hear of.
+    Notice(Arc<Notice>),
     /// Presence of somebody changed.
     Presence {
         /// The publisher.
@@ -80,13 +82,14 @@ impl Fetched {
 enum Item {
     Message(Arc<Message>),
     Report(Arc<Report>),
+    Notice(Arc<Notice>),
 }
 
 impl Item {
     fn weight(&self) -> usize {
         match self {
             Self::Message(message) => 512 + message.content.len(),
-            Self::Report(_) => 512,
+            Self::Report(_) | Self::Notice(_) => 512,
         }
     }
 }
@@ -141,6 +144,12 @@ impl Outbox {
         self.push(sequence, Item::Report(report), most, most_bytes)
     }
 
+    /// A notice was committed.
+    pub(crate) fn notice(&mut self, notice: Arc<Notice>, most: usize, most_bytes: usize) -> bool {
+        let sequence = notice.id.sequence();
+        self.push(sequence, Item::Notice(notice), most, most_bytes)
+    }
+
     /// Whether the client should be woken.
     fn push(&mut self, sequence: u64, item: Item, most: usize, most_bytes: usize) -> bool {
         match &mut self.way {
@@ -180,6 +189,7 @@ impl Outbox {
             let (sequence, item) = match one {
                 Pending::Message(message) => (message.id.sequence(), Item::Message(message)),
                 Pending::Report(report) => (report.id.sequence(), Item::Report(report)),
+                Pending::Notice(notice) => (notice.id.sequence(), Item::Notice(notice)),
                 Pending::Presence { .. } | Pending::Disconnect(_) => continue,
             };
             self.bytes += item.weight();
@@ -221,6 +231,7 @@ impl Outbox {
             return Some(match item {
                 Item::Message(message) => Pending::Message(message),
                 Item::Report(report) => Pending::Report(report),
+                Item::Notice(notice) => Pending::Notice(notice),
             });
         }
         let (publisher, changed, lost) = self.presence.pop_front()?;

@@ -1,0 +1,238 @@
+//! Notices: what must reach a user though he is not there, and is no message (CSP 16, "Offline store").
+//!
+//! They stand in the queue of messages and reports, under numbers of the same sequence, so that their order is kept and one
+//! mechanism keeps, offers and repeats all three. The first client that acknowledges a notice ends it.
+
+use std::sync::Arc;
+
+use imps_types::{MessageId, UserId};
+
+use super::Im;
+use super::queue::{IndexRow, Records, delete, index_key};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::event::{Notice, NoticeContent};
+use crate::record::{RecordError, RecordReader, RecordWriter};
+use crate::seam::{Batch, Space, StoreError};
+use crate::session::Session;
+use crate::user::UserState;
+
+/// A notice before it has its number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewNotice {
+    /// Who gets it.
+    pub recipient: UserId,
+    /// What it says.
+    pub content: NoticeContent,
+    /// When it is of no use any more.
+    pub expires: Timestamp,
+}
+
+impl NoticeContent {
+    /// Whether a client with this session can be told. What is for no client that is there waits for another one.
+    pub(crate) fn is_for(&self, session: &Session) -> bool {
+        let _ = session;
+        match *self {
+            #[cfg(test)]
+            Self::Probe(ref text) => **text != *session.cookie,
+        }
+    }
+
+    /// Writes what it is and what it says: the kind's number first. Numbers are never used again.
+    pub(super) fn write(&self, writer: &mut RecordWriter) {
+        let _ = &writer;
+        match *self {
+            #[cfg(test)]
+            Self::Probe(ref text) => {
+                writer.number(0).text(text);
+            }
+        }
+    }
+
+    /// Reads it.
+    pub(super) fn read(reader: &mut RecordReader<'_>) -> Result<Self, RecordError> {
+        match reader.number()? {
+            #[cfg(test)]
+            0 => Ok(Self::Probe(reader.text()?.into())),
+            _ => Err(RecordError("unknown kind of notice")),
+        }
+    }
+}
+
+impl Im<'_> {
+    /// Commits a batch and these notices in one step, and then offers the notices; their numbers are in the order of the
+    /// notices. With no notices it is just the commit.
+    ///
+    /// # Errors
+    /// The store's failure, a condition of the batch that did not hold included ([`StoreError::Condition`]): nothing
+    /// happened then.
+    pub(crate) async fn give(&self, mut batch: Batch, notices: Vec<NewNotice>) -> Result<Vec<MessageId>, Error> {
+        let now = self.clock.now();
+        let mut given: Vec<Notice> = Vec::with_capacity(notices.len());
+        let mut records = Vec::with_capacity(notices.len());
+        for NewNotice { recipient, content, expires } in notices {
+            let notice = Notice { id: MessageId::new(0), recipient, content, expires };
+            records.push(Records::of_notice(&notice));
+            given.push(notice);
+        }
+        let commit = self.sequence.next(now, |next| {
+            for (notice, records) in given.iter_mut().zip(records) {
+                let sequence = next();
+                notice.id = MessageId::new(sequence);
+                records.put(&mut batch, sequence, &notice.recipient, notice.expires);
+            }
+            self.store.commit(batch)
+        });
+        commit.await?;
+        let numbers = given.iter().map(|notice| notice.id).collect();
+        for notice in given {
+            if let Some(user) = self.users.loaded(&notice.recipient) {
+                self.offer_notice(&user, &Arc::new(notice));
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// Puts a committed notice into the outbox of each session that can be told.
+    fn offer_notice(&self, user: &UserState, notice: &Arc<Notice>) {
+        for session in super::offer::waits_for(user) {
+            if notice.content.is_for(&session) {
+                let (most, bytes) = (self.config.outbox_max, self.config.outbox_bytes);
+                let wake = session.outbox().notice(notice.clone(), most, bytes);
+                if wake {
+                    session.wake();
+                }
+            }
+        }
+    }
+
+    /// A notice that became pointless: what removes it is added to the batch, and no client is offered it any more. One
+    /// that was offered and not acknowledged is not repeated once the batch is committed.
+    pub(crate) async fn take_back(&self, batch: &mut Batch, recipient: &UserId, id: MessageId, expires: Timestamp) {
+        delete(batch, id.sequence(), recipient, expires);
+        self.withdraw_everywhere(recipient, id.sequence()).await;
+        self.one_less(recipient);
+    }
+
+    /// A client has heard of a notice: it is deleted.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn notice_acknowledged(&self, notice: &Notice) -> Result<(), Error> {
+        let sequence = notice.id.sequence();
+        let mut batch = Batch::new();
+        // It may have been taken back, or another client of the user was faster.
+        let row = IndexRow::of_notice(notice).to_record();
+        batch.if_equals(Space::MessageIndex, index_key(&notice.recipient, sequence), row);
+        delete(&mut batch, sequence, &notice.recipient, notice.expires);
+        match self.store.commit(batch).await {
+            Ok(()) => {
+                self.one_less(&notice.recipient);
+                self.withdraw_everywhere(&notice.recipient, sequence).await;
+            }
+            Err(StoreError::Condition) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Whether a notice that was offered is still to be acknowledged: what a face asks before it offers it again. When
+    /// the store does not answer it is.
+    pub async fn is_notice_waiting(&self, notice: &Notice) -> bool {
+        notice.expires > self.clock.now()
+            && self.is_stored(&notice.recipient, notice.id.sequence()).await.unwrap_or(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+    use crate::testing::{World, user};
+    use imps_types::Version;
+    use std::time::Duration;
+
+    fn notice(world: &World, name: &str, text: &str) -> NewNotice {
+        let expires = world.services.clock.now().plus(Duration::from_secs(60));
+        NewNotice { recipient: user(name), content: NoticeContent::Probe(text.into()), expires }
+    }
+
+    async fn next(world: &World, session: &Session) -> Option<Arc<Notice>> {
+        match world.services.im().next_event(session).await {
+            Some(Event::Notice(notice)) => Some(notice),
+            None => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn says(notice: &Notice) -> &str {
+        let NoticeContent::Probe(text) = &notice.content;
+        text
+    }
+
+    #[tokio::test]
+    async fn it_waits_for_whoever_is_not_there_and_ends_with_the_first_acknowledgement() {
+        let world = World::of(&["alice"]).await;
+        let im = world.services.im();
+        im.give(Batch::new(), vec![notice(&world, "alice", "one"), notice(&world, "alice", "two")]).await.unwrap();
+        let world = world.restarted().await;
+        let im = world.services.im();
+        let first = world.login("alice").await;
+        let second = world.login_as("alice", "other", Version::V1_2).await;
+        let one = next(&world, &first).await.unwrap();
+        assert_eq!(says(&one), "one");
+        im.notice_acknowledged(&one).await.unwrap();
+        assert!(!im.is_notice_waiting(&one).await);
+        let two = next(&world, &second).await.unwrap();
+        assert_eq!(says(&two), "two", "the other client is not told what this one has acknowledged");
+        assert_eq!(says(&*next(&world, &first).await.unwrap()), "two");
+        im.notice_acknowledged(&two).await.unwrap();
+        im.notice_acknowledged(&two).await.unwrap();
+        let third = world.login_as("alice", "third", Version::V1_2).await;
+        assert!(next(&world, &third).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn one_that_no_client_there_can_be_told_waits() {
+        let world = World::of(&["alice"]).await;
+        let alice = world.login("alice").await;
+        // A probe is not for sessions with this cookie.
+        world.services.im().give(Batch::new(), vec![notice(&world, "alice", "cookie")]).await.unwrap();
+        world.services.im().give(Batch::new(), vec![notice(&world, "alice", "other")]).await.unwrap();
+        assert_eq!(says(&*next(&world, &alice).await.unwrap()), "other");
+        assert!(next(&world, &alice).await.is_none());
+        assert_eq!(world.services.im().waiting_messages(&user("alice"), 10).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn it_is_taken_back_and_it_expires() {
+        let world = World::of(&["alice"]).await;
+        let im = world.services.im();
+        let alice = world.login("alice").await;
+        let given = notice(&world, "alice", "one");
+        let ids = im.give(Batch::new(), vec![given.clone(), notice(&world, "alice", "two")]).await.unwrap();
+        let mut batch = Batch::new();
+        im.take_back(&mut batch, &user("alice"), ids[0], given.expires).await;
+        world.services.store.commit(batch).await.unwrap();
+        assert_eq!(says(&*next(&world, &alice).await.unwrap()), "two");
+        world.services.clock.advance(Duration::from_secs(61));
+        world.services.sweep().await;
+        assert!(im.waiting_messages(&user("alice"), 10).await.unwrap().is_empty());
+        let again = world.login_as("alice", "again", Version::V1_2).await;
+        assert!(next(&world, &again).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn it_is_committed_with_what_it_tells_of_or_not_at_all() {
+        let world = World::of(&["alice"]).await;
+        let alice = world.login("alice").await;
+        let mut batch = Batch::new();
+        batch.if_absent(Space::Server, "x").put(Space::Server, "x", "y");
+        let im = world.services.im();
+        im.give(batch.clone(), vec![notice(&world, "alice", "one")]).await.unwrap();
+        let again = im.give(batch, vec![notice(&world, "alice", "two")]).await;
+        assert_eq!(again, Err(Error::Store(StoreError::Condition)));
+        assert_eq!(says(&*next(&world, &alice).await.unwrap()), "one");
+        assert!(next(&world, &alice).await.is_none());
+    }
+}
