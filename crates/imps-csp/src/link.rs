@@ -277,7 +277,6 @@ mod tests {
         let info = imps_types::element::MessageInfo { message_id, ..Default::default() };
         Event::NewMessage(Arc::new(Message {
             id,
-            recipient: user.clone(),
             sender: user,
             info,
             content: Bytes::new(),

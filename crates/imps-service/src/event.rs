@@ -10,13 +10,11 @@ use imps_types::{DateTime, MessageId, Status, UserId};
 
 use crate::clock::Timestamp;
 
-/// A message as it waits for one recipient.
+/// A message as it waits for a recipient, or for all joined users of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     /// Its ID, which is its sequence number.
     pub id: MessageId,
-    /// Who gets it.
-    pub recipient: UserId,
     /// Who sent it.
     pub sender: UserId,
     /// As the recipient is told: MessageID, Recipient, DateTime and ContentSize are ours.

@@ -28,13 +28,13 @@ impl Im<'_> {
         let id = MessageId::parse(id).ok_or(Error::UnknownMessage)?;
         if let Some(pushed) = known.filter(|known| known.id == id) {
             // It has left the outbox when it was pushed.
-            if self.settle(pushed, Status::SUCCESSFUL).await? {
+            if self.settle(&session.user.id, pushed, Status::SUCCESSFUL).await? {
                 self.metrics.messages_delivered.up();
             }
             return Ok(());
         }
         let settled = match self.find(session, id).await {
-            Ok(message) => self.settle(&message, Status::SUCCESSFUL).await,
+            Ok(message) => self.settle(&session.user.id, &message, Status::SUCCESSFUL).await,
             Err(error) => Err(error),
         };
         // It was fetched, so it may wait to be offered still.
@@ -74,7 +74,7 @@ impl Im<'_> {
         });
         let settled = join_all(found.map(|message| async move {
             match message {
-                Some(message) => self.settle(&message, Status::MESSAGE_HAS_BEEN_REJECTED).await,
+                Some(message) => self.settle(user, &message, Status::MESSAGE_HAS_BEEN_REJECTED).await,
                 None => Ok(false),
             }
         }))
@@ -117,9 +117,9 @@ impl Im<'_> {
 
     /// Whether a message that was offered is still to be delivered: what a face asks before it offers it again. When the
     /// store does not answer it is.
-    pub async fn is_waiting(&self, message: &Message) -> bool {
+    pub async fn is_waiting(&self, session: &Session, message: &Message) -> bool {
         message.expires > self.clock.now()
-            && self.is_stored(&message.recipient, message.id.sequence()).await.unwrap_or(true)
+            && self.is_stored(&session.user.id, message.id.sequence()).await.unwrap_or(true)
     }
 
     /// A message of this session's user.
@@ -141,21 +141,20 @@ impl Im<'_> {
         self.users.loaded(user).is_some_and(|user| user.lock().sessions.len() > 1)
     }
 
-    /// Ends a message's life with this outcome; `false` when it ended before. The report, if one is wanted, is committed
-    /// with the deletion.
-    pub(super) async fn settle(&self, message: &Message, outcome: Status) -> Result<bool, Error> {
+    /// Ends a message's life for this recipient with this outcome; `false` when it ended before. The report, if one is
+    /// wanted, is committed with the deletion.
+    pub(super) async fn settle(&self, recipient: &UserId, message: &Message, outcome: Status) -> Result<bool, Error> {
         let sequence = message.id.sequence();
         // Whether it is still there matters only where two may end it, or a report would be doubled.
-        let is_careful =
-            message.report || outcome != Status::SUCCESSFUL || self.has_several_clients(&message.recipient);
+        let is_careful = message.report || outcome != Status::SUCCESSFUL || self.has_several_clients(recipient);
         let mut expected = is_careful.then(|| Bytes::from(IndexRow::of_message(message).to_record()));
         let sender = if message.report { self.report_recipient(message).await } else { None };
         for _ in 0..TRIES {
-            match self.settle_if(message, outcome, expected.clone(), sender.as_ref()).await {
+            match self.settle_if(recipient, message, outcome, expected.clone(), sender.as_ref()).await {
                 Ok(()) => {}
                 Err(StoreError::Condition) => {
                     // Gone; or the row was written otherwise than we would write it today.
-                    let key = index_key(&message.recipient, sequence);
+                    let key = index_key(recipient, sequence);
                     match self.store.get_one(Space::MessageIndex, key).await? {
                         Some(row) if Some(&row) != expected.as_ref() => {
                             expected = Some(row);
@@ -166,7 +165,7 @@ impl Im<'_> {
                 }
                 Err(error) => return Err(error.into()),
             }
-            self.one_less(&message.recipient);
+            self.one_less(recipient);
             if message.shared {
                 self.drop_shared(sequence, message.expires).await;
             }
@@ -177,6 +176,7 @@ impl Im<'_> {
 
     async fn settle_if(
         &self,
+        recipient: &UserId,
         message: &Message,
         outcome: Status,
         expected: Option<Bytes>,
@@ -185,9 +185,9 @@ impl Im<'_> {
         let sequence = message.id.sequence();
         let mut batch = Batch::new();
         if let Some(row) = expected {
-            batch.if_equals(Space::MessageIndex, index_key(&message.recipient, sequence), row);
+            batch.if_equals(Space::MessageIndex, index_key(recipient, sequence), row);
         }
-        delete(&mut batch, sequence, &message.recipient, message.expires);
+        delete(&mut batch, sequence, recipient, message.expires);
         let Some(sender) = sender else { return self.store.commit(batch).await };
         let now = self.clock.now();
         let mut report = Report {

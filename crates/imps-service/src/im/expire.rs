@@ -60,7 +60,7 @@ impl Im<'_> {
                     // Many are ended together: what they say is not needed for it.
                     message.content = Bytes::new();
                     self.withdraw_everywhere(&recipient, sequence).await;
-                    if self.settle(&message, Status::MESSAGE_HAS_EXPIRED).await? {
+                    if self.settle(&recipient, &message, Status::MESSAGE_HAS_EXPIRED).await? {
                         self.metrics.messages_expired.up();
                         return Ok(());
                     }

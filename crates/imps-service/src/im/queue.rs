@@ -268,8 +268,7 @@ pub(super) fn read_body(sequence: u64, recipient: &UserId, record: &Bytes) -> Re
     let content = reader.option(RecordReader::bytes)?;
     let shared = content.is_none();
     let content = content.map(|content| record.slice_ref(content)).unwrap_or_default();
-    let recipient = recipient.clone();
-    Ok(Waiting::Message(Message { id, recipient, sender, info, content, binary, shared, report, expires }))
+    Ok(Waiting::Message(Message { id, sender, info, content, binary, shared, report, expires }))
 }
 
 fn write_info(writer: &mut RecordWriter, info: &MessageInfo) {
@@ -456,13 +455,16 @@ impl Im<'_> {
 mod tests {
     use super::*;
 
+    fn bob() -> UserId {
+        UserId::from_canonical("wv:bob@a.example")
+    }
+
     fn message() -> Message {
-        let bob = UserId::from_canonical("wv:bob@a.example");
         let info = MessageInfo {
             message_id: Some("mx".into()),
             content_type: Some("text/plain".into()),
             content_size: 2,
-            recipient: Recipient::user(User::of(&bob)),
+            recipient: Recipient::user(User::of(&bob())),
             sender: Some(Sender::User(User::of("wv:al@a.example"))),
             date_time: Some(DateTime::from_unix(1_000)),
             validity: Some(60),
@@ -470,7 +472,6 @@ mod tests {
         };
         Message {
             id: MessageId::new(7),
-            recipient: bob,
             sender: UserId::from_canonical("wv:al@a.example"),
             info,
             content: Bytes::from_static(b"hi"),
@@ -487,7 +488,7 @@ mod tests {
             \x00\x00\x00\x00\x00\x01\x00\x0fwv:al@a.example\x00\x00\x00\x01\xe8\x07\x00\x01\x3c\x00\x01\xac\x02\x01\x02hi";
         let message = message();
         assert_eq!(message_record(&message).escape_ascii().to_string(), golden.escape_ascii().to_string());
-        let read = read_body(7, &message.recipient, &Bytes::from_static(golden)).unwrap();
+        let read = read_body(7, &bob(), &Bytes::from_static(golden)).unwrap();
         assert_eq!(read, Waiting::Message(message));
     }
 
@@ -495,7 +496,7 @@ mod tests {
     fn a_record_that_was_made_before_its_number_gets_its_message_id() {
         let mut message = message();
         message.info.message_id = None;
-        let read = read_body(7, &message.recipient, &message_record(&message).into()).unwrap();
+        let read = read_body(7, &bob(), &message_record(&message).into()).unwrap();
         message.info.message_id = Some(message.id.to_string().into());
         assert_eq!(read, Waiting::Message(message));
     }

@@ -160,7 +160,6 @@ impl Im<'_> {
             let base = if is_last { std::mem::take(&mut template) } else { template.clone() };
             let message = Message {
                 id: MessageId::new(0),
-                recipient: addressee.state.id.clone(),
                 sender: session.user.id.clone(),
                 // The others are nobody's business (CSP 12.1).
                 info: MessageInfo { recipient: Recipient::user(addressee.user.clone()), ..base },

@@ -224,9 +224,9 @@ async fn delivered_and_reported() {
     world.services.access().logout(&alice).await.unwrap();
     let (bob, carol) = (world.login("bob").await, world.login("carol").await);
     let hi = world.pushed(&bob).await;
-    assert!(world.im().is_waiting(&hi).await);
+    assert!(world.im().is_waiting(&bob, &hi).await);
     world.im().delivered(&bob, &id, Some(&hi)).await.unwrap();
-    assert!(!world.im().is_waiting(&hi).await);
+    assert!(!world.im().is_waiting(&bob, &hi).await);
     world.im().delivered(&bob, &id, Some(&hi)).await.unwrap();
     assert_eq!(world.services.metrics.messages_delivered.value(), 1, "a second acknowledgement changes nothing");
     assert_eq!(world.im().delivered(&bob, &id, None).await, Err(Error::UnknownMessage));

@@ -265,7 +265,6 @@ mod tests {
         let user = UserId::from_canonical("wv:bob@a.example");
         Arc::new(Message {
             id: MessageId::new(sequence),
-            recipient: user.clone(),
             sender: user,
             info: Default::default(),
             content: Bytes::new(),
