@@ -2,12 +2,14 @@
 //! server runs. One function for both.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use imps_service::access::{PhonePassword, UserSummary};
 use imps_service::{Error, Services, Session, Timestamp};
 use imps_types::{Address, Domain, Secret, SessionId, Status, UserId};
 use serde::{Deserialize, Serialize};
 
+use crate::backup::{self, About};
 use crate::wire::Node;
 
 /// A password on its way to the services: shown by nobody.
@@ -85,6 +87,23 @@ pub(crate) enum Command {
         after: Option<String>,
         limit: usize,
     },
+    /// A verified copy of everything in a new folder.
+    Backup {
+        to: PathBuf,
+    },
+    /// A backup is put in place, and the server starts anew.
+    Restore {
+        from: PathBuf,
+    },
+    /// What distinguishes this run of the server from others.
+    Life,
+    /// Contact lists of a user; with their members where one is named.
+    Lists {
+        who: Who,
+        list: Option<String>,
+    },
+    /// Everything that is counted.
+    Statistics,
     /// Which address is listened on, and whether the store is sound; for `doctor`.
     Check,
 }
@@ -141,6 +160,30 @@ pub(crate) struct MessageView {
     pub(crate) expires: String,
 }
 
+/// A contact list, for people and scripts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ListView {
+    pub(crate) list: String,
+    pub(crate) name: String,
+    pub(crate) default: bool,
+    pub(crate) members: Vec<MemberView>,
+}
+
+/// Somebody on a contact list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MemberView {
+    pub(crate) user: String,
+    pub(crate) name: Option<String>,
+}
+
+/// Something that is counted.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Figure {
+    pub(crate) name: String,
+    pub(crate) meaning: String,
+    pub(crate) value: u64,
+}
+
 /// What came of a wish.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -165,6 +208,21 @@ pub(crate) enum Outcome {
     },
     Closed {
         sessions: usize,
+    },
+    BackedUp(About),
+    /// The server starts anew with so many rows; `life` is what it is now.
+    Restoring {
+        rows: std::collections::BTreeMap<String, u64>,
+        life: u64,
+    },
+    Life {
+        life: u64,
+    },
+    Lists {
+        lists: Vec<ListView>,
+    },
+    Statistics {
+        figures: Vec<Figure>,
     },
     Checked {
         listen: Option<String>,
@@ -301,8 +359,69 @@ pub(crate) async fn run(node: &Node, command: Command) -> Result<Outcome, Failur
             Ok(Outcome::Messages { messages: messages(services, &user, limit).await?, next: None })
         }
         Command::MessageList { who: None, after, limit } => everybodys_messages(services, after, limit).await,
+        Command::Backup { to } => backup::make(node, &to).await.map(Outcome::BackedUp),
+        Command::Restore { from } => restore(node, from).await,
+        Command::Life => Ok(Outcome::Life { life: node.life }),
+        Command::Lists { who, list } => {
+            let user = find(services, &who)?;
+            let state = services.user(&user).await.map_err(|error| refused(&error, &user, services))?;
+            let lists = lists(&state, list.as_deref())?;
+            Ok(Outcome::Lists { lists })
+        }
+        Command::Statistics => Ok(Outcome::Statistics { figures: figures(services) }),
         Command::Check => check(node).await,
     }
+}
+
+/// The server stops when the answer is on its way, and starts anew with the backup.
+async fn restore(node: &Node, from: PathBuf) -> Result<Outcome, Failure> {
+    let data = node.engine.path().parent().map(std::path::Path::to_owned).unwrap_or_default();
+    let staged = tokio::task::spawn_blocking(move || backup::stage(&from, &data)).await;
+    let rows = staged.map_err(|error| Failure::new(error.to_string()))??;
+    node.begin_anew.send_replace(true);
+    Ok(Outcome::Restoring { rows, life: node.life })
+}
+
+fn lists(state: &imps_service::user::UserState, only: Option<&str>) -> Result<Vec<ListView>, Failure> {
+    let inner = state.lock();
+    let is_meant = |id: &str| {
+        only.is_none_or(|only| {
+            let only = only.to_ascii_lowercase();
+            id == only || id.split_once('/').is_some_and(|(_, rest)| rest.split('@').next() == Some(&*only))
+        })
+    };
+    let found: Vec<ListView> = inner
+        .lists
+        .iter()
+        .filter(|list| is_meant(list.id.as_str()))
+        .map(|list| ListView {
+            list: list.id.to_string(),
+            name: list.display_name.to_string(),
+            default: list.is_default,
+            members: list
+                .members
+                .iter()
+                .map(|one| MemberView { user: one.user.to_string(), name: one.name.as_deref().map(str::to_owned) })
+                .collect(),
+        })
+        .collect();
+    match only {
+        Some(name) if found.is_empty() => Err(Failure::new(format!("{} has no contact list {name}", state.id))
+            .hint(format!("`hamlet list show {}` shows which there are", state.id.local()))),
+        _ => Ok(found),
+    }
+}
+
+fn figures(services: &Services) -> Vec<Figure> {
+    let rows = services.metrics.rows().into_iter();
+    let of_services =
+        rows.map(|(name, _, meaning, value)| Figure { name: name.to_owned(), meaning: meaning.to_owned(), value });
+    let engine = services.store.gauges().into_iter().map(|(name, value)| Figure {
+        name: format!("hamlet_store_{name}"),
+        meaning: "As the storage engine shows it".to_owned(),
+        value,
+    });
+    of_services.chain(engine).collect()
 }
 
 /// What the client of a closed session is told.

@@ -2,11 +2,13 @@
 //!
 //! Invariant: nothing here knows a primitive or an encoding; the parts are put together in `wire`, and asked in `command`.
 
+mod backup;
 mod cli;
 mod command;
 mod config;
 mod control;
 mod doctor;
+mod jsonl;
 mod key;
 mod limits;
 mod pages;

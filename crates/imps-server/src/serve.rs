@@ -36,14 +36,23 @@ pub(crate) struct Ready<'a> {
     pub(crate) is_first: bool,
 }
 
+/// Why serving ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Ended {
+    /// A signal said stop.
+    Stopped,
+    /// The program is to begin anew: a backup was laid ready.
+    BeginAnew,
+}
+
 /// Serves until a signal says stop. `announce` is called when clients can connect.
-pub(crate) async fn serve(mut config: Config, announce: impl FnOnce(&Ready<'_>)) -> Result<(), Failure> {
+pub(crate) async fn serve(mut config: Config, announce: impl FnOnce(&Ready<'_>)) -> Result<Ended, Failure> {
     crate::limits::raise_open_files();
     // Before anything else, so that a signal during the start is not lost, and stops in order.
     let mut signals = Signals::new().map_err(|error| Failure::new(format!("signals: {error}")))?;
     let mut node = tokio::select! {
         opened = open(&mut config) => opened?,
-        () = signals.next() => return Ok(()),
+        () = signals.next() => return Ok(Ended::Stopped),
     };
     let settings = &config.settings;
     let folder = &settings.data;
@@ -64,8 +73,14 @@ pub(crate) async fn serve(mut config: Config, announce: impl FnOnce(&Ready<'_>))
     announce(&Ready { settings, address, is_first: users.is_empty() });
     info!(%address, domain = %settings.service.domain, data = %folder.display(), process = std::process::id(), "ready");
 
+    let mut anew = node.begin_anew.subscribe();
+    let mut kind = Ended::Stopped;
     let ended = tokio::select! {
         () = signals.next() => None,
+        _ = anew.wait_for(|anew| *anew) => {
+            kind = Ended::BeginAnew;
+            None
+        }
         ended = &mut clients => Some(ended),
     };
     info!("stopping");
@@ -84,7 +99,7 @@ pub(crate) async fn serve(mut config: Config, announce: impl FnOnce(&Ready<'_>))
     }
     close(&node).await;
     info!("stopped");
-    outcome
+    outcome.map(|()| kind)
 }
 
 fn warn_of_open_folder(folder: &Path) {

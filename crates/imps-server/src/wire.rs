@@ -15,6 +15,7 @@ use imps_types::Domain;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::backup;
 use crate::command::Failure;
 use crate::config::{Config, Settings, Source};
 use crate::key::{self, KeyFile};
@@ -27,6 +28,10 @@ pub(crate) struct Node {
     pub(crate) engine: Arc<SqliteEngine>,
     /// Whether clients are served; else it is a single command's.
     pub(crate) is_running: bool,
+    /// What distinguishes this run from others.
+    pub(crate) life: u64,
+    /// Turns true when the server is to stop and start anew.
+    pub(crate) begin_anew: watch::Sender<bool>,
     /// Where clients connect.
     pub(crate) listen: Option<SocketAddr>,
 }
@@ -51,6 +56,7 @@ const DOMAIN: &str = "domain";
 /// Opens the data folder and takes up what it holds. The folder stays locked until the node is dropped.
 pub(crate) async fn open(config: &mut Config, purpose: Purpose) -> Result<Node, Opening> {
     let folder = config.settings.data.clone();
+    finish_restore(&folder)?;
     let engine = imps_store::open(&folder, config.settings.store_options()).map_err(Opening::from)?;
     let store = Store::new(engine.clone());
     let domain = known_domain(&store).await?;
@@ -80,7 +86,28 @@ pub(crate) async fn open(config: &mut Config, purpose: Purpose) -> Result<Node, 
     if purpose == Purpose::Serve || (purpose == Purpose::Seal && is_new) {
         remember_domain(&services).await?;
     }
-    Ok(Node { services, engine, is_running: purpose == Purpose::Serve, listen: None })
+    let mut life = [0; 8];
+    let _ = getrandom::fill(&mut life);
+    Ok(Node {
+        services,
+        engine,
+        is_running: purpose == Purpose::Serve,
+        life: u64::from_be_bytes(life) >> 1,
+        begin_anew: watch::Sender::new(false),
+        listen: None,
+    })
+}
+
+/// A backup that was laid ready is put in place before anything is opened.
+fn finish_restore(folder: &Path) -> Result<(), Opening> {
+    if !backup::is_staged(folder) {
+        return Ok(());
+    }
+    let _lock = imps_store::lock(folder).map_err(Opening::from)?;
+    if let Some(former) = backup::finish(folder)? {
+        tracing::warn!(former = %former.display(), "a backup was put in place; what was there before is kept");
+    }
+    Ok(())
 }
 
 const KEY_HINT: &str = "restore phone.key from a backup; or, if it is lost, revoke each phone password (hamlet user \

@@ -13,5 +13,5 @@ mod sqlite;
 pub mod reference;
 pub mod suite;
 
-pub use open::{DATABASE, LOCK, OpenError, Options, open};
-pub use sqlite::SqliteEngine;
+pub use open::{DATABASE, LOCK, Locked, OpenError, Options, lock, open};
+pub use sqlite::{Copy, SqliteEngine};

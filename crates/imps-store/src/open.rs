@@ -109,24 +109,40 @@ impl std::error::Error for OpenError {
     }
 }
 
-/// Opens the embedded engine in a data folder, which is made if it is not there, and locks the folder until the engine
-/// is dropped. After a crash nothing needs repair: what was acknowledged is there, what was not is there whole or not
-/// at all.
+/// A data folder that is kept from everybody else, until this is dropped.
+#[derive(Debug)]
+pub struct Locked(#[expect(dead_code, reason = "held")] FolderLock);
+
+/// Makes the folder if it is not there, and locks it without opening what is in it.
 ///
-/// Blocks while it reads and writes.
-pub fn open(folder: &Path, options: Options) -> Result<Arc<SqliteEngine>, OpenError> {
+/// # Errors
+/// When another process has it, or it cannot be made.
+pub fn lock(folder: &Path) -> Result<Locked, OpenError> {
+    take(folder).map(Locked)
+}
+
+fn take(folder: &Path) -> Result<FolderLock, OpenError> {
     let fails = |path: &Path| {
         let path = path.to_owned();
         move |error| OpenError::Folder { path, error }
     };
     make_folder(folder).map_err(fails(folder))?;
     let lock_path = folder.join(LOCK);
-    let lock = FolderLock::take(&lock_path).map_err(|error| match error {
+    FolderLock::take(&lock_path).map_err(|error| match error {
         LockError::Held(process) => OpenError::Locked { folder: folder.to_owned(), process },
         LockError::Io(error) => fails(&lock_path)(error),
-    })?;
+    })
+}
+
+/// Opens the embedded engine in a data folder, which is made if it is not there, and locks the folder until the engine
+/// is dropped. After a crash nothing needs repair: what was acknowledged is there, what was not is there whole or not
+/// at all.
+///
+/// Blocks while it reads and writes.
+pub fn open(folder: &Path, options: Options) -> Result<Arc<SqliteEngine>, OpenError> {
+    let lock = take(folder)?;
     let engine = SqliteEngine::open(&folder.join(DATABASE), options, lock)?;
-    sync_folder(folder).map_err(fails(folder))?;
+    sync_folder(folder).map_err(|error| OpenError::Folder { path: folder.to_owned(), error })?;
     Ok(Arc::new(engine))
 }
 

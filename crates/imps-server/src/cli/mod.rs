@@ -1,13 +1,16 @@
 //! The command line: reads what was typed, asks, prints. The only place that prints.
 
+mod backup;
 mod config;
 mod desk;
 mod doctor;
+mod list;
 mod message;
 mod output;
 mod password;
 mod serve;
 mod session;
+mod stats;
 mod user;
 
 use std::path::PathBuf;
@@ -51,6 +54,14 @@ enum Group {
     /// Show the messages that wait for their recipients
     #[command(subcommand)]
     Message(message::MessageCommand),
+    /// Show the contact lists of users
+    #[command(subcommand)]
+    List(list::ListCommand),
+    Stats(stats::Stats),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    Export(backup::Export),
+    Import(backup::Import),
     /// Explain the settings
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -131,6 +142,12 @@ pub(crate) fn main() -> ExitCode {
         Group::User(command) => command.run(common),
         Group::Session(command) => command.run(common),
         Group::Message(command) => command.run(common),
+        Group::List(command) => command.run(common),
+        Group::Stats(stats) => stats.run(common),
+        Group::Backup(backup) => backup.run(common),
+        Group::Restore(restore) => restore.run(common),
+        Group::Export(export) => export.run(common),
+        Group::Import(import) => import.run(common),
         Group::Config(command) => command.run(common),
         Group::Doctor(doctor) => doctor.run(common),
     };

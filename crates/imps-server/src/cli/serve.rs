@@ -1,6 +1,7 @@
 //! `hamlet serve`.
 
 use std::io;
+use std::os::unix::process::CommandExt;
 
 use clap::Args;
 use tracing_subscriber::EnvFilter;
@@ -8,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::{Common, Done, output};
 use crate::command::Failure;
 use crate::config::{Config, Source};
-use crate::serve::{self, Ready};
+use crate::serve::{self, Ended, Ready};
 
 /// Serve clients until SIGTERM or Ctrl-C
 #[derive(Args, Debug)]
@@ -42,9 +43,23 @@ impl Serve {
                 output::mention(&line);
             }
         };
-        runtime.block_on(Box::pin(serve::serve(config, ready)))?;
-        Ok(())
+        let ended = runtime.block_on(Box::pin(serve::serve(config, ready)))?;
+        // Whatever still holds the folder, or a connection, goes with the process's image.
+        match ended {
+            Ended::Stopped => Ok(()),
+            Ended::BeginAnew => Err(begin_anew().into()),
+        }
     }
+}
+
+/// The same program with the same options in place of this one. Returns only when that fails.
+fn begin_anew() -> Failure {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return Failure::new(format!("cannot start anew: {error}")),
+    };
+    let error = std::process::Command::new(program).args(std::env::args_os().skip(1)).exec();
+    Failure::new(format!("cannot start anew: {error}")).hint("start the server again; the backup is put in place then")
 }
 
 /// What was typed, to be typed again.

@@ -127,6 +127,12 @@ impl Server {
         self.child.id()
     }
 
+    /// The same process at another address.
+    pub(crate) fn moved(mut self, address: &str) -> Self {
+        self.address = address.to_owned();
+        self
+    }
+
     /// SIGTERM; its exit code and what it had logged.
     pub(crate) fn stop(mut self) -> (Option<i32>, String) {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();

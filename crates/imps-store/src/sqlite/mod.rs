@@ -1,6 +1,7 @@
 //! The embedded engine: SQLite with a write-ahead log, one file, a table per space.
 
 mod checkpoint;
+mod copy;
 mod schema;
 mod writer;
 
@@ -21,6 +22,7 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, Statement};
 
 use self::checkpoint::Wal;
+pub use self::copy::Copy;
 use self::schema::{Sql, store_error, unusable};
 use crate::lock::FolderLock;
 use crate::open::{OpenError, Options, sync_folder};

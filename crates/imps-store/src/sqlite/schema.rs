@@ -80,7 +80,7 @@ pub(super) fn writer(path: &Path, options: &Options) -> Result<Connection, OpenE
 }
 
 /// Whether the file is new; an error when it is not for us.
-fn check(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(unusable);
     let application = number("PRAGMA application_id")?;
     let version = number("PRAGMA user_version")?;
