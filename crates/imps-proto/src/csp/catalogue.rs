@@ -237,6 +237,8 @@ catalogue! { $
         GetSpInfo              get_sp_info           GetSpInfoRequest             GetSpInfoRequest             [GetSpInfoResponse Status]          Either  V1_1 V1_3 GetSpi again;
         Service                service               ServiceRequest               ServiceRequest               [ServiceResponse Status]            Inband  V1_1 V1_3 -     again;
         ClientCapability       client_capability     ClientCapabilityRequest      ClientCapabilityRequest      [ClientCapabilityResponse Status]   Inband  V1_1 V1_3 -     again;
+        SubscribeNotification  subscribe_notification SubscribeNotificationRequest SubscribeNotificationRequest [Status]                           Inband  V1_3 V1_3 -     once;
+        UnsubscribeNotification unsubscribe_notification UnsubscribeNotificationRequest UnsubscribeNotificationRequest [Status]                    Inband  V1_3 V1_3 -     once;
         GetList                get_list              GetListRequest               GetListRequest               [GetListResponse Status]            Inband  V1_1 V1_3 Gcli  again;
         CreateList             create_list           CreateListRequest            CreateListRequest            [Status CreateListResponse]         Inband  V1_1 V1_3 Ccli  once;
         DeleteList             delete_list           DeleteListRequest            DeleteListRequest            [Status]                            Inband  V1_1 V1_3 Dcli  once;
@@ -260,8 +262,6 @@ catalogue! { $
         GetSegmentRequest               [GetSegmentResponse Status]              Both   V1_3 V1_3 Sgmnt  again;
         DropSegmentRequest              [Status]                                 Both   V1_3 V1_3 Sgmnt  again;
         SystemMessageUser               [Status]                                 Client V1_3 V1_3 -      once;
-        SubscribeNotificationRequest    [Status]                                 Client V1_3 V1_3 -      once;
-        UnsubscribeNotificationRequest  [Status]                                 Client V1_3 V1_3 -      once;
         SearchRequest                   [SearchResponse Status]                  Client V1_1 V1_3 Srch   again;
         StopSearchRequest               [Status]                                 Client V1_1 V1_3 StSrc  once;
         InviteRequest                   [Status]                                 Client V1_1 V1_3 Invit  once;
@@ -296,6 +296,7 @@ catalogue! { $
     server {
         // variant             module                primitive                    request                      responses                since until function
         Disconnect             disconnect            Disconnect                   Disconnect                   []                        V1_1 V1_3 -;
+        Notification           notification          NotificationRequest          NotificationRequest          [Status]                  V1_3 V1_3 -;
         PresenceNotification   presence_notification PresenceNotificationRequest  PresenceNotificationRequest  [Status]                  V1_1 V1_3 Mp;
         NewMessage             new_message           NewMessage                   NewMessage                   [MessageDelivered Status] V1_1 V1_3 NewM;
         MessageNotification    message_notification  MessageNotification          MessageNotification          [Status]                  V1_1 V1_3 Notif;
@@ -304,7 +305,6 @@ catalogue! { $
     server_unbuilt {
         // request                      responses                                since until function
         SystemMessageRequest            [Status]                                 V1_3 V1_3 -;
-        NotificationRequest             [Status]                                 V1_3 V1_3 -;
         InviteUserRequest               [Status]                                 V1_1 V1_3 Invit;
         InviteResponse                  [Status]                                 V1_1 V1_3 Invit;
         CancelInviteUserRequest         [Status]                                 V1_1 V1_3 CaInv;

@@ -5,6 +5,7 @@
 
 mod capability;
 mod message;
+mod notification;
 mod outcome;
 mod people;
 mod presence;
@@ -13,6 +14,7 @@ mod words;
 
 pub(crate) use message::{ContentField, MessageInfos};
 pub use message::{Message, decode_base64, encode_base64};
+pub use notification::{UserIdPair, UserList};
 pub use outcome::SystemMessageResponse;
 pub(crate) use people::{ContactLists, UserIds, Users};
 pub(crate) use words::DigestSchemas;

@@ -5,7 +5,8 @@ use crate::grammar::{Codec, Decode, Encode, bad_value};
 use crate::wire::{DecodeError, Reader, Writer};
 use imps_types::Version;
 use imps_types::element::{
-    Bearer, CirMethod, ClientType, ContentEncoding, DeliveryMethod, DigestSchema, OfflineHandling, OnlineHandling,
+    Bearer, CirMethod, ClientType, ContentEncoding, DeliveryMethod, DigestSchema, NotificationType, OfflineHandling,
+    OnlineHandling,
 };
 
 macro_rules! words {
@@ -36,6 +37,7 @@ words! {
     ContentEncoding "content encoding";
     DeliveryMethod "delivery method";
     DigestSchema "digest schema";
+    NotificationType "notification type";
     OfflineHandling "offline handling";
     OnlineHandling "online handling";
 }

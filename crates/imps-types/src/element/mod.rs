@@ -4,6 +4,7 @@
 
 mod capability;
 mod message;
+mod notification;
 mod outcome;
 mod people;
 
@@ -12,6 +13,10 @@ pub use capability::{
     OnlineHandling,
 };
 pub use message::{Content, ContentEncoding, Font, MessageInfo};
+pub use notification::{
+    Authorization, NOTIFICATION_TYPES, Notification, NotificationRow, NotificationType, NotificationTypes, Payload,
+    PayloadKind,
+};
 pub use outcome::{DetailedResult, ResultInfo};
 pub use people::{Group, NickEntry, Property, Recipient, ScreenName, Sender, User};
 
