@@ -583,7 +583,9 @@ impl Csp {
             Event::NewMessage(_) => Ok(false),
             Event::DeliveryReport(report) => self.services.im().report_acknowledged(report).await.map(|()| true),
             Event::Notice(notice) => self.services.im().notice_acknowledged(notice).await.map(|()| true),
-            Event::MessageNotification(_) | Event::Presence(_) | Event::Disconnect(_) => Ok(true),
+            Event::MessageNotification(_) | Event::Notification(_) | Event::Presence(_) | Event::Disconnect(_) => {
+                Ok(true)
+            }
         }
     }
 

@@ -36,7 +36,11 @@ impl Open {
             Event::NewMessage(message) | Event::MessageNotification(message) => {
                 message.info.message_id.as_deref() == Some(id)
             }
-            Event::DeliveryReport(_) | Event::Notice(_) | Event::Presence(_) | Event::Disconnect(_) => false,
+            Event::DeliveryReport(_)
+            | Event::Notice(_)
+            | Event::Notification(_)
+            | Event::Presence(_)
+            | Event::Disconnect(_) => false,
         }
     }
 

@@ -6,16 +6,17 @@ use bytes::Bytes;
 use imps_proto::csp::{
     ClientCapabilityRequest, ClientCapabilityResponse, CreateAttributeListRequest, CreateListRequest, Disconnect,
     GetAttributeListRequest, GetListResponse, GetMessageListResponse, GetSpInfoResponse, ListManageRequest,
-    ListManageResponse, LoginRequest, LoginResponse, Logo, NewMessage, PresenceNotificationRequest, SendMessageRequest,
-    ServiceRequest, StatusPrimitive, SubscribePresenceRequest,
+    ListManageResponse, LoginRequest, LoginResponse, Logo, NewMessage, NotificationRequest,
+    PresenceNotificationRequest, SendMessageRequest, ServiceRequest, StatusPrimitive, SubscribeNotificationRequest,
+    SubscribePresenceRequest, UnsubscribeNotificationRequest,
 };
-use imps_proto::elements::{Message, SystemMessageResponse};
+use imps_proto::elements::{Message, SystemMessageResponse, UserIdPair, UserList};
 use imps_proto::grammar::{Decode, Primitive};
 use imps_proto::wire::{self, Form, Limits, Tag, Token};
 use imps_types::element::{
     AcceptedContentType, Bearer, CapabilityList, CirMethod, ClientType, Content, ContentEncoding, DeliveryMethod,
-    DetailedResult, DigestSchema, Font, Group, MessageInfo, NickEntry, OfflineHandling, OnlineHandling, Property,
-    Recipient, ResultInfo, ScreenName, Sender, User,
+    DetailedResult, DigestSchema, Font, Group, MessageInfo, NOTIFICATION_TYPES, NickEntry, NotificationType,
+    OfflineHandling, OnlineHandling, Property, Recipient, ResultInfo, ScreenName, Sender, User,
 };
 use imps_types::presence::{
     ATTRIBUTES, Field, FieldKind, FieldRow, FieldValue, PresenceAttribute, PresenceInfo, PresenceSubList,
@@ -406,6 +407,10 @@ fn presence_in(presence: &mut PresenceInfo, version: Version) {
     presence.lists.iter_mut().for_each(|list| *list = list.for_version(version));
 }
 
+fn notification_type() -> impl Strategy<Value = NotificationType> {
+    select(NOTIFICATION_TYPES).prop_map(|row| row.kind)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
@@ -597,6 +602,32 @@ proptest! {
         });
         let response = ListManageResponse { result, nick_list: Some(add), properties };
         check(&response, |response, version| result_in(&mut response.result, version));
+    }
+
+    #[test]
+    fn notifications(
+        kinds in vec(notification_type(), 0..4),
+        kind in notification_type(),
+        values in (option::of(any::<bool>()), option::of(any::<bool>()), option::of(any::<u32>())),
+        names in (option::of(address()), option::of(text()), option::of(select(OnlineHandling::ALL))),
+        people in (vec(user(), 0..3), vec(screen_name(), 0..2), option::of((address(), address()))),
+        who in (option::of(sub_list()), vec(address(), 0..3), vec(address(), 0..3), option::of(any::<bool>())),
+    ) {
+        check(&SubscribeNotificationRequest { types: kinds.clone() }, |_, _| {});
+        check(&UnsubscribeNotificationRequest { types: kinds }, |_, _| {});
+        let request = NotificationRequest {
+            kind,
+            block_list_in_use: values.0, grant_list_in_use: values.1, session_priority: values.2,
+            group_id: names.0, invite_id: names.1, online_handling: names.2,
+            user_list: Some(UserList { users: people.0, screen_names: people.1 }),
+            user_id_pair: people.2.map(|(unrecognized, valid)| UserIdPair { unrecognized, valid }),
+            presence_sub_list: who.0, user_ids: who.1, contact_lists: who.2, default_list: who.3,
+        };
+        check(&request, |request, version| {
+            request.presence_sub_list = request.presence_sub_list.as_ref().map(|list| list.for_version(version));
+            let users = request.user_list.iter_mut().flat_map(|list| &mut list.users);
+            users.for_each(|user| user_in(user, version));
+        });
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub enum Error {
     NotLoggedIn,
     /// The time to live is outside the limits; this one (in seconds) is in force.
     TimeToLive(u32),
+    /// The version that the client speaks does not have this.
+    NotInVersion,
     /// An element has a value that cannot be.
     BadParameter(&'static str),
     /// The sender is not the session's user.
@@ -82,6 +84,7 @@ impl Error {
             Self::TooManySessions => Status::ALREADY_LOGGED_IN,
             Self::NotLoggedIn => Status::NOT_LOGGED_IN,
             Self::TimeToLive(_) => Status::NEW_VALUE_NOT_ACCEPTED,
+            Self::NotInVersion => Status::SERVICE_NOT_SUPPORTED,
             Self::BadParameter(_) => Status::BAD_PARAMETER,
             Self::NotYourself => Status::BAD_PARAMETER,
             Self::UnknownList => Status::UNKNOWN_CONTACT_LIST,
@@ -125,6 +128,7 @@ impl fmt::Display for Error {
             Self::TooManySessions => f.write_str("this user has too many sessions, log out another client"),
             Self::NotLoggedIn => f.write_str("no session with this ID, log in again"),
             Self::TimeToLive(seconds) => write!(f, "time to live outside the limits, {seconds} s apply"),
+            Self::NotInVersion => f.write_str("the version of this session does not have this"),
             Self::BadParameter(what) => f.write_str(what),
             Self::NotYourself => f.write_str("the sender is not the user of this session"),
             Self::UnknownList => f.write_str("no such contact list"),

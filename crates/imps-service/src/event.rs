@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use imps_types::element::{MessageInfo, ResultInfo};
+use imps_types::element::{MessageInfo, Notification, ResultInfo};
 use imps_types::presence::PresenceSubList;
 use imps_types::{DateTime, MessageId, Status, UserId};
 
@@ -98,6 +98,8 @@ pub enum Event {
     DeliveryReport(Arc<Report>),
     /// Something else that waits until the client has heard of it.
     Notice(Arc<Notice>),
+    /// What happened to something of the user's; done when the client has heard of it.
+    Notification(Arc<Notification>),
     /// Presence changed, or was subscribed to.
     Presence(Arc<PresenceSnapshot>),
     /// The session is over. Nothing comes after it.
@@ -110,7 +112,7 @@ impl Event {
         match self {
             Self::NewMessage(message) => 512 + message.content.len(),
             Self::MessageNotification(_) | Self::DeliveryReport(_) | Self::Notice(_) | Self::Disconnect(_) => 512,
-            Self::Presence(_) => 1024,
+            Self::Presence(_) | Self::Notification(_) => 1024,
         }
     }
 }

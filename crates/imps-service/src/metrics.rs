@@ -66,6 +66,8 @@ metrics! {
     reports              counter "hamlet_delivery_reports_total"       "Delivery reports made";
     presence_updates     counter "hamlet_presence_updates_total"       "Changes of presence values";
     presence_queued      counter "hamlet_presence_notices_total"       "Notifications queued for watchers, before merging";
+    notifications        counter "hamlet_notifications_total"          "General notifications queued for clients, before merging";
+    notifications_dropped counter "hamlet_notifications_dropped_total" "General notifications dropped because a client did not fetch them";
     requests             counter "hamlet_csp_requests_total"           "CSP messages answered";
     transactions         counter "hamlet_csp_transactions_total"       "CSP transactions carried out";
     malformed            counter "hamlet_csp_malformed_total"          "CSP messages that could not be read";

@@ -115,6 +115,8 @@ const EXCEPTIONS: &[(&str, usize, &str)] = &[
     ("message_expires", 6, "needs clock"),
     ("message_redelivered", 6, "needs clock"),
     ("message_rejected_in_part", 4, "a DetailedResult of 1.1 cannot hold MessageIDs"),
+    ("notifications_of_13", 8, "general notifications came with 1.3"),
+    ("notifications_priority_of_13", 8, "general notifications came with 1.3"),
     ("presence_auto_subscribe", 4, "AutoSubscribe came with 1.2"),
     ("presence_expiry", 6, "needs clock"),
     ("presence_info_link", 4, "1.1 has no InfoLink to give"),

@@ -5,6 +5,7 @@ mod disconnect;
 mod message_notification;
 mod new_message;
 mod notice;
+mod notification;
 mod presence_notification;
 
 pub(crate) use new_message::with_content;
@@ -19,6 +20,7 @@ pub(crate) fn write_event(event: &Event, form: Form, writer: &mut dyn Writer) {
         Event::MessageNotification(message) => message_notification::write(message, writer),
         Event::DeliveryReport(report) => delivery_report::write(report, writer),
         Event::Notice(notice) => notice::write(notice, writer),
+        Event::Notification(what) => notification::write(what, writer),
         Event::Presence(snapshot) => presence_notification::write(snapshot, form, writer),
         Event::Disconnect(result) => disconnect::write(result, writer),
     }

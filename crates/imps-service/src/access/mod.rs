@@ -5,6 +5,7 @@ mod guard;
 mod lifecycle;
 mod login;
 mod negotiation;
+mod notification;
 mod password;
 
 pub use accounts::{PhonePassword, UserSummary};

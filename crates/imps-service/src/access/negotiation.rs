@@ -1,7 +1,7 @@
 //! Service negotiation and client capabilities (CSP 4.7, 4.8, 5, 6).
 
 use imps_types::Version;
-use imps_types::element::{Bearer, CapabilityList};
+use imps_types::element::{Bearer, CapabilityList, Notification};
 use imps_types::service_tree::FunctionSet;
 
 use super::Access;
@@ -62,7 +62,18 @@ impl Access<'_> {
             return Err(error);
         }
         self.presence().client_changed(session, before.client_type);
+        self.notify_priority(session, before.priority);
         Ok(self.agreed(session.version, list))
+    }
+
+    /// The user's other clients hear when this session takes the first place among them (CSP 16, "Session priority").
+    fn notify_priority(&self, session: &Session, before: u32) {
+        let priority = session.negotiated().priority;
+        let others = session.user.sessions().into_iter().filter(|other| other.id != session.id);
+        let highest = others.map(|other| other.negotiated().priority).max();
+        if highest.is_some_and(|highest| before <= highest && highest < priority) {
+            self.notify(&session.user.id, Some(session), Notification::session_priority(priority));
+        }
     }
 
     fn agreed(&self, version: Version, list: CapabilityList) -> CapabilityList {

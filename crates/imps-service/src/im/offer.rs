@@ -82,6 +82,7 @@ impl Im<'_> {
                 Pending::Report(report) => return Some(Event::DeliveryReport(report)),
                 Pending::Notice(notice) if notice.expires <= self.clock.now() => {}
                 Pending::Notice(notice) => return Some(Event::Notice(notice)),
+                Pending::Notification(notification) => return Some(Event::Notification(Arc::new(notification))),
                 Pending::Presence { publisher, changed, lost } => {
                     if let Some(snapshot) = self.presence().snapshot(session, &publisher, changed, lost) {
                         return Some(Event::Presence(snapshot));

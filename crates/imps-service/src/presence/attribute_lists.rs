@@ -1,7 +1,7 @@
 //! Attribute lists (CSP 9): which attributes a user, the members of a contact list, or everybody may see.
 
-use imps_types::element::ResultInfo;
-use imps_types::presence::AttributeSet;
+use imps_types::element::{Authorization, Notification, NotificationType, ResultInfo};
+use imps_types::presence::{AttributeSet, PresenceSubList};
 use imps_types::{Address, ContactListId, UserId};
 
 use super::Presence;
@@ -279,10 +279,14 @@ impl Presence<'_> {
         }
         if !batch.is_empty() {
             self.0.store.commit(batch).await?;
-            let mut inner = owner.lock();
-            for target in &targets {
-                inner.attribute_lists.set(target, set);
+            {
+                let mut inner = owner.lock();
+                for target in &targets {
+                    inner.attribute_lists.set(target, set);
+                }
             }
+            let what = Notification::of_authorization(NotificationType::AuthorizationChanged, told(&targets, set));
+            self.0.access().notify(&owner.id, Some(session), what);
         }
         Ok(())
     }
@@ -322,6 +326,19 @@ impl Presence<'_> {
             contact_lists: found.lists.into_iter().filter(|(list, _)| all || lists.contains(list)).collect(),
         })
     }
+}
+
+/// What the user's other clients are told of a change: for whom, and what is authorized now.
+fn told(targets: &[Target], set: Option<AttributeSet>) -> Authorization {
+    let mut told = Authorization { attributes: set.map(PresenceSubList::of_names), ..Authorization::default() };
+    for target in targets {
+        match target {
+            Target::Default => told.default_list = Some(true),
+            Target::User(user) => told.users.push(Address::from(user)),
+            Target::List(list) => told.contact_lists.push(Address::from(list)),
+        }
+    }
+    told
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imps_types::element::{NickEntry, Property};
+use imps_types::element::{NickEntry, Notification, NotificationType, Property};
 use imps_types::{Address, ContactListId, UserId};
 use rustc_hash::FxHashSet;
 
@@ -119,8 +119,12 @@ impl Presence<'_> {
             }
             (list.clone(), lists.together(list))
         };
+        let former = former_default(&together, &id);
         self.commit_lists(owner, together, Batch::new(), None).await?;
         drop(change);
+        self.notify_lists(session, NotificationType::ContactListCreated, [id.clone()]);
+        self.notify_lists(session, NotificationType::ContactListChanged, former);
+        self.notify_members(owner, None, &list);
         services.tell(Happening::AuthorisationChanged { user: owner.clone() }).await;
         Ok(ListOutcome { id, properties: list.properties(), result: outcomes.done() })
     }
@@ -141,8 +145,11 @@ impl Presence<'_> {
         let mut batch = Batch::new();
         batch.delete(Space::Lists, list_key(&id));
         batch.delete(Space::AttributeLists, attribute_list_key(&owner.id, &Target::List(id.clone())));
+        let next_default = successor.as_ref().map(|list| list.id.clone());
         self.commit_lists(owner, successor.into_iter().collect(), batch, Some(&id)).await?;
         drop(change);
+        self.notify_lists(session, NotificationType::ContactListDeleted, [id.clone()]);
+        self.notify_lists(session, NotificationType::ContactListChanged, next_default);
         self.0.tell(Happening::ListChanged { user: owner.clone(), list: id }).await;
         self.0.tell(Happening::AuthorisationChanged { user: owner.clone() }).await;
         Ok(())
@@ -189,8 +196,12 @@ impl Presence<'_> {
             list.is_default |= wanted.default == Some(true);
             (before, list.clone(), lists.together(list))
         };
-        if before != list {
+        let changed = before != list;
+        if changed {
+            let ids: Vec<_> = together.iter().map(|list| list.id.clone()).collect();
             self.commit_lists(owner, together, Batch::new(), None).await?;
+            self.notify_lists(session, NotificationType::ContactListChanged, ids);
+            self.notify_members(owner, Some(&before), &list);
         }
         drop(guard);
         let users = |list: &ContactList| list.members.iter().map(|member| member.user.clone()).collect::<Vec<_>>();
@@ -199,6 +210,25 @@ impl Presence<'_> {
             services.tell(Happening::AuthorisationChanged { user: owner.clone() }).await;
         }
         Ok(ManagedList { result: outcomes.done(), members: list.nick_list(), properties: list.properties() })
+    }
+
+    /// The user's other clients hear what became of these lists (CSP 4.10).
+    fn notify_lists(&self, session: &Session, kind: NotificationType, lists: impl IntoIterator<Item = ContactListId>) {
+        let mut lists = lists.into_iter().peekable();
+        if lists.peek().is_some() {
+            let what = Notification::of_lists(kind, lists.map(|list| Address::from(&list)));
+            self.0.access().notify(&session.user.id, Some(session), what);
+        }
+    }
+
+    /// Those who came onto a list hear whose it is.
+    fn notify_members(&self, owner: &UserState, before: Option<&ContactList>, list: &ContactList) {
+        let known: FxHashSet<&UserId> =
+            before.into_iter().flat_map(|list| &list.members).map(|one| &one.user).collect();
+        for member in list.members.iter().filter(|member| !known.contains(&member.user) && member.user != owner.id) {
+            let what = Notification::of_users(NotificationType::AddedToContactList, [&owner.id]);
+            self.0.access().notify(&member.user, None, what);
+        }
     }
 
     /// The entries whose users exist here; the others are noted.
@@ -233,4 +263,9 @@ impl Presence<'_> {
         }
         Ok(())
     }
+}
+
+/// The list among these that is the default one no longer.
+fn former_default(together: &[ContactList], new: &ContactListId) -> Option<ContactListId> {
+    together.iter().map(|list| &list.id).find(|id| *id != new).cloned()
 }

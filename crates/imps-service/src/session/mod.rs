@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use imps_types::element::NotificationTypes;
 use imps_types::{ClientId, SessionId, Version};
 use parking_lot::{Mutex, MutexGuard};
 
@@ -50,7 +51,9 @@ pub struct Session {
     pub(crate) has_row: Mutex<bool>,
     negotiated: Mutex<Negotiated>,
     outbox: Mutex<Outbox>,
-    /// What this session subscribed to.
+    /// Types of general notification that it subscribed to, as bits.
+    notifications: AtomicU32,
+    /// Whose presence it subscribed to.
     pub subscriptions: Mutex<SessionSubscriptions>,
     /// The last messages that it sent, so that a repeated request is carried out once.
     pub(crate) sent: Mutex<crate::im::SentRing>,
@@ -88,6 +91,7 @@ impl Session {
             has_row: Mutex::new(true),
             negotiated: Mutex::new(Negotiated::default()),
             outbox: Mutex::new(Outbox::default()),
+            notifications: AtomicU32::new(0),
             subscriptions: Mutex::default(),
             sent: Mutex::default(),
             refill: tokio::sync::Mutex::default(),
@@ -129,6 +133,15 @@ impl Session {
     /// Marks it as over; `false` when it was already.
     pub(crate) fn close(&self) -> bool {
         !self.closed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Types of general notification that it subscribed to (CSP 4.10).
+    pub fn notifications(&self) -> NotificationTypes {
+        NotificationTypes::from_bits(self.notifications.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_notifications(&self, types: NotificationTypes) {
+        self.notifications.store(types.bits(), Ordering::Relaxed);
     }
 
     /// What was negotiated, under its lock.

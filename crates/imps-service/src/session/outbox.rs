@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use imps_types::UserId;
-use imps_types::element::ResultInfo;
+use imps_types::element::{Notification, NotificationTypes, Payload, PayloadKind, ResultInfo};
 use imps_types::presence::AttributeSet;
 
 use crate::event::{Message, Notice, Report};
@@ -29,6 +29,8 @@ pub enum Pending {
     Report(Arc<Report>),
     /// Something else that the user must hear of.
     Notice(Arc<Notice>),
+    /// Something of the user's changed.
+    Notification(Notification),
     /// Presence of somebody changed.
     Presence {
         /// The publisher.
@@ -61,6 +63,8 @@ pub struct Outbox {
     fetched: [Fetched; 2],
     /// The greatest number that ever got here.
     highest: u64,
+    /// What happened to the user's things, oldest first.
+    notifications: Vec<Notification>,
     /// Whose presence changed, oldest first: attributes with a new value, and those that may be seen no longer.
     presence: VecDeque<(Arc<UserState>, AttributeSet, AttributeSet)>,
 }
@@ -103,6 +107,7 @@ impl Default for Outbox {
             way: Way::Stored { from: 0, more: true },
             fetched: [Fetched::default(); 2],
             highest: 0,
+            notifications: Vec::new(),
             presence: VecDeque::new(),
         }
     }
@@ -111,12 +116,12 @@ impl Default for Outbox {
 impl Outbox {
     /// Whether nothing waits here. The store may still have something: see [`Outbox::wants_refill`].
     pub fn is_empty(&self) -> bool {
-        self.disconnect.is_none() && self.items.is_empty() && self.presence.is_empty()
+        self.disconnect.is_none() && self.items.is_empty() && self.notifications.is_empty() && self.presence.is_empty()
     }
 
     /// How many events wait here.
     pub fn len(&self) -> usize {
-        usize::from(self.disconnect.is_some()) + self.items.len() + self.presence.len()
+        usize::from(self.disconnect.is_some()) + self.items.len() + self.notifications.len() + self.presence.len()
     }
 
     /// Whether the store must be looked at before it can be said that no message waits: the number to scan from.
@@ -190,7 +195,7 @@ impl Outbox {
                 Pending::Message(message) => (message.id.sequence(), Item::Message(message)),
                 Pending::Report(report) => (report.id.sequence(), Item::Report(report)),
                 Pending::Notice(notice) => (notice.id.sequence(), Item::Notice(notice)),
-                Pending::Presence { .. } | Pending::Disconnect(_) => continue,
+                Pending::Notification(_) | Pending::Presence { .. } | Pending::Disconnect(_) => continue,
             };
             self.bytes += item.weight();
             self.items.insert(sequence, item);
@@ -203,6 +208,28 @@ impl Outbox {
             let from = last.map_or(from, |last| last + 1);
             self.way = if complete && !more { Way::Pushed } else { Way::Stored { from, more } };
         }
+    }
+
+    /// Something of the user's changed. What it says is not said a second time of what waits. With `most` waiting the
+    /// oldest is dropped: `false`.
+    pub(crate) fn notification(&mut self, new: Notification, most: usize) -> bool {
+        self.notifications.retain(|old| !is_said_by(old, &new));
+        if let Some(last) = self.notifications.last_mut().filter(|last| last.kind == new.kind)
+            && merge(&mut last.payload, &new.payload)
+        {
+            return true;
+        }
+        let is_full = self.notifications.len() >= most.max(1);
+        if is_full {
+            self.notifications.remove(0);
+        }
+        self.notifications.push(new);
+        !is_full
+    }
+
+    /// Nothing of these types is told any more.
+    pub(crate) fn forget_notifications(&mut self, types: NotificationTypes) {
+        self.notifications.retain(|one| !types.contains(one.kind));
     }
 
     /// Presence of somebody changed; what was not fetched yet is merged.
@@ -221,7 +248,8 @@ impl Outbox {
         self.presence.retain(|(user, ..)| user.id != *publisher);
     }
 
-    /// The next event: Disconnect, then messages and reports oldest first, then presence (CSP 16).
+    /// The next event: Disconnect, then messages, reports and notices oldest first, then notifications, then presence
+    /// (CSP 16).
     pub fn take(&mut self) -> Option<Pending> {
         if let Some(result) = self.disconnect.take() {
             return Some(Pending::Disconnect(result));
@@ -233,6 +261,14 @@ impl Outbox {
                 Item::Report(report) => Pending::Report(report),
                 Item::Notice(notice) => Pending::Notice(notice),
             });
+        }
+        if !self.notifications.is_empty() {
+            let first = self.notifications.remove(0);
+            if self.notifications.is_empty() {
+                // An idle session keeps no memory of a burst.
+                self.notifications = Vec::new();
+            }
+            return Some(Pending::Notification(first));
         }
         let (publisher, changed, lost) = self.presence.pop_front()?;
         if self.presence.is_empty() && self.presence.capacity() > 8 {
@@ -251,6 +287,41 @@ impl Outbox {
             }
             None => false,
         }
+    }
+}
+
+/// Names that one notification tells of.
+const NAMES_MAX: usize = 64;
+
+/// Whether a later notification makes an earlier one pointless: it says the same, or the value that holds now.
+fn is_said_by(old: &Notification, new: &Notification) -> bool {
+    let is_value = matches!(
+        new.payload.kind(),
+        PayloadKind::BlockListInUse
+            | PayloadKind::GrantListInUse
+            | PayloadKind::OnlineHandling
+            | PayloadKind::SessionPriority
+    );
+    old.kind == new.kind && (is_value || old.payload == new.payload)
+}
+
+/// Adds the names of a notification to those of the one before it, of the same type.
+fn merge(old: &mut Payload, new: &Payload) -> bool {
+    fn add<T: Clone + PartialEq>(old: &mut Vec<T>, new: &[T]) -> bool {
+        if old.len() + new.len() > NAMES_MAX {
+            return false;
+        }
+        for one in new {
+            if !old.contains(one) {
+                old.push(one.clone());
+            }
+        }
+        true
+    }
+    match (old, new) {
+        (Payload::ContactLists(old), Payload::ContactLists(new)) => add(old, new),
+        (Payload::Users(old), Payload::Users(new)) => add(old, new),
+        _ => false,
     }
 }
 

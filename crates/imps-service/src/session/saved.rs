@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use imps_types::element::NotificationTypes;
 use imps_types::{ClientId, SessionId, UserId, Version};
 
 use super::{Negotiated, NewSession, Session};
@@ -21,18 +22,21 @@ pub(crate) struct SavedSession {
     time_to_live: u32,
     negotiated: Negotiated,
     subscriptions: SessionSubscriptions,
+    /// Since version 2.
+    notifications: NotificationTypes,
 }
 
 impl Session {
     /// As a record.
     pub(crate) fn to_record(&self) -> Vec<u8> {
-        let mut writer = RecordWriter::new(1);
+        let mut writer = RecordWriter::new(2);
         writer.text(self.user.id.as_str());
         writer.optional_text(self.client.url.as_deref()).optional_text(self.client.msisdn.as_deref());
         writer.optional_text(self.application.as_deref()).text(&self.cookie).text(self.version.as_str());
         writer.number(self.opened.0).number(self.time_to_live().into());
         self.negotiated().write(&mut writer);
         self.subscriptions.lock().write(&mut writer);
+        writer.number(self.notifications().bits().into());
         writer.done()
     }
 }
@@ -40,7 +44,7 @@ impl Session {
 impl SavedSession {
     /// From a record.
     pub(crate) fn read(record: &[u8]) -> Result<Self, RecordError> {
-        let (mut reader, _) = RecordReader::new(record, 1)?;
+        let (mut reader, written) = RecordReader::new(record, 2)?;
         let user = UserId::from_canonical(reader.text()?);
         let client = ClientId { url: reader.optional_text()?, msisdn: reader.optional_text()? };
         let (application, cookie) = (reader.optional_text()?, reader.text()?.into());
@@ -48,7 +52,19 @@ impl SavedSession {
         let (opened, time_to_live) = (Timestamp(reader.number()?), reader.small()?);
         let negotiated = Negotiated::read(&mut reader)?;
         let subscriptions = SessionSubscriptions::read(&mut reader)?;
-        Ok(Self { user, client, application, cookie, version, opened, time_to_live, negotiated, subscriptions })
+        let notifications = if written >= 2 { reader.small()? } else { 0 };
+        Ok(Self {
+            user,
+            client,
+            application,
+            cookie,
+            version,
+            opened,
+            time_to_live,
+            negotiated,
+            subscriptions,
+            notifications: NotificationTypes::from_bits(notifications),
+        })
     }
 
     /// The session again. Its client is heard of now: its time to live begins anew.
@@ -66,6 +82,30 @@ impl SavedSession {
         let session = Session::new(new, now);
         *session.negotiated() = self.negotiated;
         *session.subscriptions.lock() = self.subscriptions;
+        session.set_notifications(self.notifications);
         session
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+    use imps_types::element::NotificationType;
+
+    #[tokio::test]
+    async fn what_earlier_servers_wrote_is_read() {
+        let world = World::of(&["alice"]).await;
+        let alice = world.login_as("alice", "c", Version::V1_3).await;
+        alice.set_notifications([NotificationType::AuthorizationOfUser].into_iter().collect());
+        let mut record = alice.to_record();
+        let saved = SavedSession::read(&record).unwrap();
+        assert_eq!(saved.notifications, alice.notifications());
+        // Version 1 ended before the notifications.
+        assert_eq!(record.pop(), Some(2));
+        record[0] = 1;
+        let saved = SavedSession::read(&record).unwrap();
+        assert_eq!((saved.notifications, saved.version), (NotificationTypes::EMPTY, Version::V1_3));
+        assert!(SavedSession::read(&record[..record.len() - 1]).is_err());
     }
 }

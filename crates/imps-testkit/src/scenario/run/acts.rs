@@ -597,12 +597,11 @@ fn has_value(attribute: &Node) -> bool {
 fn insert(place: &mut Node, names: &[&str], value: &str) {
     match names {
         [] => {}
-        [leaf] => place.children.push(Node::leaf(leaf, value)),
+        [leaf] => place.children.push(Node::leaf(leaf.strip_prefix('+').unwrap_or(leaf), value)),
         [first, rest @ ..] => {
-            let fits = place
-                .children
-                .last()
-                .is_some_and(|last| last.name == *first && (rest.len() > 1 || last.child(rest[0]).is_none()));
+            let fits = place.children.last().is_some_and(|last| {
+                last.name == *first && (rest.len() > 1 || rest[0].starts_with('+') || last.child(rest[0]).is_none())
+            });
             if !fits {
                 place.children.push(Node::empty(first));
             }
