@@ -461,8 +461,6 @@ impl Csp {
         let row = request.row();
         if let (Some(session), Some(function)) = (cx.session, row.and_then(|row| row.function))
             && session.negotiated().refused.contains(function)
-            // Android asks for its blocked list whatever was agreed, and goes on after 501 only (CSP 14).
-            && !matches!(request, Request::Unbuilt(Element::GetBlockedListRequest))
         {
             return Reply::status(Status::SERVICE_NOT_AGREED);
         }

@@ -243,8 +243,6 @@ async fn what_was_refused_is_506_and_what_is_unknown_501() {
     let answer = alice.ask("3", &service(some, "F")).await;
     assert!(answer.contains("<SearchFunc/>") && !answer.contains("AllFunctions"), "{answer}");
     assert_eq!(code(&alice.ask("4", "<Search-Request/>").await), "506");
-    assert_eq!(code(&alice.ask("5", "<BlockEntity-Request/>").await), "506");
-    assert_eq!(code(&alice.ask("6", "<GetBlockedList-Request/>").await), "501", "Android goes on after 501 only");
     assert_eq!(code(&alice.ask("7", "<CreateGroup-Request/>").await), "501", "it was not asked for");
     let available = "<Functions><WVCSPFeat><PresenceFeat><ContListFunc/></PresenceFeat></WVCSPFeat></Functions>";
     let answer = alice.ask("8", &service(available, "T")).await;

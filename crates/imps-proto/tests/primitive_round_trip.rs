@@ -4,19 +4,20 @@
 
 use bytes::Bytes;
 use imps_proto::csp::{
-    ClientCapabilityRequest, ClientCapabilityResponse, CreateAttributeListRequest, CreateListRequest, Disconnect,
-    GetAttributeListRequest, GetListResponse, GetMessageListResponse, GetSpInfoResponse, ListManageRequest,
-    ListManageResponse, LoginRequest, LoginResponse, Logo, NewMessage, NotificationRequest,
-    PresenceNotificationRequest, SendMessageRequest, ServiceRequest, StatusPrimitive, SubscribeNotificationRequest,
-    SubscribePresenceRequest, UnsubscribeNotificationRequest,
+    BlockEntityRequest, ClientCapabilityRequest, ClientCapabilityResponse, CreateAttributeListRequest,
+    CreateListRequest, Disconnect, GetAttributeListRequest, GetBlockedListResponse, GetListResponse,
+    GetMessageListResponse, GetSpInfoResponse, ListManageRequest, ListManageResponse, LoginRequest, LoginResponse,
+    Logo, NewMessage, NotificationRequest, PresenceNotificationRequest, SendMessageRequest, ServiceRequest,
+    StatusPrimitive, SubscribeNotificationRequest, SubscribePresenceRequest, UnsubscribeNotificationRequest,
 };
 use imps_proto::elements::{Message, SystemMessageResponse, UserIdPair, UserList};
 use imps_proto::grammar::{Decode, Primitive};
 use imps_proto::wire::{self, Form, Limits, Tag, Token};
 use imps_types::element::{
-    AcceptedContentType, Bearer, CapabilityList, CirMethod, ClientType, Content, ContentEncoding, DeliveryMethod,
-    DetailedResult, DigestSchema, Font, Group, MessageInfo, NOTIFICATION_TYPES, NickEntry, NotificationType,
-    OfflineHandling, OnlineHandling, Property, Recipient, ResultInfo, ScreenName, Sender, User,
+    AcceptedContentType, AccessList, AccessLists, Bearer, CapabilityList, CirMethod, ClientType, Content,
+    ContentEncoding, DeliveryMethod, DetailedResult, DigestSchema, EntityList, Font, Group, MessageInfo,
+    NOTIFICATION_TYPES, NickEntry, NotificationType, OfflineHandling, OnlineHandling, Property, Recipient, ResultInfo,
+    ScreenName, Sender, User,
 };
 use imps_types::presence::{
     ATTRIBUTES, Field, FieldKind, FieldRow, FieldValue, PresenceAttribute, PresenceInfo, PresenceSubList,
@@ -96,6 +97,47 @@ fn screen_name() -> impl Strategy<Value = ScreenName> {
 
 fn group() -> impl Strategy<Value = Group> {
     prop_oneof![address().prop_map(Group::Id), screen_name().prop_map(Group::ScreenName)]
+}
+
+fn entity_list() -> impl Strategy<Value = EntityList> {
+    let addresses = || vec(address(), 0..2);
+    (addresses(), vec(screen_name(), 0..2), addresses(), addresses(), vec(text(), 0..2), vec(text(), 0..2)).prop_map(
+        |(user_ids, screen_names, group_ids, contact_lists, application_ids, domains)| EntityList {
+            user_ids,
+            screen_names,
+            group_ids,
+            contact_lists,
+            application_ids,
+            domains,
+        },
+    )
+}
+
+fn access_list() -> impl Strategy<Value = AccessList> {
+    let entities = || option::of(entity_list());
+    (
+        option::of(any::<bool>()),
+        prop_oneof![
+            entities().prop_map(|entities| (entities, None, None)),
+            (entities(), entities()).prop_map(|(add, remove)| (None, add, remove)),
+        ],
+    )
+        .prop_map(|(in_use, (entities, add, remove))| AccessList { in_use, entities, add, remove })
+}
+
+fn access_lists_in(lists: &mut AccessLists, version: Version) {
+    for list in [&mut lists.block, &mut lists.grant] {
+        if version >= Version::V1_3 {
+            list.take_if(|list| *list == AccessList::default());
+            continue;
+        }
+        let entities = list.iter_mut().flat_map(|list| [&mut list.entities, &mut list.add, &mut list.remove]);
+        for entities in entities.flatten() {
+            entities.contact_lists.clear();
+            entities.application_ids.clear();
+            entities.domains.clear();
+        }
+    }
 }
 
 fn property() -> impl Strategy<Value = Property> {
@@ -628,6 +670,13 @@ proptest! {
             let users = request.user_list.iter_mut().flat_map(|list| &mut list.users);
             users.for_each(|user| user_in(user, version));
         });
+    }
+
+    #[test]
+    fn block_and_grant_lists(block in option::of(access_list()), grant in option::of(access_list())) {
+        let lists = AccessLists { block, grant };
+        check(&BlockEntityRequest { lists: lists.clone() }, |it, version| access_lists_in(&mut it.lists, version));
+        check(&GetBlockedListResponse { lists }, |it, version| access_lists_in(&mut it.lists, version));
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub struct ServiceConfig {
     pub members_max: usize,
     /// Attribute lists of one user.
     pub attribute_lists_max: usize,
+    /// Entities on a user's block list, and on his grant list.
+    pub blocking_max: usize,
     /// Whether a default attribute list authorises everybody (true), or members of contact lists only (CSP 18, row 17).
     pub default_list_for_everybody: bool,
     /// How long a request may be repeated under its TransactionID without being carried out twice.
@@ -86,6 +88,7 @@ impl ServiceConfig {
             lists_max: 100,
             members_max: 1000,
             attribute_lists_max: 1000,
+            blocking_max: 1000,
             default_list_for_everybody: true,
             repeat_window: Duration::from_secs(600),
             outbox_max: 64,

@@ -85,8 +85,8 @@ service_tree! {
     NewM                    3 "NEWM"                V1_1 V1_3 true;
     OffNotif                3 "OFFNOTIF"            V1_3 V1_3 false;
     ImAuthFunc              2 "IMAuthFunc"          V1_1 V1_3 true;
-    Glblu                   3 "GLBLU"               V1_1 V1_3 false;
-    Blent                   3 "BLENT"               V1_1 V1_3 false;
+    Glblu                   3 "GLBLU"               V1_1 V1_3 true;
+    Blent                   3 "BLENT"               V1_1 V1_3 true;
     GroupFeat               1 "GroupFeat"           V1_1 V1_3 true;
     Mg                      2 "MG"                  V1_2 V1_3 false;
     GroupMgmtFunc           2 "GroupMgmtFunc"       V1_1 V1_3 true;

@@ -2,12 +2,14 @@
 //!
 //! The dispatch is made of the catalogue: a row there without its [`Transaction`] here does not compile.
 
+mod block_entity;
 mod client_capability;
 mod create_attribute_list;
 mod create_list;
 mod delete_attribute_list;
 mod delete_list;
 mod get_attribute_list;
+mod get_blocked_list;
 mod get_list;
 mod get_message;
 mod get_message_list;

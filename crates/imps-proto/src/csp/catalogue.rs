@@ -256,6 +256,8 @@ catalogue! { $
         RejectMessage          reject_message        RejectMessageRequest         RejectMessageRequest         [Status]                            Inband  V1_1 V1_3 Rejcm once;
         GetMessage             get_message           GetMessageRequest            GetMessageRequest            [GetMessageResponse Status]         Inband  V1_1 V1_3 GetM  again;
         MessageDelivered       message_delivered     MessageDelivered             MessageDelivered             [Status]                            Inband  V1_1 V1_3 Mm    once;
+        GetBlockedList         get_blocked_list      GetBlockedListRequest        GetBlockedListRequest        [GetBlockedListResponse Status]     Inband  V1_1 V1_3 Glblu again;
+        BlockEntity            block_entity          BlockEntityRequest           BlockEntityRequest           [Status]                            Inband  V1_1 V1_3 Blent once;
     }
     client_unbuilt {
         // request                      responses                                by     since until function repeat
@@ -276,8 +278,6 @@ catalogue! { $
         CancelAuthRequest               [Status]                                 Client V1_1 V1_2 CaAut  once;
         GetReactiveAuthStatusRequest    [GetReactiveAuthStatusResponse Status]   Client V1_2 V1_2 GetAut again;
         ForwardMessageRequest           [Status ForwardMessageResponse]          Client V1_1 V1_3 FwMsg  once;
-        GetBlockedListRequest           [GetBlockedListResponse Status]          Client V1_1 V1_3 Glblu  again;
-        BlockEntityRequest              [Status]                                 Client V1_1 V1_3 Blent  once;
         CreateGroupRequest              [Status]                                 Client V1_1 V1_3 Creag  once;
         DeleteGroupRequest              [Status]                                 Client V1_1 V1_3 Delgr  once;
         JoinGroupRequest                [JoinGroupResponse Status]               Client V1_1 V1_3 Mg     once;
@@ -329,6 +329,7 @@ catalogue! { $
         SendMessage            send_message          SendMessageResponse          SendMessageResponse;
         GetMessageList         get_message_list      GetMessageListResponse       GetMessageListResponse;
         GetMessage             get_message           GetMessageResponse           GetMessageResponse;
+        GetBlockedList         get_blocked_list      GetBlockedListResponse       GetBlockedListResponse;
     }
     answers {
         Status                 status                StatusPrimitive              Status;

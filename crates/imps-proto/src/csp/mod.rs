@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod message;
 
+pub mod block_entity;
 pub mod client_capability;
 pub mod create_attribute_list;
 pub mod create_list;
@@ -11,6 +12,7 @@ pub mod delete_list;
 pub mod delivery_report;
 pub mod disconnect;
 pub mod get_attribute_list;
+pub mod get_blocked_list;
 pub mod get_list;
 pub mod get_message;
 pub mod get_message_list;
@@ -38,6 +40,7 @@ pub mod unsubscribe_presence;
 pub mod update_presence;
 pub mod version_discovery;
 
+pub use block_entity::BlockEntityRequest;
 pub use catalogue::{Answer, CATALOGUE, Initiator, Place, Request, Response, Row, ServerRequest};
 pub use client_capability::{ClientCapabilityRequest, ClientCapabilityResponse};
 pub use create_attribute_list::CreateAttributeListRequest;
@@ -47,6 +50,7 @@ pub use delete_list::DeleteListRequest;
 pub use delivery_report::DeliveryReportRequest;
 pub use disconnect::Disconnect;
 pub use get_attribute_list::{DefaultAttributeList, GetAttributeListRequest, GetAttributeListResponse};
+pub use get_blocked_list::{GetBlockedListRequest, GetBlockedListResponse};
 pub use get_list::{GetListRequest, GetListResponse};
 pub use get_message::{GetMessageRequest, GetMessageResponse};
 pub use get_message_list::{GetMessageListRequest, GetMessageListResponse};

@@ -3,6 +3,7 @@
 //! Most are tables; where versions or clients differ in more than a row can say, there is a function or a
 //! [`Codec`](crate::grammar::Codec).
 
+mod blocking;
 mod capability;
 mod message;
 mod notification;
@@ -12,6 +13,7 @@ mod presence;
 mod service_tree;
 mod words;
 
+pub(crate) use blocking::BlockAndGrant;
 pub(crate) use message::{ContentField, MessageInfos};
 pub use message::{Message, decode_base64, encode_base64};
 pub use notification::{UserIdPair, UserList};

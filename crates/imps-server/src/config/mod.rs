@@ -163,6 +163,7 @@ settings! {
     "list.per_user"                   Count(1, 100_000) => service.lists_max, "Contact lists of one user.";
     "list.members_max"                Count(1, 100_000) => service.members_max, "Members of one contact list.";
     "list.attribute_lists_max"        Count(1, 100_000) => service.attribute_lists_max, "Attribute lists of one user.";
+    "list.blocking_max"               Count(1, 100_000) => service.blocking_max, "Users, groups and others on a block list, and on a grant list.";
     "presence.default_for_everybody"  Flag => service.default_list_for_everybody, "Whether a user's default attribute list lets everybody see, or the members of the user's contact lists only.";
 
     "csp.redeliver_after"             Seconds(1, 86_400) => csp.redeliver_after, "When a transaction of the server that its client did not answer is sent again.";

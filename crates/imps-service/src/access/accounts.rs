@@ -159,6 +159,7 @@ impl Access<'_> {
         let mut batch = Batch::new();
         batch.delete(Space::Users, user_key(user));
         self.presence().remove_user(user, &mut batch);
+        self.im().remove_blocking(user, &mut batch);
         self.store.commit(batch).await?;
         self.forget_user(user);
         // What was sent between the two must not wait for a later user of that name.

@@ -7,6 +7,8 @@
 //! ```
 
 mod acknowledge;
+mod addressees;
+mod blocking;
 mod expire;
 mod fetch;
 mod notice;
@@ -18,6 +20,7 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
+pub use blocking::{Blocking, Entities, Entity, Origin};
 pub use fetch::WaitingMessage;
 pub use notice::NewNotice;
 pub use queue::WaitingKind;

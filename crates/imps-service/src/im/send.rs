@@ -3,21 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use imps_types::element::{
-    Content, ContentEncoding, DetailedResult, Group, MessageInfo, Recipient, ResultInfo, Sender, User,
-};
-use imps_types::{Address, ClientId, MessageId, Status, UserId};
+use imps_types::MessageId;
+use imps_types::element::{Content, ContentEncoding, MessageInfo, Recipient, ResultInfo, Sender, User};
 
-use super::queue::{Records, index_range, put_shared};
+use super::addressees::{Addressee, Addressees, named_client};
+use super::blocking::Origin;
+use super::queue::{Records, put_shared};
 use super::repeat::{Known, UnderWay, put_repeat, repeat_record};
 use super::{Im, Once, Sent};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::event::Message;
-use crate::routing::Place;
-use crate::seam::{Batch, Order, Space, StoreError};
+use crate::seam::{Batch, StoreError};
 use crate::session::Session;
-use crate::user::UserState;
 
 /// Content that is larger is stored once for all recipients of a message.
 const SHARED_FROM: usize = 1024;
@@ -34,42 +32,6 @@ pub struct OutgoingMessage {
     pub content: Content,
     /// Whether the sender wants to know what becomes of it.
     pub delivery_report: bool,
-}
-
-/// Somebody who gets the message.
-struct Addressee {
-    state: Arc<UserState>,
-    user: User,
-}
-
-/// Failures, gathered by code.
-#[derive(Default)]
-struct Refusals(Vec<DetailedResult>);
-
-impl Refusals {
-    fn of(&mut self, status: Status) -> &mut DetailedResult {
-        if let Some(index) = self.0.iter().position(|one| one.status == status) {
-            return &mut self.0[index];
-        }
-        self.0.push(DetailedResult::of(status));
-        let last = self.0.len() - 1;
-        &mut self.0[last]
-    }
-
-    /// A user as he was named, each once.
-    fn user(&mut self, status: Status, named: &Address) {
-        let users = &mut self.of(status).user_ids;
-        if !users.contains(named) {
-            users.push(named.clone());
-        }
-    }
-
-    fn count(&self) -> usize {
-        let of = |one: &DetailedResult| {
-            one.user_ids.len() + one.group_ids.len() + one.screen_names.len() + one.contact_lists.len()
-        };
-        self.0.iter().map(of).sum()
-    }
 }
 
 impl Im<'_> {
@@ -123,16 +85,17 @@ impl Im<'_> {
             return Err(Error::BadParameter("the message names no recipient"));
         }
         let sender = self.sender(session, message.info.sender.as_ref())?;
-        let mut refusals = Refusals::default();
-        let addressees = self.addressees(session, &message.info.recipient, &mut refusals).await?;
+        let origin = Origin::of(&session.user.id);
+        let Addressees { found: addressees, refusals } =
+            self.addressees(session, &origin, &message.info.recipient).await?;
         self.metrics.messages_refused.add(refusals.count() as u64);
         if addressees.is_empty() {
-            if refusals.0.is_empty() {
+            if refusals.is_empty() {
                 return Err(Error::BadParameter("nobody is on the contact list"));
             }
-            return Ok(Sent { id: None, result: ResultInfo::partial(false, refusals.0) });
+            return Ok(Sent { id: None, result: ResultInfo::partial(false, refusals.done()) });
         }
-        let result = ResultInfo::partial(true, refusals.0);
+        let result = ResultInfo::partial(true, refusals.done());
         let id = self.commit(session, message, sender, &addressees, once, &result).await?;
         Ok(Sent { id: Some(id), result })
     }
@@ -229,92 +192,6 @@ impl Im<'_> {
         }
     }
 
-    /// Turns recipients into users, each once; lists into their members.
-    async fn addressees(
-        &self,
-        session: &Session,
-        recipient: &Recipient,
-        refusals: &mut Refusals,
-    ) -> Result<Vec<Addressee>, Error> {
-        let mut addressees: Vec<Addressee> = Vec::with_capacity(1);
-        for user in &recipient.users {
-            match self.router.local_user(&user.user_id) {
-                Ok(id) => self.add(&mut addressees, id, &user.user_id, named_client(user), refusals).await?,
-                Err(error) => refusals.user(error.status(), &user.user_id),
-            }
-        }
-        for list in &recipient.contact_lists {
-            let id = self.router.list(list).ok();
-            match id.and_then(|id| self.presence().members(&session.user, &id)) {
-                Some(members) => {
-                    for member in members {
-                        let named = Address::from(&member);
-                        match self.router.place(&member) {
-                            Place::Here(_) => self.add(&mut addressees, member, &named, None, refusals).await?,
-                            Place::Foreign => refusals.user(Error::ForeignDomain.status(), &named),
-                        }
-                    }
-                }
-                None => refusals.of(Status::UNKNOWN_CONTACT_LIST).contact_lists.push(list.clone()),
-            }
-        }
-        for group in &recipient.groups {
-            match group {
-                Group::Id(id) => refusals.of(Status::GROUP_DOES_NOT_EXIST).group_ids.push(id.clone()),
-                Group::ScreenName(name) => {
-                    refusals.of(Status::GROUP_DOES_NOT_EXIST).screen_names.push(name.clone());
-                }
-            }
-        }
-        Ok(addressees)
-    }
-
-    async fn add(
-        &self,
-        addressees: &mut Vec<Addressee>,
-        id: UserId,
-        named: &Address,
-        client_id: Option<ClientId>,
-        refusals: &mut Refusals,
-    ) -> Result<(), Error> {
-        let same = |one: &Addressee| one.state.id == id;
-        if let Some(known) = addressees.iter_mut().find(|one| same(one)) {
-            if known.user.client_id != client_id {
-                // Named twice with different clients: all of them get it.
-                known.user.client_id = None;
-            }
-            return Ok(());
-        }
-        if addressees.len() >= self.config.recipients_max {
-            return Err(Error::BadParameter("the message has more recipients than this server takes"));
-        }
-        let state = match self.user(&id).await {
-            Ok(state) => state,
-            Err(Error::UnknownUser) => {
-                refusals.user(Status::UNKNOWN_USER, named);
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        if self.waiting(&state).await? >= self.config.queue_max {
-            refusals.user(Status::MESSAGE_QUEUE_IS_FULL, named);
-            return Ok(());
-        }
-        let user = User { client_id, ..User::of(&id) };
-        addressees.push(Addressee { state, user });
-        Ok(())
-    }
-
-    /// How much waits for a user.
-    pub(super) async fn waiting(&self, user: &UserState) -> Result<u64, Error> {
-        if let Some(waiting) = user.lock().waiting {
-            return Ok(waiting);
-        }
-        let most = usize::try_from(self.config.queue_max).unwrap_or(usize::MAX);
-        let rows = self.store.scan(Space::MessageIndex, index_range(&user.id), Order::Forwards, most).await?;
-        Ok(*user.lock().waiting.get_or_insert(rows.len() as u64))
-    }
-
     /// What all recipients are told alike; the MessageID is not known yet.
     fn template(&self, info: MessageInfo, content: &Content, sender: User, now: Timestamp) -> MessageInfo {
         let most = u32::try_from(self.config.validity_max.as_secs()).unwrap_or(u32::MAX);
@@ -331,9 +208,4 @@ impl Im<'_> {
             ..info
         }
     }
-}
-
-/// The client that a User names; an empty ClientID names none.
-fn named_client(user: &User) -> Option<ClientId> {
-    user.client_id.clone().filter(|client| !client.is_empty())
 }

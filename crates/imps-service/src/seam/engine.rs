@@ -53,6 +53,8 @@ spaces! {
     Lists              "lists"              false;
     /// Attribute lists: which PresenceSubList each user, contact list or everybody may see. Keyed by user, whom.
     AttributeLists     "attribute_lists"    false;
+    /// Block and grant lists. Keyed by user.
+    Blocking           "blocking"           false;
     /// Presence values as last published; written later, merged. Keyed by user.
     Presence           "presence"           false;
     /// Messages that wait for their MessageDelivered. Keyed by sequence: a number that grows over all users, so that new

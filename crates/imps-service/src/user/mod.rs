@@ -10,6 +10,7 @@ use crate::Services;
 use crate::account::{Account, user_key};
 use crate::clock::Timestamp;
 use crate::error::Error;
+use crate::im::Blocking;
 use crate::presence::{AttributeLists, ContactLists, PresenceState};
 use crate::seam::Space;
 use crate::session::Session;
@@ -38,6 +39,8 @@ pub struct UserInner {
     pub attribute_lists: AttributeLists,
     /// The user's presence, and who watches it.
     pub presence: PresenceState,
+    /// Who may reach the user, and who may not.
+    pub blocking: Blocking,
     /// The user's sessions, oldest first.
     pub sessions: Vec<Arc<Session>>,
     /// How many messages and reports wait; counted when it is first asked for.
@@ -141,9 +144,18 @@ impl Services {
         let lists = ContactLists::load(self, id).await?;
         let attribute_lists = AttributeLists::load(self, id).await?;
         let presence = PresenceState::load(self, id).await?;
+        let blocking = Blocking::load(self, id).await?;
         let slot = Slot::of(id.as_str());
-        let inner =
-            UserInner { account, lists, attribute_lists, presence, sessions: Vec::new(), waiting: None, used: now };
+        let inner = UserInner {
+            account,
+            lists,
+            attribute_lists,
+            presence,
+            blocking,
+            sessions: Vec::new(),
+            waiting: None,
+            used: now,
+        };
         let state = UserState { id: id.clone(), slot, change: tokio::sync::Mutex::default(), inner: Mutex::new(inner) };
         // Whoever was faster wins: there is one state of a user.
         Ok(self.users.insert(Arc::new(state)))

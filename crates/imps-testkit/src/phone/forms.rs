@@ -85,6 +85,17 @@ pub struct Outgoing {
     pub content: Body,
 }
 
+/// A change of a block or grant list.
+#[derive(Clone, Debug, Default)]
+pub struct AccessChange {
+    /// InUse, where something is said of it.
+    pub in_use: Option<bool>,
+    /// Who comes, if anything is said of it: `UserID` and the like.
+    pub add: Option<Vec<Node>>,
+    /// Who goes.
+    pub remove: Option<Vec<Node>>,
+}
+
 /// The content of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
@@ -540,6 +551,19 @@ impl Speaker {
     /// GetMessageList-Request.
     pub fn get_message_list(&self, count: Option<u32>) -> Node {
         Node::new("GetMessageList-Request", count.map(|count| Node::leaf("MessageCount", count.to_string())))
+    }
+
+    /// BlockEntity-Request for the list of this name, `BlockList` or `GrantList`.
+    pub fn block_entity(&self, list: &str, change: AccessChange) -> Node {
+        let is_beside = self.has_forms_of_13();
+        let flags: Vec<Node> = change.in_use.into_iter().map(|in_use| flag("InUse", in_use)).collect();
+        let (inside, beside) = if is_beside { (Vec::new(), flags) } else { (flags, Vec::new()) };
+        let add = change.add.map(|entities| Node::new("AddList", entities));
+        let remove = change.remove.map(|entities| Node::new("RemoveList", entities));
+        let inside = Node::new(list, inside.into_iter().chain(add).chain(remove));
+        let beside = beside.into_iter().map(|flag| Node { name: format!("{list}InUse"), ..flag });
+        let has_list = !is_beside || !inside.children.is_empty();
+        Node::new("BlockEntity-Request", has_list.then_some(inside).into_iter().chain(beside))
     }
 
     /// A request that consists of MessageIDs: GetMessage-Request, RejectMessage-Request, MessageDelivered.

@@ -2,12 +2,14 @@
 //!
 //! The fields have the names of the specification's elements. Addresses are as received; who uses them checks them.
 
+mod blocking;
 mod capability;
 mod message;
 mod notification;
 mod outcome;
 mod people;
 
+pub use blocking::{AccessList, AccessLists, EntityList};
 pub use capability::{
     AcceptedContentType, Bearer, CapabilityList, CirMethod, ClientType, DeliveryMethod, DigestSchema, OfflineHandling,
     OnlineHandling,

@@ -8,7 +8,7 @@ use super::super::parse::{Expect, Word};
 use super::super::verbs::Verb;
 use super::{INTERVAL, POLLS, World, check_response, check_status};
 use crate::phone::digest::digest;
-use crate::phone::forms::{Body, Contact, ListChange, Outgoing, Proof, Targets};
+use crate::phone::forms::{AccessChange, Body, Contact, ListChange, Outgoing, Proof, Targets};
 use crate::phone::{Band, Node, Personality, Phone, Polled, Received, status_of};
 
 /// What may be said of a login.
@@ -61,6 +61,9 @@ impl World<'_> {
             | Verb::Fetches
             | Verb::Confirms
             | Verb::Rejects => self.act_on_messages(phone, verb, arguments, expect).await,
+            Verb::ChangesBlockList | Verb::ChangesGrantList | Verb::AsksForBlockedList => {
+                self.act_on_access_lists(phone, verb, arguments, expect).await
+            }
             Verb::Requests
             | Verb::IsTold
             | Verb::IsToldToPoll
@@ -387,6 +390,68 @@ impl World<'_> {
                 self.ask(phone, phone.speaker.of_messages(request, &ids), response, expect).await
             }
         }
+    }
+
+    async fn act_on_access_lists(
+        &mut self,
+        phone: &mut Phone,
+        verb: Verb,
+        arguments: &mut Arguments<'_>,
+        expect: &Expect,
+    ) -> Result<(), String> {
+        let list = match verb {
+            Verb::ChangesBlockList => "BlockList",
+            Verb::ChangesGrantList => "GrantList",
+            _ => {
+                arguments.end()?;
+                let request = Node::empty("GetBlockedList-Request");
+                return self.ask(phone, request, "GetBlockedList-Response", expect).await;
+            }
+        };
+        let mut change = AccessChange::default();
+        if arguments.takes("in") {
+            if !arguments.takes("use") {
+                return Err("`in` what?".to_owned());
+            }
+            change.in_use = Some(arguments.text("T or F")? == "T");
+        }
+        while let Some(word) = arguments.next() {
+            let words = arguments.until(&["add", "remove"]);
+            let entities = self.entities(phone, words)?;
+            match word.text.as_str() {
+                "add" => change.add = Some(entities),
+                "remove" => change.remove = Some(entities),
+                other => return Err(format!("`{other}` has no meaning here")),
+            }
+        }
+        let request = phone.speaker.block_entity(list, change);
+        self.ask(phone, request, "Status", expect).await
+    }
+
+    /// Entities of a block or grant list, in the order in which the grammar wants them.
+    fn entities(&self, phone: &Phone, words: &[Word]) -> Result<Vec<Node>, String> {
+        const ORDER: [&str; 6] = ["UserID", "ScreenName", "GroupID", "ContactList", "ApplicationID", "Domain"];
+        let mut entities = Vec::new();
+        let mut words = Arguments::new(words);
+        while let Some(word) = words.next() {
+            entities.push(match word.text.as_str() {
+                "list" if !word.is_quoted => Node::leaf("ContactList", self.list(phone, words.text("the list")?)),
+                "group" if !word.is_quoted => Node::leaf("GroupID", self.fill(words.text("the group")?)),
+                "application" if !word.is_quoted => Node::leaf("ApplicationID", words.text("the application")?),
+                "domain" if !word.is_quoted => Node::leaf("Domain", words.text("the domain")?),
+                "name" if !word.is_quoted => {
+                    let name = Node::leaf("SName", words.text("the name")?);
+                    if !words.takes("in") {
+                        return Err("`name NAME in ID`: the group is missing".to_owned());
+                    }
+                    let group = Node::leaf("GroupID", self.fill(words.text("the group")?));
+                    Node::new("ScreenName", [name, group])
+                }
+                name => Node::leaf("UserID", self.address(name)),
+            });
+        }
+        entities.sort_by_key(|entity| ORDER.iter().position(|one| *one == entity.name));
+        Ok(entities)
     }
 
     fn message(&self, phone: &Phone, arguments: &mut Arguments<'_>) -> Result<Outgoing, String> {

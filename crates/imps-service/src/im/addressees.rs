@@ -1,0 +1,168 @@
+//! Who gets a message: recipients become users, each once, and whoever cannot be reached is told of by code (CSP 12.1).
+
+use std::sync::Arc;
+
+use imps_types::element::{DetailedResult, Group, Recipient, User};
+use imps_types::{Address, ClientId, Status, UserId};
+
+use super::Im;
+use super::blocking::Origin;
+use super::queue::index_range;
+use crate::error::Error;
+use crate::routing::Place;
+use crate::seam::{Order, Space};
+use crate::session::Session;
+use crate::user::UserState;
+
+/// Somebody who gets the message.
+pub(super) struct Addressee {
+    pub(super) state: Arc<UserState>,
+    /// As he was addressed.
+    pub(super) user: User,
+}
+
+/// Failures, gathered by code.
+#[derive(Default)]
+pub(super) struct Refusals(Vec<DetailedResult>);
+
+impl Refusals {
+    /// The items that failed with this code.
+    pub(super) fn of(&mut self, status: Status) -> &mut DetailedResult {
+        if let Some(index) = self.0.iter().position(|one| one.status == status) {
+            return &mut self.0[index];
+        }
+        self.0.push(DetailedResult::of(status));
+        let last = self.0.len() - 1;
+        &mut self.0[last]
+    }
+
+    /// A user as he was named, each once.
+    pub(super) fn user(&mut self, status: Status, named: &Address) {
+        let users = &mut self.of(status).user_ids;
+        if !users.contains(named) {
+            users.push(named.clone());
+        }
+    }
+
+    /// Whether nothing failed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many items failed.
+    pub(super) fn count(&self) -> usize {
+        let of = |one: &DetailedResult| {
+            one.user_ids.len() + one.group_ids.len() + one.screen_names.len() + one.contact_lists.len()
+        };
+        self.0.iter().map(of).sum()
+    }
+
+    /// All of them.
+    pub(super) fn done(self) -> Vec<DetailedResult> {
+        self.0
+    }
+}
+
+/// What became of the recipients of a message.
+#[derive(Default)]
+pub(super) struct Addressees {
+    /// Who gets it.
+    pub(super) found: Vec<Addressee>,
+    /// Who does not, and why.
+    pub(super) refusals: Refusals,
+}
+
+impl Im<'_> {
+    /// Turns recipients into users, each once; lists into their members.
+    pub(super) async fn addressees(
+        &self,
+        session: &Session,
+        origin: &Origin,
+        recipient: &Recipient,
+    ) -> Result<Addressees, Error> {
+        let mut all = Addressees { found: Vec::with_capacity(1), ..Addressees::default() };
+        for user in &recipient.users {
+            match self.router.local_user(&user.user_id) {
+                Ok(id) => self.add(&mut all, origin, id, &user.user_id, named_client(user)).await?,
+                Err(error) => all.refusals.user(error.status(), &user.user_id),
+            }
+        }
+        for list in &recipient.contact_lists {
+            let id = self.router.list(list).ok();
+            match id.and_then(|id| self.presence().members(&session.user, &id)) {
+                Some(members) => {
+                    for member in members {
+                        let named = Address::from(&member);
+                        match self.router.place(&member) {
+                            Place::Here(_) => self.add(&mut all, origin, member, &named, None).await?,
+                            Place::Foreign => all.refusals.user(Error::ForeignDomain.status(), &named),
+                        }
+                    }
+                }
+                None => all.refusals.of(Status::UNKNOWN_CONTACT_LIST).contact_lists.push(list.clone()),
+            }
+        }
+        for group in &recipient.groups {
+            let refused = all.refusals.of(Status::GROUP_DOES_NOT_EXIST);
+            match group {
+                Group::Id(id) => refused.group_ids.push(id.clone()),
+                Group::ScreenName(name) => refused.screen_names.push(name.clone()),
+            }
+        }
+        Ok(all)
+    }
+
+    async fn add(
+        &self,
+        all: &mut Addressees,
+        origin: &Origin,
+        id: UserId,
+        named: &Address,
+        client_id: Option<ClientId>,
+    ) -> Result<(), Error> {
+        if let Some(known) = all.found.iter_mut().find(|one| one.state.id == id) {
+            if known.user.client_id != client_id {
+                // Named twice with different clients: all of them get it.
+                known.user.client_id = None;
+            }
+            return Ok(());
+        }
+        if all.found.len() >= self.config.recipients_max {
+            return Err(Error::BadParameter("the message has more recipients than this server takes"));
+        }
+        let state = match self.user(&id).await {
+            Ok(state) => state,
+            Err(Error::UnknownUser) => {
+                all.refusals.user(Status::UNKNOWN_USER, named);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if self.refuses(&state, origin) {
+            all.refusals.user(Status::RECIPIENT_BLOCKED_THE_SENDER, named);
+            return Ok(());
+        }
+        if self.waiting(&state).await? >= self.config.queue_max {
+            all.refusals.user(Status::MESSAGE_QUEUE_IS_FULL, named);
+            return Ok(());
+        }
+        let user = User { client_id, ..User::of(&id) };
+        all.found.push(Addressee { state, user });
+        Ok(())
+    }
+
+    /// How much waits for a user.
+    pub(super) async fn waiting(&self, user: &UserState) -> Result<u64, Error> {
+        if let Some(waiting) = user.lock().waiting {
+            return Ok(waiting);
+        }
+        let most = usize::try_from(self.config.queue_max).unwrap_or(usize::MAX);
+        let rows = self.store.scan(Space::MessageIndex, index_range(&user.id), Order::Forwards, most).await?;
+        Ok(*user.lock().waiting.get_or_insert(rows.len() as u64))
+    }
+}
+
+/// The client that a User names; an empty ClientID names none.
+pub(super) fn named_client(user: &User) -> Option<ClientId> {
+    user.client_id.clone().filter(|client| !client.is_empty())
+}
