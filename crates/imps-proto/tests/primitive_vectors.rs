@@ -160,6 +160,7 @@ fn what_is_written_is_read_again() {
 
 /// Vectors of the reference encoder that are not what we would write for their value, and why.
 const OTHER_BYTES: &[(&str, &str)] = &[
+    ("v11-block-entity.ns.wbxml", "AddList has its entities in it directly"),
     ("v11-capability-request.ns.wbxml", ORDER),
     ("v11-login-request-digest.ns.wbxml", "1.1 has one DigestSchema, with commas"),
     ("v11-polling.ns.wbxml", "an empty TransactionID where there is none, as Nokia writes it"),
@@ -174,6 +175,10 @@ const OTHER_BYTES: &[(&str, &str)] = &[
     ("v12-send-message-base64.ns.wbxml", "ContentSize is that of the content; and the date is text"),
     ("v12-service-response.ns.wbxml", SHORT_TREE),
     ("v12-update-presence.ns.wbxml", ORDER),
+    (
+        "v13-block-entity.wbxml",
+        "AddList has its entities in it directly, and the flag follows the list (CSP 18, row 9)",
+    ),
     ("v13-capability-request.wbxml", "AcceptedContentType is a struct in 1.3; and the order"),
     ("v13-capability-response.wbxml", CIR_URL),
     ("v13-new-message-date.wbxml", DATE),
