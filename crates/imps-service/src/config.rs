@@ -51,6 +51,24 @@ pub struct ServiceConfig {
     pub attribute_lists_max: usize,
     /// Entities on a user's block list, and on his grant list.
     pub blocking_max: usize,
+    /// Private groups of one user.
+    pub groups_per_user: usize,
+    /// Groups of the server.
+    pub groups_max: usize,
+    /// Groups that one session may have joined at once.
+    pub groups_joined_max: usize,
+    /// Members of one group.
+    pub group_members_max: usize,
+    /// Users of whom one group keeps something: members, rejected and invited ones, those with own properties.
+    pub group_people_max: usize,
+    /// Users who may have joined one group at once.
+    pub group_joined_max: usize,
+    /// Bytes of one property of a group.
+    pub group_property_max: usize,
+    /// Bytes of the content of a welcome note.
+    pub group_welcome_max: usize,
+    /// Messages of a group that keeps a history.
+    pub group_history_max: usize,
     /// Whether a default attribute list authorises everybody (true), or members of contact lists only (CSP 18, row 17).
     pub default_list_for_everybody: bool,
     /// How long a request may be repeated under its TransactionID without being carried out twice.
@@ -89,6 +107,15 @@ impl ServiceConfig {
             members_max: 1000,
             attribute_lists_max: 1000,
             blocking_max: 1000,
+            groups_per_user: 100,
+            groups_max: 100_000,
+            groups_joined_max: 100,
+            group_members_max: 5000,
+            group_people_max: 20_000,
+            group_joined_max: 5000,
+            group_property_max: 1000,
+            group_welcome_max: 8 * 1024,
+            group_history_max: 100,
             default_list_for_everybody: true,
             repeat_window: Duration::from_secs(600),
             outbox_max: 64,

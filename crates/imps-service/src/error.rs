@@ -60,8 +60,10 @@ pub enum Error {
     UnknownMessage,
     /// The recipient's queue is full.
     QueueFull,
-    /// The group service is not there.
+    /// There is no such group.
     UnknownGroup,
+    /// Something about a group is refused.
+    Group(crate::group::GroupError),
     /// The history of groups is not kept.
     NoHistory,
     /// The store cannot take it now; nothing was done. Try again.
@@ -97,6 +99,7 @@ impl Error {
             Self::UnknownMessage => Status::INVALID_MESSAGE_ID,
             Self::QueueFull => Status::MESSAGE_QUEUE_IS_FULL,
             Self::UnknownGroup => Status::GROUP_DOES_NOT_EXIST,
+            Self::Group(error) => error.status(),
             Self::NoHistory => Status::HISTORY_NOT_SUPPORTED,
         }
     }
@@ -142,6 +145,7 @@ impl fmt::Display for Error {
             Self::UnknownMessage => f.write_str("no message with this ID"),
             Self::QueueFull => f.write_str("too many messages wait for this user"),
             Self::UnknownGroup => f.write_str("no such group"),
+            Self::Group(error) => error.fmt(f),
             Self::NoHistory => f.write_str("this group keeps no history"),
             Self::Store(error) => write!(f, "the store cannot take it now: {error}"),
         }
@@ -149,6 +153,12 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<crate::group::GroupError> for Error {
+    fn from(error: crate::group::GroupError) -> Self {
+        Self::Group(error)
+    }
+}
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {

@@ -42,6 +42,8 @@ pub enum Happening {
 impl Services {
     /// Tells every service element, in this order.
     pub async fn tell(&self, what: Happening) {
+        // Before messages are offered: those of groups are for whoever has joined.
+        self.group().on(&what).await;
         self.presence().on(&what).await;
         self.im().on(&what).await;
     }

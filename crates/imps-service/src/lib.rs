@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod error;
 pub mod event;
+pub mod group;
 pub mod happening;
 pub mod im;
 pub mod metrics;

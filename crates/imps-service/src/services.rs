@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::access::{Access, LoginGuard};
 use crate::clock::{Clock, LastTime, Timestamp};
 use crate::config::ServiceConfig;
+use crate::group::{GroupTable, Groups};
 use crate::im::{Im, Sequence};
 use crate::metrics::Metrics;
 use crate::presence::Presence;
@@ -36,6 +37,8 @@ pub struct Services {
     pub sessions: SessionTable,
     /// Users in memory.
     pub users: UserTable,
+    /// Groups.
+    pub groups: GroupTable,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Nonces, throttling and the workers for passwords.
@@ -60,6 +63,7 @@ impl Services {
             router,
             sessions: SessionTable::default(),
             users: UserTable::default(),
+            groups: GroupTable::default(),
             metrics: Arc::default(),
             guard,
             sequence: Sequence::default(),
@@ -82,13 +86,20 @@ impl Services {
         Im(self)
     }
 
+    /// The Group service element: groups, their people, who has joined.
+    pub fn group(&self) -> Groups<'_> {
+        Groups(self)
+    }
+
     /// Takes up what the store has: call once, before anything is served.
     ///
     /// # Errors
     /// The store's failure.
     pub async fn resume(&self) -> Result<(), crate::Error> {
         self.im().resume_sequence().await?;
+        self.group().resume_groups().await?;
         self.access().resume_sessions().await?;
+        self.group().resumed().await?;
         self.im().resume_repeats().await
     }
 

@@ -313,6 +313,22 @@ impl GroupId {
         }
         Ok(Self(parts.canonical(home)?))
     }
+
+    /// The user under whose address it lies; none for a group of the provider.
+    pub fn owner(&self) -> Option<UserId> {
+        let (user, _) = self.local().split_once('/')?;
+        (!user.is_empty()).then(|| UserId(format!("wv:{user}@{}", self.domain()).into()))
+    }
+
+    /// Whether it is a group of the provider.
+    pub fn is_public(&self) -> bool {
+        self.local().starts_with('/')
+    }
+
+    /// The group's own name: what stands after the `/`.
+    pub fn name(&self) -> &str {
+        self.local().split_once('/').map_or("", |(_, name)| name)
+    }
 }
 
 #[cfg(test)]
@@ -350,6 +366,15 @@ mod tests {
         assert_eq!(list.owner().as_str(), "wv:alice@home.example");
         assert_eq!(list.name(), "~pep1.0_privatelist");
         assert!(ContactListId::parse("wv:/lobby", &home()).is_err());
-        assert!(GroupId::parse("wv:/lobby", &home()).is_ok());
+    }
+
+    #[test]
+    fn groups_are_public_or_somebodys() {
+        let lobby = GroupId::parse("wv:/Lobby", &home()).unwrap();
+        assert!(lobby.is_public() && lobby.owner().is_none() && lobby.name() == "lobby");
+        let party = GroupId::parse("Alice/Party@b.example", &home()).unwrap();
+        assert_eq!(party.owner().unwrap().as_str(), "wv:alice@b.example");
+        assert!(!party.is_public() && party.name() == "party");
+        assert!(GroupId::parse("wv:alice", &home()).is_err());
     }
 }

@@ -164,6 +164,15 @@ settings! {
     "list.members_max"                Count(1, 100_000) => service.members_max, "Members of one contact list.";
     "list.attribute_lists_max"        Count(1, 100_000) => service.attribute_lists_max, "Attribute lists of one user.";
     "list.blocking_max"               Count(1, 100_000) => service.blocking_max, "Users, groups and others on a block list, and on a grant list.";
+    "group.per_user"                  Count(1, 100_000) => service.groups_per_user, "Private groups of one user.";
+    "group.server_max"                Count(1, 10_000_000) => service.groups_max, "Groups of the server.";
+    "group.joined_by_session"         Count(1, 10_000) => service.groups_joined_max, "Groups that one session may have joined at once.";
+    "group.members_max"               Count(1, 1_000_000) => service.group_members_max, "Members of one group.";
+    "group.people_max"                Count(1, 10_000_000) => service.group_people_max, "Users of whom one group keeps something: members, rejected and invited ones, those with own properties.";
+    "group.joined_max"                Count(2, 1_000_000) => service.group_joined_max, "Users who may have joined one group at once.";
+    "group.property_max"              Bytes(16, 64 * KIB) => service.group_property_max, "One property of a group.";
+    "group.welcome_max"               Bytes(0, MIB) => service.group_welcome_max, "The content of a welcome note.";
+    "group.history_max"               Count(0, 100_000) => service.group_history_max, "Messages that a group keeps whose History is T.";
     "presence.default_for_everybody"  Flag => service.default_list_for_everybody, "Whether a user's default attribute list lets everybody see, or the members of the user's contact lists only.";
 
     "csp.redeliver_after"             Seconds(1, 86_400) => csp.redeliver_after, "When a transaction of the server that its client did not answer is sent again.";

@@ -67,6 +67,16 @@ spaces! {
     /// Which answer a TransactionID got, so that a repeated request is carried out once: session, TransactionID and
     /// answer. Keyed by time, sequence, so that a sweep is one range delete; who looks one up has them in memory.
     Transactions       "transactions"       true;
+    /// Groups with their properties. Keyed by group.
+    Groups             "groups"             false;
+    /// What is kept of users in groups: roles, own properties, rejections, invitations. Keyed by group, user.
+    GroupPeople        "group_people"       false;
+    /// Who has joined a group, and with which sessions. Keyed by group, user.
+    GroupJoined        "group_joined"       false;
+    /// Clients that were forced out of a group and have not heard of it yet. Keyed by session, group.
+    GroupLeaves        "group_leaves"       false;
+    /// Which messages belong to the history of a group. Keyed by group, sequence.
+    GroupHistory       "group_history"      false;
     /// What the server itself remembers, such as the domain that it serves. Keyed by name.
     Server             "server"             false;
 }

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use imps_types::element::NotificationTypes;
-use imps_types::{ClientId, SessionId, Version};
+use imps_types::element::{DeliveryMethod, NotificationTypes};
+use imps_types::{ClientId, GroupId, SessionId, Version};
 use parking_lot::{Mutex, MutexGuard};
 
 pub use negotiated::Negotiated;
@@ -19,6 +19,7 @@ pub(crate) use saved::SavedSession;
 pub use table::{Ended, SessionTable};
 
 use crate::clock::Timestamp;
+use crate::group::GroupState;
 use crate::presence::SessionSubscriptions;
 use crate::seam::Link;
 use crate::user::UserState;
@@ -53,6 +54,8 @@ pub struct Session {
     outbox: Mutex<Outbox>,
     /// Types of general notification that it subscribed to, as bits.
     notifications: AtomicU32,
+    /// The groups that it has joined.
+    pub(crate) groups: Mutex<Vec<JoinedGroup>>,
     /// Whose presence it subscribed to.
     pub subscriptions: Mutex<SessionSubscriptions>,
     /// The last messages that it sent, so that a repeated request is carried out once.
@@ -61,6 +64,15 @@ pub struct Session {
     pub(crate) refill: tokio::sync::Mutex<()>,
     /// What the face keeps of this client.
     link: OnceLock<Arc<dyn Link>>,
+}
+
+/// A group that a session has joined.
+pub(crate) struct JoinedGroup {
+    pub(crate) group: Arc<GroupState>,
+    /// How its messages come, if otherwise than others.
+    pub(crate) delivery: Option<DeliveryMethod>,
+    /// Bytes of its largest message to push, if otherwise than of others.
+    pub(crate) push_length: Option<u32>,
 }
 
 /// What a new session consists of.
@@ -92,6 +104,7 @@ impl Session {
             negotiated: Mutex::new(Negotiated::default()),
             outbox: Mutex::new(Outbox::default()),
             notifications: AtomicU32::new(0),
+            groups: Mutex::default(),
             subscriptions: Mutex::default(),
             sent: Mutex::default(),
             refill: tokio::sync::Mutex::default(),
@@ -147,6 +160,22 @@ impl Session {
     /// What was negotiated, under its lock.
     pub fn negotiated(&self) -> MutexGuard<'_, Negotiated> {
         self.negotiated.lock()
+    }
+
+    /// The groups that it has joined.
+    pub fn joined_groups(&self) -> Vec<Arc<GroupState>> {
+        self.groups.lock().iter().map(|one| one.group.clone()).collect()
+    }
+
+    /// Whether it has joined the group with this canonical address.
+    pub(crate) fn has_joined(&self, group: &str) -> bool {
+        self.groups.lock().iter().any(|one| one.group.id.as_str() == group)
+    }
+
+    /// How messages of a group come, where that is otherwise than for others; none when it has not joined.
+    pub(crate) fn group_delivery(&self, group: &GroupId) -> Option<(Option<DeliveryMethod>, Option<u32>)> {
+        let groups = self.groups.lock();
+        groups.iter().find(|one| one.group.id == *group).map(|one| (one.delivery, one.push_length))
     }
 
     /// The events that wait, under their lock.

@@ -4,6 +4,7 @@
 
 mod blocking;
 mod capability;
+mod group;
 mod message;
 mod notification;
 mod outcome;
@@ -14,6 +15,7 @@ pub use capability::{
     AcceptedContentType, Bearer, CapabilityList, CirMethod, ClientType, DeliveryMethod, DigestSchema, OfflineHandling,
     OnlineHandling,
 };
+pub use group::{AdminMapList, GroupProperties, Mapping, Role, SubscribeType, UserList, WelcomeNote};
 pub use message::{Content, ContentEncoding, Font, MessageInfo};
 pub use notification::{
     Authorization, NOTIFICATION_TYPES, Notification, NotificationRow, NotificationType, NotificationTypes, Payload,

@@ -1,0 +1,103 @@
+//! The Group service element (CSP 13): groups with properties, members and rights; who has joined them; what changes.
+//!
+//! Members and joined users are different sets. A member is kept in the group's people with a role; a user is joined as
+//! long as one of his sessions is, under one screen name that all of them share. Both are in the store: sessions survive
+//! a restart, and so do the groups that they have joined.
+//!
+//! ```text
+//!   not joined ──join──> joined ──leave, logout, expiry──────────────────> not joined
+//!                           └────forced out: deleted, rejected, removed──> told why (LeaveGroup-Response)
+//! ```
+
+mod error;
+mod people;
+mod properties;
+mod record;
+mod resume;
+mod rights;
+mod state;
+mod table;
+
+use std::sync::Arc;
+
+use imps_types::{Address, GroupId, UserId};
+
+pub use error::GroupError;
+pub use state::{GroupState, GroupSummary};
+pub use table::GroupTable;
+
+use crate::happening::Happening;
+use crate::{Error, Services};
+
+/// Access to the Group service element.
+#[derive(Clone, Copy)]
+pub struct Groups<'a>(pub(crate) &'a Services);
+
+impl std::ops::Deref for Groups<'_> {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        self.0
+    }
+}
+
+impl Groups<'_> {
+    /// The group with this address.
+    ///
+    /// # Errors
+    /// `UnknownGroup`, `ForeignDomain`.
+    pub fn known(&self, id: &GroupId) -> Result<Arc<GroupState>, Error> {
+        if id.domain() != self.router.home().as_str() {
+            return Err(Error::ForeignDomain);
+        }
+        self.groups.find(id).ok_or(Error::UnknownGroup)
+    }
+
+    /// The group with this address as it was written.
+    ///
+    /// # Errors
+    /// `UnknownGroup`, `ForeignDomain`.
+    pub fn find(&self, address: &Address) -> Result<Arc<GroupState>, Error> {
+        self.known(&self.router.group(address)?)
+    }
+
+    /// Every group, in no order.
+    pub fn all(&self) -> Vec<Arc<GroupState>> {
+        self.groups.all()
+    }
+
+    /// The groups that a user has joined, with any of his clients.
+    pub fn joined_by(&self, user: &UserId) -> Vec<Arc<GroupState>> {
+        let Some(user) = self.users.loaded(user) else { return Vec::new() };
+        let mut groups: Vec<Arc<GroupState>> = Vec::new();
+        for session in user.sessions() {
+            for group in session.joined_groups() {
+                if !groups.iter().any(|known| Arc::ptr_eq(known, &group)) {
+                    groups.push(group);
+                }
+            }
+        }
+        groups
+    }
+
+    /// Hears what the other service elements do.
+    pub(crate) async fn on(&self, what: &Happening) {
+        if let Happening::SessionOpened { session, resumed: true } = what {
+            self.take_up(session);
+        }
+    }
+
+    /// The groups that are a user's own.
+    pub fn owned_by(&self, user: &UserId) -> Vec<Arc<GroupState>> {
+        let mut groups = self.groups.of_user(user);
+        groups.retain(|group| group.lock().is_owner(user));
+        groups
+    }
+
+    /// The groups that a user joins when he logs in.
+    pub fn auto_joined_by(&self, user: &UserId) -> Vec<Arc<GroupState>> {
+        let mut groups = self.groups.of_user(user);
+        groups.retain(|group| group.auto_joins(user));
+        groups
+    }
+}
