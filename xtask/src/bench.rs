@@ -35,6 +35,26 @@ Options:
 
 Builds in release; the trace needs strace, which is installed if it is missing.";
 
+pub(crate) const SOAK_HELP: &str = "\
+Keep the server under mixed load for an hour, and watch memory, latencies and errors minute by minute.
+
+Usage: cargo xtask soak [--minutes N] [OPTIONS OF hamlet-soak]
+
+Options:
+  --minutes N   how long [default: 60]
+  --phones N    how many phones [default: 60]
+  --rate N      what all of them together do in a second [default: 150]
+
+Builds in release.";
+
+/// The subcommand `soak`.
+pub(crate) fn soak(arguments: &[String]) -> Outcome {
+    let release = build()?;
+    let mut soak = Command::new(release.join("hamlet-soak"));
+    with_hamlet(&mut soak, &release, arguments);
+    become_it(soak.args(arguments))
+}
+
 /// The subcommand `bench`.
 pub(crate) fn bench(arguments: &[String]) -> Outcome {
     let release = build()?;

@@ -1,4 +1,4 @@
-//! The developer's commands: `cargo xtask run`, `check`, `bench`, `torture`, `fuzz`, `generate`.
+//! The developer's commands: `cargo xtask run`, `check`, `bench`, `torture`, `soak`, `fuzz`, `generate`.
 //!
 //! Invariant: the standard library and `serde_json` only, so that this compiles in seconds on a clean clone.
 //! Invariant: nothing here knows the server from inside; it runs the same programs that a developer would run by hand.
@@ -46,6 +46,12 @@ const SUBCOMMANDS: &[Subcommand] = &[
         about: "kill the server again and again; nothing may be lost or doubled",
         help: bench::TORTURE_HELP,
         run: bench::torture,
+    },
+    Subcommand {
+        name: "soak",
+        about: "an hour of mixed load; memory must stay as it is",
+        help: bench::SOAK_HELP,
+        run: bench::soak,
     },
     Subcommand { name: "fuzz", about: "feed the decoders with mutated input", help: fuzz::HELP, run: fuzz::run },
     Subcommand {

@@ -6,6 +6,7 @@
 //! at, and a wrong one is a fault.
 
 pub mod bench;
+pub mod soak;
 pub mod torture;
 
 mod chat;
