@@ -69,7 +69,11 @@ async fn login(services: &Services) -> String {
 
 /// The message with the SessionID that it names made that of a session that is open.
 fn with_session(bytes: &[u8], id: &str) -> Option<Bytes> {
-    let form = if bytes.first() == Some(&b'<') { Form::Xml } else { Form::Wbxml };
+    let form = match bytes.first() {
+        Some(b'<') => Form::Xml,
+        Some(b'{') => Form::Json,
+        _ => Form::Wbxml,
+    };
     let mut reader = wire::reader(form, bytes, &Limits::default()).ok()?;
     let envelope = Envelope::open(reader.as_dyn()).ok()?;
     let old = envelope.session_id()?.as_bytes().to_vec();

@@ -100,7 +100,7 @@ fn seed(target: &str) -> Outcome<PathBuf> {
 /// Whether a vector is of the encoding that a target is named for; one that is named for none reads all.
 fn reads(target: &str, vector: &Path) -> bool {
     let Some(extension) = vector.extension().and_then(|extension| extension.to_str()) else { return false };
-    let encodings = ["wbxml", "xml", "pts"];
+    let encodings = ["wbxml", "xml", "pts", "json"];
     match encodings.iter().find(|encoding| target.contains(**encoding)) {
         Some(encoding) => extension == *encoding,
         None => encodings.contains(&extension),

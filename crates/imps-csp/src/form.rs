@@ -7,6 +7,7 @@ use imps_proto::wire::Form;
 pub(crate) fn form_of(content_type: Option<&str>, body: &[u8]) -> Option<Form> {
     let start = body.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(body.len());
     match body.get(start..).unwrap_or_default() {
+        [b'{', ..] | [0xef, 0xbb, 0xbf, b'{', ..] => return Some(Form::Json),
         [b'<', ..] | [0xef, 0xbb, 0xbf, ..] | [0xfe, 0xff, ..] | [0xff, 0xfe, ..] => return Some(Form::Xml),
         _ => {}
     }
@@ -18,6 +19,8 @@ pub(crate) fn form_of(content_type: Option<&str>, body: &[u8]) -> Option<Form> {
         Some(Form::Wbxml)
     } else if content_type.contains("xml") {
         Some(Form::Xml)
+    } else if content_type.contains("json") {
+        Some(Form::Json)
     } else {
         None
     }
@@ -37,7 +40,11 @@ mod tests {
             (None, b"\x01\x10\x6a\x00", Some(Form::Wbxml)),
             (Some("application/vnd.wv.csp.wbxml"), b"", Some(Form::Wbxml)),
             (Some("text/xml"), b"hello", Some(Form::Xml)),
-            (Some("application/json"), b"{}", None),
+            (Some("application/json"), b" {}", Some(Form::Json)),
+            (Some("application/vnd.wv.csp.xml"), b"{\"WV-CSP-Message\":{}}", Some(Form::Json)),
+            (None, b"\xef\xbb\xbf{}", Some(Form::Json)),
+            (Some("application/vnd.hamlet.csp+json"), b"[]", Some(Form::Json)),
+            (Some("text/plain"), b"[]", None),
             (None, b"", None),
         ] {
             assert_eq!(form_of(content_type, body), form, "{content_type:?} {body:?}");

@@ -8,6 +8,7 @@ pub mod elements;
 pub mod grammar;
 mod names;
 pub mod quirks;
+mod repeats;
 pub mod values;
 pub mod wire;
 

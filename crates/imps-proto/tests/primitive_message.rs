@@ -181,7 +181,7 @@ fn a_fragment_is_what_would_have_been_written() {
     let status = StatusPrimitive::of(Status::UNKNOWN_USER);
     let namespaces = Namespaces::default();
     for version in Version::ALL {
-        for form in [Form::Xml, Form::Wbxml] {
+        for form in [Form::Xml, Form::Wbxml, Form::Json] {
             let fragment = encode_fragment(form, version, |writer| status.write(writer));
             let mut once = MessageWriter::new(form, version, &namespaces, Some("s"), Vec::new());
             once.transaction(Mode::Request, "1", None, |writer| status.write(writer));
@@ -196,7 +196,7 @@ fn a_fragment_is_what_would_have_been_written() {
 fn version_discovery_needs_no_session() {
     let request = VersionDiscoveryRequest { version_list: None };
     for shape in [Shape::Discovery, Shape::DiscoveryInMessage] {
-        for form in [Form::Xml, Form::Wbxml] {
+        for form in [Form::Xml, Form::Wbxml, Form::Json] {
             let element = VersionDiscoveryRequest::ELEMENT;
             let namespaces = Namespaces::standard();
             let bytes = MessageWriter::discovery(form, Version::V1_2, namespaces, shape, element, &request, Vec::new());

@@ -34,7 +34,7 @@ fn check<T: Primitive + Clone + PartialEq + std::fmt::Debug>(value: &T, in_versi
     for version in Version::ALL {
         let mut expected = value.clone();
         in_version(&mut expected, version);
-        for form in [Form::Xml, Form::Wbxml] {
+        for form in [Form::Xml, Form::Wbxml, Form::Json] {
             let mut writer = wire::writer(form, version, Vec::new());
             value.write(writer.as_dyn());
             let bytes = writer.finish();
@@ -533,7 +533,7 @@ proptest! {
             let request = ServiceRequest {
                 client_id: client_id.clone(), functions: Some(functions), all_functions_request: all,
             };
-            for form in [Form::Xml, Form::Wbxml] {
+            for form in [Form::Xml, Form::Wbxml, Form::Json] {
                 let mut writer = wire::writer(form, version, Vec::new());
                 request.write(writer.as_dyn());
                 let bytes = writer.finish();

@@ -146,7 +146,7 @@ fn what_is_written_is_read_again() {
         if !is_built(&message) || ONE_WAY.iter().any(|(stem, _)| name.starts_with(stem)) {
             continue;
         }
-        for form in [Form::Xml, Form::Wbxml] {
+        for form in [Form::Xml, Form::Wbxml, Form::Json] {
             let bytes = write(form, version, &message);
             let (version_again, again) = read(form, &bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!(version_again, version, "{name} as {form:?}");
@@ -226,7 +226,7 @@ fn every_request_of_the_catalogue_is_recognised() {
         assert_eq!(Element::by_name(element.name(), element.space()), Some(element));
         assert!(seen.insert(element), "{element} has two rows");
         assert_eq!((element.since(), element.until()), (row.since, row.until), "{element}");
-        for form in [Form::Xml, Form::Wbxml] {
+        for form in [Form::Xml, Form::Wbxml, Form::Json] {
             // Empty, so that what has required elements is refused for that, and not for being unknown.
             let mut writer = wire::writer(form, row.until, Vec::new());
             writer.empty(element);

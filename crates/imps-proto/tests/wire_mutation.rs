@@ -6,7 +6,7 @@ mod wire_support;
 
 use imps_proto::wire::{DecodeErrorKind, Form, Limits, Reader, Token};
 use imps_types::Version;
-use wire_support::{Piece, assert_same, decode, form_of, open, transcode, vector, vectors};
+use wire_support::{Piece, assert_same, canonical, decode, form_of, open, transcode, vector, vectors};
 
 const ROUNDS: usize = 200_000;
 
@@ -71,6 +71,12 @@ fn damaged_vectors() {
         .flat_map(vectors)
         .map(|name| (form_of(&name), vector(&name)))
         .filter(|(_, bytes)| bytes.len() < 4096)
+        .flat_map(|(form, bytes)| {
+            let version = wire_support::version(form, &bytes).unwrap_or(Version::V1_2);
+            let json = transcode(form, &bytes, Form::Json, version);
+            [Some((form, bytes)), json.ok().map(|json| (Form::Json, json))]
+        })
+        .flatten()
         .collect();
     let mut random = Xorshift(0x1234_5678_9ABC_DEF1);
     let mut survivors = 0;
@@ -91,9 +97,13 @@ fn damaged_vectors() {
 
 fn encodes_again(form: Form, bytes: &[u8], pieces: &[Piece]) {
     let stated = wire_support::version(form, bytes);
-    for to in [Form::Xml, Form::Wbxml] {
+    for to in [Form::Xml, Form::Wbxml, Form::Json] {
         let again = transcode(form, bytes, to, stated.unwrap_or(Version::V1_2)).unwrap();
         match decode(to, &again) {
+            Ok(decoded) if form == Form::Json || to == Form::Json => {
+                let what = || format!("{} as {to:?}", String::from_utf8_lossy(bytes));
+                assert_same(&what(), &canonical(&decoded), &canonical(pieces));
+            }
             Ok(decoded) => assert_same(&format!("{bytes:?} as {to:?}"), &decoded, pieces),
             // XML with a version that nobody speaks is readable, WBXML has no tables for it.
             Err(error) => assert!(stated.is_none(), "{bytes:?} as {to:?}: {error}"),

@@ -151,6 +151,32 @@ fn every_element_of_the_grammar_is_ours() {
 }
 
 #[test]
+fn what_may_come_several_times() {
+    let grammar = load("csp-elements.toml");
+    let mut repeated = BTreeSet::new();
+    for entry in grammar["element"].as_array().unwrap() {
+        let space = if entry["ns"].as_str() == Some("PA") { Space::Pa } else { Space::Trc };
+        let parent = Element::by_name(entry["name"].as_str().unwrap(), space).unwrap();
+        for definition in entry["version"].as_array().unwrap() {
+            for child in definition.get("children").and_then(Value::as_array).into_iter().flatten() {
+                let is_repeated = matches!(child["card"].as_str().unwrap(), "*" | "+");
+                let child = Element::by_name(child["name"].as_str().unwrap(), parent.space()).unwrap();
+                // Several criteria are several lists: see `repeats.rs`.
+                if is_repeated && (parent != Element::SearchPairList || child == Element::SearchPair) {
+                    repeated.insert((parent, child));
+                }
+            }
+        }
+    }
+    for parent in Element::ALL {
+        for child in Element::ALL {
+            assert_eq!(child.repeats_in(parent), repeated.contains(&(parent, child)), "{child} in {parent}");
+        }
+    }
+    assert!(repeated.len() > 100, "{}", repeated.len());
+}
+
+#[test]
 fn aliases() {
     let wbxml = load("wbxml-csp.toml");
     let mut known = 0;

@@ -220,7 +220,9 @@ fn a_fragment_is_as_if_written_in_its_place() {
         },
     ];
     for content in contents {
-        for (form, version) in [Form::Xml, Form::Wbxml].into_iter().flat_map(|form| Version::ALL.map(|v| (form, v))) {
+        for (form, version) in
+            [Form::Xml, Form::Wbxml, Form::Json].into_iter().flat_map(|form| Version::ALL.map(|v| (form, v)))
+        {
             let fragment = Fragment::new(form, version, content);
             assert_eq!((fragment.form(), fragment.version()), (form, version));
             let around = |content: &dyn Fn(&mut dyn Writer)| {

@@ -77,7 +77,7 @@ pub struct PresenceSnapshot {
     /// The attributes, in order.
     pub list: PresenceSubList,
     /// What a face made of it, for each version and form, kept for the next watcher. The index is the face's.
-    pub kept: [OnceLock<Box<dyn Any + Send + Sync>>; 8],
+    pub kept: [OnceLock<Box<dyn Any + Send + Sync>>; 12],
 }
 
 impl PresenceSnapshot {

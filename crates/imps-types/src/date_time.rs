@@ -113,6 +113,12 @@ impl DateTime {
         self.to_string()
     }
 
+    /// `YYYY-MM-DDThh:mm:ssZ`, in UTC: the form that everything but phones reads.
+    pub fn to_extended(self) -> String {
+        let Self { year, month, day, hour, minute, second, .. } = self.to_utc();
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+
     /// Year, 0 to 9999.
     pub const fn year(self) -> u16 {
         self.year

@@ -34,6 +34,7 @@ fn place(form: Form, version: Version) -> usize {
     match form {
         Form::Xml => version,
         Form::Wbxml => 4 + version,
+        Form::Json => 8 + version,
     }
 }
 

@@ -276,6 +276,7 @@ impl Face {
             Some(content_type) => content_type.clone(),
             None => HeaderValue::from_static(match body.first() {
                 Some(0..=3) => "application/vnd.wv.csp.wbxml",
+                Some(b'{') => "application/vnd.hamlet.csp+json",
                 _ => "application/vnd.wv.csp.xml",
             }),
         };

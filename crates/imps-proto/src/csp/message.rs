@@ -322,12 +322,19 @@ impl<'r, 'a> Envelope<'r, 'a> {
                 Element::Poll => {
                     head.poll = bool::decode_optional(self.reader)?;
                     // Only 1.1 has it there (CSP 3).
-                    self.version = self.version.or(Some(Version::V1_1));
+                    self.betray_1_1();
                 }
                 _ => self.reader.skip()?,
             }
         }
         Ok(head)
+    }
+
+    /// Something was seen that only 1.1 has. JSON, which came later, says its version or means the newest.
+    fn betray_1_1(&mut self) {
+        if self.version.is_none() && self.form() != Form::Json {
+            self.version = Some(Version::V1_1);
+        }
     }
 
     fn take_pending(&mut self) -> Result<Tag<'a>, DecodeError> {
@@ -343,7 +350,7 @@ impl<'r, 'a> Envelope<'r, 'a> {
         let tag = self.take_pending()?;
         let request = Request::decode(tag, self.reader)?;
         if matches!(&request, Request::Service(service) if service.client_id.is_some()) {
-            self.version = self.version.or(Some(Version::V1_1));
+            self.betray_1_1();
         }
         Ok(request)
     }
@@ -391,9 +398,10 @@ impl<'r, 'a> Envelope<'r, 'a> {
         self.reader.form()
     }
 
-    /// The version of the message: what it says, else 1.1 if something betrays it so far, else 1.2 (CSP 3).
+    /// The version of the message: what it says, else 1.1 if something betrays it so far, else 1.2 (CSP 3) or, in JSON,
+    /// 1.3.
     pub fn version(&self) -> Version {
-        self.version.unwrap_or(Version::V1_2)
+        self.version.unwrap_or(self.form().default_version())
     }
 
     /// Whether the message itself tells its version; else that of its session is to be preferred.

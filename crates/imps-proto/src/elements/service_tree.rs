@@ -6,7 +6,6 @@
 use crate::element::{Element, Space};
 use crate::grammar::{Decode, Encode, next_child};
 use crate::wire::{DecodeError, Reader, Writer};
-use imps_types::Version;
 use imps_types::service_tree::{FUNCTIONS, Function, FunctionSet};
 use std::sync::LazyLock;
 
@@ -56,7 +55,7 @@ impl Decode for FunctionSet {
                 None => depth -= 1,
             }
         }
-        Ok(named.expanded(reader.version().unwrap_or(Version::V1_2)))
+        Ok(named.expanded(reader.version().unwrap_or(reader.form().default_version())))
     }
 }
 

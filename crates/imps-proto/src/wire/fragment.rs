@@ -1,6 +1,6 @@
 //! Elements that are encoded once and put into many messages: one presence notification for five hundred watchers.
 
-use super::{Form, WbxmlWriter, Writer, XmlWriter};
+use super::{Form, JsonWriter, WbxmlWriter, Writer, XmlWriter};
 use imps_types::Version;
 
 /// The encoded children of an element, usually of TransactionContent. Only for messages of the same form and version.
@@ -29,6 +29,12 @@ impl Fragment {
                 let mut writer = WbxmlWriter::fragment_of(version);
                 write(&mut writer);
                 writer.finish_fragment()
+            }
+            Form::Json => {
+                let mut writer = JsonWriter::fragment_of(version);
+                write(&mut writer);
+                let bytes = writer.finish_fragment();
+                Self { form, version, bytes, end_page: 0, literals: Vec::new() }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Reading and writing messages, whatever their encoding. Encoding 1, CSP 3.
 //!
 //! A [`Reader`] is pulled for tokens that borrow from the input; a [`Writer`] is told elements and their content. Both
-//! know XML and WBXML, and nothing of what a message means.
+//! know every encoding, and nothing of what a message means.
 //!
 //! ```
 //! use imps_proto::wire::{self, Form, Limits, Reader, Tag, Token};
@@ -18,6 +18,8 @@
 
 mod error;
 mod fragment;
+mod json_reader;
+mod json_writer;
 mod namespace;
 mod text;
 mod transcode;
@@ -43,6 +45,18 @@ pub enum Form {
     Xml,
     /// Binary.
     Wbxml,
+    /// Objects and lists, for developers.
+    Json,
+}
+
+impl Form {
+    /// The version of a message that does not say: JSON begins where the others end (CSP 3).
+    pub fn default_version(self) -> Version {
+        match self {
+            Self::Xml | Self::Wbxml => Version::V1_2,
+            Self::Json => Version::V1_3,
+        }
+    }
 }
 
 /// The name of an element.
@@ -340,8 +354,12 @@ pub enum AnyReader<'a> {
     Xml(XmlReader<'a>),
     /// Reads WBXML.
     Wbxml(WbxmlReader<'a>),
+    /// Reads JSON.
+    Json(JsonReader<'a>),
 }
 
+pub use json_reader::JsonReader;
+pub use json_writer::JsonWriter;
 pub use wbxml_reader::WbxmlReader;
 pub use wbxml_writer::WbxmlWriter;
 pub use xml_reader::XmlReader;
@@ -357,6 +375,7 @@ pub fn reader<'a>(form: Form, input: &'a [u8], limits: &Limits) -> Result<AnyRea
     Ok(match form {
         Form::Xml => AnyReader::Xml(XmlReader::new(input, limits)?),
         Form::Wbxml => AnyReader::Wbxml(WbxmlReader::new(input, limits)?),
+        Form::Json => AnyReader::Json(JsonReader::new(input, limits)),
     })
 }
 
@@ -366,6 +385,7 @@ impl<'a> AnyReader<'a> {
         match self {
             Self::Xml(reader) => reader,
             Self::Wbxml(reader) => reader,
+            Self::Json(reader) => reader,
         }
     }
 }
@@ -375,6 +395,7 @@ macro_rules! delegate {
         match $self {
             $enum::Xml($inner) => $call,
             $enum::Wbxml($inner) => $call,
+            $enum::Json($inner) => $call,
         }
     };
 }
@@ -415,6 +436,8 @@ pub enum AnyWriter {
     Xml(XmlWriter),
     /// Writes WBXML.
     Wbxml(WbxmlWriter),
+    /// Writes JSON.
+    Json(JsonWriter),
 }
 
 /// Begins a message in `buffer`, whose former content is dropped and whose room is used.
@@ -422,6 +445,7 @@ pub fn writer(form: Form, version: Version, buffer: Vec<u8>) -> AnyWriter {
     match form {
         Form::Xml => AnyWriter::Xml(XmlWriter::new(version, buffer)),
         Form::Wbxml => AnyWriter::Wbxml(WbxmlWriter::new(version, buffer)),
+        Form::Json => AnyWriter::Json(JsonWriter::new(version, buffer)),
     }
 }
 
@@ -431,6 +455,7 @@ impl AnyWriter {
         match self {
             Self::Xml(writer) => writer,
             Self::Wbxml(writer) => writer,
+            Self::Json(writer) => writer,
         }
     }
 

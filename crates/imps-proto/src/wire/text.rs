@@ -62,7 +62,7 @@ pub(super) fn is_utf8_compatible(name: &str) -> bool {
 
 /// Whether nothing in these bytes of a string needs a second look: no control, and nothing near U+FFFE.
 #[inline]
-fn is_plain(bytes: &[u8]) -> bool {
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
     // No early exit: this way the compiler looks at many bytes at once.
     bytes.iter().fold(0, |seen, &byte| seen | u8::from(byte < 0x20) | u8::from(byte == 0xEF)) == 0
 }

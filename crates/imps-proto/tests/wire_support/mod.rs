@@ -44,6 +44,68 @@ pub(crate) fn xml_of(wbxml: &str) -> String {
     format!("{}.xml", stem.strip_suffix(".ns").unwrap_or(stem))
 }
 
+/// A document without what JSON does not tell: the order of children of different names, how a number, a flag or a
+/// namespace is spelled, and whether criteria of a search stand in one list or in several.
+pub(crate) fn canonical(pieces: &[Piece]) -> Vec<Piece> {
+    #[derive(Default)]
+    struct Node {
+        name: String,
+        text: String,
+        children: Vec<Node>,
+    }
+    fn close(mut node: Node) -> Vec<Node> {
+        let element = Element::by_name(&node.name, imps_proto::Space::Trc);
+        let text = node.text.trim_ascii();
+        node.text = match element.map(Element::kind) {
+            Some(Kind::Integer) => match text.strip_prefix("0x") {
+                Some(digits) => u32::from_str_radix(digits, 16).map_or(text.to_owned(), |number| number.to_string()),
+                None => text.parse::<u32>().map_or(text.to_owned(), |number| number.to_string()),
+            },
+            Some(Kind::Boolean) if text.len() == 1 => text.to_ascii_uppercase(),
+            Some(Kind::Boolean | Kind::Date) => text.to_owned(),
+            // Text between children: how much layout is around it depends on where it stands.
+            _ if !node.children.is_empty() => text.split_ascii_whitespace().collect(),
+            _ => node.text,
+        };
+        if node.name == "SearchPairList" {
+            let mut lists: Vec<Node> = Vec::new();
+            for child in node.children {
+                let fits = |list: &&mut Node| {
+                    child.name == "SearchPair" || list.children.iter().all(|other| other.name != child.name)
+                };
+                match lists.last_mut().filter(fits) {
+                    Some(list) => list.children.push(child),
+                    None => lists.push(Node { name: node.name.clone(), text: String::new(), children: vec![child] }),
+                }
+            }
+            return if lists.is_empty() { vec![Node { name: node.name, ..Node::default() }] } else { lists };
+        }
+        node.children.sort_by(|a, b| a.name.cmp(&b.name));
+        vec![node]
+    }
+    fn show(node: &Node, pieces: &mut Vec<Piece>) {
+        pieces.push(Piece::Start(node.name.clone()));
+        pieces.push(Piece::Text(node.text.clone()));
+        node.children.iter().for_each(|child| show(child, pieces));
+        pieces.push(Piece::End);
+    }
+    let mut open = vec![Node::default()];
+    for piece in pieces {
+        match piece {
+            Piece::Start(name) => open.push(Node { name: name.clone(), ..Node::default() }),
+            Piece::Xmlns(_) => {}
+            Piece::Text(text) => open.last_mut().unwrap().text.push_str(text),
+            Piece::End => {
+                let closed = close(open.pop().unwrap());
+                open.last_mut().unwrap().children.extend(closed);
+            }
+        }
+    }
+    let mut shown = Vec::new();
+    open[0].children.iter().for_each(|child| show(child, &mut shown));
+    shown
+}
+
 pub(crate) fn form_of(name: &str) -> Form {
     if name.ends_with(".xml") { Form::Xml } else { Form::Wbxml }
 }

@@ -126,6 +126,7 @@ pub fn content_type(form: Form, version: Version) -> &'static str {
         (Form::Wbxml, Version::V1_1 | Version::V1_2) => "application/vnd.wv.csp.wbxml",
         (Form::Xml, Version::V1_3) => "application/vnd.wv.csp+xml",
         (Form::Wbxml, Version::V1_3) => "application/vnd.wv.csp+wbxml",
+        (Form::Json, _) => "application/vnd.hamlet.csp+json",
     }
 }
 
@@ -523,7 +524,11 @@ impl Phone {
         if answer.body.is_empty() {
             return Ok((200, None));
         }
-        let form = if answer.body.first() == Some(&b'<') { Form::Xml } else { Form::Wbxml };
+        let form = match answer.body.first() {
+            Some(b'<') => Form::Xml,
+            Some(b'{') => Form::Json,
+            _ => Form::Wbxml,
+        };
         let root = Node::read(form, &answer.body)?;
         self.heard = Some(root.clone());
         let primitive = root.find("TransactionContent").first().and_then(|content| content.children.first().cloned());

@@ -139,7 +139,7 @@ impl Node {
                 self.write_xml(&mut out, None);
                 out.into_bytes()
             }
-            Form::Wbxml => {
+            Form::Wbxml | Form::Json => {
                 let mut writer = wire::writer(form, version, Vec::new());
                 self.write(&mut writer, Space::Csp);
                 writer.finish()
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn written_and_read() {
-        for form in [Form::Xml, Form::Wbxml] {
+        for form in [Form::Xml, Form::Wbxml, Form::Json] {
             let bytes = message().to_bytes(form, Version::V1_2);
             assert_eq!(Node::read(form, &bytes), Ok(message()), "{form:?}");
         }

@@ -339,7 +339,8 @@ fn parse_form(text: &str) -> Result<Option<Form>, String> {
         "*" => Ok(None),
         "xml" => Ok(Some(Form::Xml)),
         "wbxml" => Ok(Some(Form::Wbxml)),
-        _ => Err(format!("`{text}` is no encoding: xml, wbxml or *")),
+        "json" => Ok(Some(Form::Json)),
+        _ => Err(format!("`{text}` is no encoding: xml, wbxml, json or *")),
     }
 }
 

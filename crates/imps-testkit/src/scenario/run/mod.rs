@@ -345,6 +345,7 @@ pub fn label(engine: EngineKind, version: Version, form: Form) -> String {
     let form = match form {
         Form::Xml => "xml",
         Form::Wbxml => "wbxml",
+        Form::Json => "json",
     };
     format!("{engine} {version} {form}")
 }
