@@ -175,6 +175,7 @@ const OTHER_BYTES: &[(&str, &str)] = &[
     ("v12-send-message-base64.ns.wbxml", "ContentSize is that of the content; and the date is text"),
     ("v12-service-response.ns.wbxml", SHORT_TREE),
     ("v12-update-presence.ns.wbxml", ORDER),
+    ("v12-watcherlist-response.ns.wbxml", "1.2 has a User around the UserID of a Watcher"),
     (
         "v13-block-entity.wbxml",
         "AddList has its entities in it directly, and the flag follows the list (CSP 18, row 9)",
@@ -185,6 +186,7 @@ const OTHER_BYTES: &[(&str, &str)] = &[
     ("v13-presence-notification.wbxml", ORDER),
     ("v13-send-message-binary.wbxml", "content as base64 text, which every client reads (Encoding 1.5)"),
     ("v13-send-message-font.wbxml", ORDER),
+    ("v13-watcherlist.wbxml", ORDER),
 ];
 const ORDER: &str = "children in another order than the grammar's";
 const DATE: &str = "a date as text, and always in UTC (Encoding 1.5)";

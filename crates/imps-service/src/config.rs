@@ -71,6 +71,18 @@ pub struct ServiceConfig {
     pub group_history_max: usize,
     /// Whether a default attribute list authorises everybody (true), or members of contact lists only (CSP 18, row 17).
     pub default_list_for_everybody: bool,
+    /// Decisions about single watchers, and questions about them, that one user may have (CSP 9, reactive).
+    pub authorisations_max: usize,
+    /// How long a user is asked who may see his presence, before he may be asked again.
+    pub question_keep: Duration,
+    /// Subscriptions, to users and to contact lists, that one session may have.
+    pub subscriptions_max: usize,
+    /// Watchers of one user that are listed.
+    pub watchers_max: usize,
+    /// How long somebody stays on a watcher list whose last session that watched has ended.
+    pub watcher_keep: Duration,
+    /// How far back the history of watchers goes.
+    pub watcher_history: Duration,
     /// How long a request may be repeated under its TransactionID without being carried out twice.
     pub repeat_window: Duration,
     /// Events that wait in memory for one session; what is beyond stays in the store.
@@ -117,6 +129,12 @@ impl ServiceConfig {
             group_welcome_max: 8 * 1024,
             group_history_max: 100,
             default_list_for_everybody: true,
+            authorisations_max: 2000,
+            question_keep: Duration::from_secs(30 * 86_400),
+            subscriptions_max: 5000,
+            watchers_max: 10_000,
+            watcher_keep: Duration::from_secs(90 * 86_400),
+            watcher_history: Duration::from_secs(30 * 86_400),
             repeat_window: Duration::from_secs(600),
             outbox_max: 64,
             outbox_bytes: 256 * 1024,

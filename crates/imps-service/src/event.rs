@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use imps_types::element::{MessageInfo, Notification, ResultInfo};
-use imps_types::presence::PresenceSubList;
+use imps_types::presence::{AttributeSet, PresenceSubList};
 use imps_types::{DateTime, MessageId, Status, UserId};
 
 use crate::clock::Timestamp;
@@ -64,6 +64,13 @@ pub struct Notice {
 /// What a notice says. How each is written, and which clients can be told, stands in `im/notice.rs`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NoticeContent {
+    /// Somebody wants to see presence about which the recipient decided nothing (CSP 9).
+    PresenceAuth {
+        /// Who.
+        watcher: UserId,
+        /// Which attributes; `None`: all.
+        attributes: Option<AttributeSet>,
+    },
     /// For tests of the queue.
     #[cfg(test)]
     Probe(Box<str>),

@@ -9,7 +9,7 @@ use crate::config::ServiceConfig;
 use crate::group::{GroupTable, Groups};
 use crate::im::{Im, Sequence};
 use crate::metrics::Metrics;
-use crate::presence::Presence;
+use crate::presence::{Pairs, Presence};
 use crate::routing::Router;
 use crate::seam::Bus;
 use crate::session::SessionTable;
@@ -45,6 +45,10 @@ pub struct Services {
     pub(crate) guard: LoginGuard,
     /// Where MessageIDs come from.
     pub(crate) sequence: Sequence,
+    /// Guards what lies between a watcher and those whom he watches.
+    pub(crate) pairs: Pairs,
+    /// How far the watcher lists were gone through for what is too old.
+    pub(crate) tidying: parking_lot::Mutex<Option<crate::seam::Key>>,
     tidied: LastTime,
 }
 
@@ -67,6 +71,8 @@ impl Services {
             metrics: Arc::default(),
             guard,
             sequence: Sequence::default(),
+            pairs: Pairs::default(),
+            tidying: parking_lot::Mutex::default(),
             tidied: LastTime::default(),
         })
     }
@@ -117,6 +123,9 @@ impl Services {
         let now = self.clock.now();
         if self.tidied.is_due(now, TIDY) {
             self.im().forget_repeats(now);
+            if let Err(error) = self.presence().tidy_watcher_lists().await {
+                tracing::warn!(%error, "watcher lists are not tidied");
+            }
             let unused = u64::try_from(UNUSED.as_millis()).unwrap_or(u64::MAX);
             self.users.let_go(Timestamp(now.0.saturating_sub(unused)));
         }

@@ -60,10 +60,10 @@ service_tree! {
     Dcli                    3 "DCLI"                V1_1 V1_3 true;
     Mcls                    3 "MCLS"                V1_1 V1_3 true;
     PresenceAuthFunc        2 "PresenceAuthFunc"    V1_1 V1_3 true;
-    GetWl                   3 "GETWL"               V1_1 V1_3 false;
-    React                   3 "REACT"               V1_1 V1_2 false;
-    CaAut                   3 "CAAUT"               V1_1 V1_2 false;
-    GetAut                  3 "GETAUT"              V1_2 V1_2 false;
+    GetWl                   3 "GETWL"               V1_1 V1_3 true;
+    React                   3 "REACT"               V1_1 V1_2 true;
+    CaAut                   3 "CAAUT"               V1_1 V1_2 true;
+    GetAut                  3 "GETAUT"              V1_2 V1_2 true;
     PresenceDeliverFunc     2 "PresenceDeliverFunc" V1_1 V1_3 true;
     GetPr                   3 "GETPR"               V1_1 V1_3 true;
     UpdPr                   3 "UPDPR"               V1_1 V1_3 true;

@@ -6,6 +6,7 @@ mod message_notification;
 mod new_message;
 mod notice;
 mod notification;
+mod presence_auth_request;
 mod presence_notification;
 
 pub(crate) use new_message::with_content;

@@ -1,9 +1,14 @@
 //! Notices as the primitives that tell of them: a file for each.
 
 use imps_proto::wire::Writer;
-use imps_service::event::Notice;
+use imps_service::event::{Notice, NoticeContent};
+
+use super::presence_auth_request;
 
 pub(super) fn write(notice: &Notice, writer: &mut dyn Writer) {
-    let _ = writer;
-    match notice.content {}
+    match &notice.content {
+        NoticeContent::PresenceAuth { watcher, attributes } => {
+            presence_auth_request::write(watcher, *attributes, writer);
+        }
+    }
 }

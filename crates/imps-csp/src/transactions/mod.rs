@@ -3,6 +3,7 @@
 //! The dispatch is made of the catalogue: a row there without its [`Transaction`] here does not compile.
 
 mod block_entity;
+mod cancel_auth;
 mod client_capability;
 mod create_attribute_list;
 mod create_list;
@@ -14,13 +15,16 @@ mod get_list;
 mod get_message;
 mod get_message_list;
 mod get_presence;
+mod get_reactive_auth_status;
 mod get_sp_info;
+mod get_watcher_list;
 mod keep_alive;
 mod list_manage;
 mod login;
 mod logout;
 mod message_delivered;
 mod polling;
+mod presence_auth_user;
 mod reject_message;
 mod send_message;
 mod service;

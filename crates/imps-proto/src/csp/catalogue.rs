@@ -250,6 +250,10 @@ catalogue! { $
         UnsubscribePresence    unsubscribe_presence  UnsubscribePresenceRequest   UnsubscribePresenceRequest   [Status]                            Inband  V1_1 V1_3 Mp    once;
         GetPresence            get_presence          GetPresenceRequest           GetPresenceRequest           [GetPresenceResponse Status]        Inband  V1_1 V1_3 GetPr again;
         UpdatePresence         update_presence       UpdatePresenceRequest        UpdatePresenceRequest        [Status]                            Inband  V1_1 V1_3 UpdPr once;
+        GetWatcherList         get_watcher_list      GetWatcherListRequest        GetWatcherListRequest        [GetWatcherListResponse Status]     Inband  V1_1 V1_3 GetWl again;
+        PresenceAuthUser       presence_auth_user    PresenceAuthUser             PresenceAuthUser             [Status]                            Inband  V1_1 V1_2 React once;
+        CancelAuth             cancel_auth           CancelAuthRequest            CancelAuthRequest            [Status]                            Inband  V1_1 V1_2 CaAut once;
+        GetReactiveAuthStatus  get_reactive_auth_status GetReactiveAuthStatusRequest GetReactiveAuthStatusRequest [GetReactiveAuthStatusResponse Status] Inband V1_2 V1_2 GetAut again;
         SendMessage            send_message          SendMessageRequest           SendMessageRequest           [SendMessageResponse Status]        Inband  V1_1 V1_3 Mm    once;
         SetDeliveryMethod      set_delivery_method   SetDeliveryMethodRequest     SetDeliveryMethodRequest     [Status]                            Inband  V1_1 V1_3 Setd  once;
         GetMessageList         get_message_list      GetMessageListRequest        GetMessageListRequest        [GetMessageListResponse Status]     Inband  V1_1 V1_3 GetLm again;
@@ -273,10 +277,6 @@ catalogue! { $
         GetMapRequest                   [GetMapResponse Status]                  Client V1_3 V1_3 GetMap again;
         GetPublicProfileRequest         [GetPublicProfileResponse Status]        Client V1_3 V1_3 -      again;
         UpdatePublicProfileRequest      [Status]                                 Client V1_3 V1_3 -      once;
-        GetWatcherListRequest           [GetWatcherListResponse Status]          Client V1_1 V1_3 GetWl  again;
-        PresenceAuthUser                [Status]                                 Client V1_1 V1_2 React  once;
-        CancelAuthRequest               [Status]                                 Client V1_1 V1_2 CaAut  once;
-        GetReactiveAuthStatusRequest    [GetReactiveAuthStatusResponse Status]   Client V1_2 V1_2 GetAut again;
         ForwardMessageRequest           [Status ForwardMessageResponse]          Client V1_1 V1_3 FwMsg  once;
         CreateGroupRequest              [Status]                                 Client V1_1 V1_3 Creag  once;
         DeleteGroupRequest              [Status]                                 Client V1_1 V1_3 Delgr  once;
@@ -298,6 +298,7 @@ catalogue! { $
         Disconnect             disconnect            Disconnect                   Disconnect                   []                        V1_1 V1_3 -;
         Notification           notification          NotificationRequest          NotificationRequest          [Status]                  V1_3 V1_3 -;
         PresenceNotification   presence_notification PresenceNotificationRequest  PresenceNotificationRequest  [Status]                  V1_1 V1_3 Mp;
+        PresenceAuthRequest    presence_auth_request PresenceAuthRequest          PresenceAuthRequest          [Status]                  V1_1 V1_2 React;
         NewMessage             new_message           NewMessage                   NewMessage                   [MessageDelivered Status] V1_1 V1_3 NewM;
         MessageNotification    message_notification  MessageNotification          MessageNotification          [Status]                  V1_1 V1_3 Notif;
         DeliveryReport         delivery_report       DeliveryReportRequest        DeliveryReportRequest        [Status]                  V1_1 V1_3 Mdeliv;
@@ -308,7 +309,6 @@ catalogue! { $
         InviteUserRequest               [Status]                                 V1_1 V1_3 Invit;
         InviteResponse                  [Status]                                 V1_1 V1_3 Invit;
         CancelInviteUserRequest         [Status]                                 V1_1 V1_3 CaInv;
-        PresenceAuthRequest             [Status]                                 V1_1 V1_2 React;
         LeaveGroupResponse              [Status]                                 V1_1 V1_3 Mg;
         GroupChangeNotice               [Status]                                 V1_1 V1_3 Grchn;
     }
@@ -326,6 +326,8 @@ catalogue! { $
         ListManage             list_manage           ListManageResponse           ListManageResponse;
         GetAttributeList       get_attribute_list    GetAttributeListResponse     GetAttributeListResponse;
         GetPresence            get_presence          GetPresenceResponse          GetPresenceResponse;
+        GetWatcherList         get_watcher_list      GetWatcherListResponse       GetWatcherListResponse;
+        GetReactiveAuthStatus  get_reactive_auth_status GetReactiveAuthStatusResponse GetReactiveAuthStatusResponse;
         SendMessage            send_message          SendMessageResponse          SendMessageResponse;
         GetMessageList         get_message_list      GetMessageListResponse       GetMessageListResponse;
         GetMessage             get_message           GetMessageResponse           GetMessageResponse;

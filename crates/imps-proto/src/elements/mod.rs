@@ -11,6 +11,7 @@ mod outcome;
 mod people;
 mod presence;
 mod service_tree;
+mod watchers;
 mod words;
 
 pub(crate) use blocking::BlockAndGrant;
@@ -19,4 +20,5 @@ pub use message::{Message, decode_base64, encode_base64};
 pub use notification::{UserIdPair, UserList};
 pub use outcome::SystemMessageResponse;
 pub(crate) use people::{ContactLists, UserIds, Users};
+pub(crate) use watchers::Watchers;
 pub(crate) use words::DigestSchemas;

@@ -6,7 +6,7 @@ use crate::wire::{DecodeError, Reader, Writer};
 use imps_types::Version;
 use imps_types::element::{
     Bearer, CirMethod, ClientType, ContentEncoding, DeliveryMethod, DigestSchema, NotificationType, OfflineHandling,
-    OnlineHandling,
+    OnlineHandling, ReactiveAuthState, WatcherStatus,
 };
 
 macro_rules! words {
@@ -40,6 +40,8 @@ words! {
     NotificationType "notification type";
     OfflineHandling "offline handling";
     OnlineHandling "online handling";
+    ReactiveAuthState "state of an authorisation";
+    WatcherStatus "watcher status";
 }
 
 /// What a client can digest: an element for each, or in 1.1 one with a list between commas (CSP 4.1).

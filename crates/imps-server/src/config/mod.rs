@@ -174,6 +174,12 @@ settings! {
     "group.welcome_max"               Bytes(0, MIB) => service.group_welcome_max, "The content of a welcome note.";
     "group.history_max"               Count(0, 100_000) => service.group_history_max, "Messages that a group keeps whose History is T.";
     "presence.default_for_everybody"  Flag => service.default_list_for_everybody, "Whether a user's default attribute list lets everybody see, or the members of the user's contact lists only.";
+    "presence.subscriptions_max"      Count(1, 1_000_000) => service.subscriptions_max, "Subscriptions, to users and to contact lists, that one session may have.";
+    "presence.authorisations_max"     Count(1, 1_000_000) => service.authorisations_max, "Decisions about single watchers, and questions about them, that one user may have.";
+    "presence.question_keep"          Seconds(60, 10 * YEAR) => service.question_keep, "How long a user is asked who may see the user's presence, before the same question may come again.";
+    "presence.watchers_max"           Count(1, 10_000_000) => service.watchers_max, "Watchers of one user that are listed.";
+    "presence.watcher_keep"           Seconds(60, 10 * YEAR) => service.watcher_keep, "How long somebody stays on a watcher list whose last session that watched has ended.";
+    "presence.watcher_history"        Seconds(0, 10 * YEAR) => service.watcher_history, "How far back the history of watchers goes: former subscribers, and those who got presence once.";
 
     "csp.redeliver_after"             Seconds(1, 86_400) => csp.redeliver_after, "When a transaction of the server that its client did not answer is sent again.";
     "csp.redeliveries"                Count(0, 1000) => csp.redeliveries, "How often it is sent again. Messages: until they are acknowledged or their validity ends.";

@@ -73,13 +73,20 @@ impl Access<'_> {
     /// # Errors
     /// The store's failure.
     pub async fn save_session(&self, session: &Session) -> Result<(), Error> {
+        self.save_session_with(session, Batch::new()).await
+    }
+
+    /// The same together with what is in the batch.
+    ///
+    /// # Errors
+    /// The store's failure, and that the session is over: nothing of the batch happened then.
+    pub(crate) async fn save_session_with(&self, session: &Session, mut batch: Batch) -> Result<(), Error> {
         let commit = {
             let has_row = session.has_row.lock();
             if !*has_row || session.is_closed() {
                 // It has ended, and must not come back with the next start.
                 return Err(Error::NotLoggedIn);
             }
-            let mut batch = Batch::new();
             batch.put(Space::Sessions, session_key(&session.id), session.to_record());
             self.store.commit(batch)
         };
@@ -92,6 +99,7 @@ impl Access<'_> {
         for session in sessions {
             *session.has_row.lock() = false;
             batch.delete(Space::Sessions, session_key(&session.id));
+            self.presence().stays_listed(session, &mut batch);
         }
         let deleted = self.store.commit(batch).await;
         if deleted.is_err() {

@@ -258,6 +258,7 @@ impl Access<'_> {
         if let Some(old) = &replaced {
             *old.has_row.lock() = false;
             batch.delete(Space::Sessions, session_key(&old.id));
+            self.presence().stays_listed(old, &mut batch);
         }
         if let Err(error) = self.store.commit(batch).await {
             if let Some(old) = &replaced {

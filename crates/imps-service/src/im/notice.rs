@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use imps_types::presence::AttributeSet;
 use imps_types::{MessageId, UserId};
 
 use super::Im;
@@ -28,23 +29,30 @@ pub struct NewNotice {
     pub expires: Timestamp,
 }
 
+const PRESENCE_AUTH: u64 = 10;
+
 impl NoticeContent {
     /// Whether a client with this session can be told. What is for no client that is there waits for another one.
     pub(crate) fn is_for(&self, session: &Session) -> bool {
-        let _ = session;
-        match *self {
+        match self {
+            Self::PresenceAuth { .. } => crate::presence::agrees_to_be_asked(session),
             #[cfg(test)]
-            Self::Probe(ref text) => **text != *session.cookie,
+            Self::Probe(text) => **text != *session.cookie,
         }
     }
 
     /// Writes what it is and what it says: the kind's number first. Numbers are never used again.
     pub(super) fn write(&self, writer: &mut RecordWriter) {
-        let _ = &writer;
-        match *self {
+        match self {
             #[cfg(test)]
-            Self::Probe(ref text) => {
+            Self::Probe(text) => {
                 writer.number(0).text(text);
+            }
+            Self::PresenceAuth { watcher, attributes } => {
+                writer.number(PRESENCE_AUTH).text(watcher.as_str());
+                writer.option(*attributes, |w, set| {
+                    w.number(set.bits().into());
+                });
             }
         }
     }
@@ -54,6 +62,10 @@ impl NoticeContent {
         match reader.number()? {
             #[cfg(test)]
             0 => Ok(Self::Probe(reader.text()?.into())),
+            PRESENCE_AUTH => Ok(Self::PresenceAuth {
+                watcher: UserId::from_canonical(reader.text()?),
+                attributes: reader.option(|r| r.small().map(AttributeSet::from_bits))?,
+            }),
             _ => Err(RecordError("unknown kind of notice")),
         }
     }
@@ -66,7 +78,16 @@ impl Im<'_> {
     /// # Errors
     /// The store's failure, a condition of the batch that did not hold included ([`StoreError::Condition`]): nothing
     /// happened then.
-    pub(crate) async fn give(&self, mut batch: Batch, notices: Vec<NewNotice>) -> Result<Vec<MessageId>, Error> {
+    pub(crate) async fn give(&self, batch: Batch, notices: Vec<NewNotice>) -> Result<Vec<MessageId>, Error> {
+        self.give_with(notices, |_| batch).await
+    }
+
+    /// The same where the batch says which notices belong to what it writes: it is made of their numbers.
+    pub(crate) async fn give_with(
+        &self,
+        notices: Vec<NewNotice>,
+        make: impl FnOnce(&[MessageId]) -> Batch,
+    ) -> Result<Vec<MessageId>, Error> {
         let now = self.clock.now();
         let mut given: Vec<Notice> = Vec::with_capacity(notices.len());
         let mut records = Vec::with_capacity(notices.len());
@@ -76,15 +97,16 @@ impl Im<'_> {
             given.push(notice);
         }
         let commit = self.sequence.next(now, |next| {
-            for (notice, records) in given.iter_mut().zip(records) {
-                let sequence = next();
-                notice.id = MessageId::new(sequence);
-                records.put(&mut batch, sequence, &notice.recipient, notice.expires);
+            let numbers: Vec<_> = given.iter().map(|_| MessageId::new(next())).collect();
+            let mut batch = make(&numbers);
+            for ((notice, records), id) in given.iter_mut().zip(records).zip(&numbers) {
+                notice.id = *id;
+                records.put(&mut batch, id.sequence(), &notice.recipient, notice.expires);
             }
-            self.store.commit(batch)
+            (numbers, self.store.commit(batch))
         });
+        let (numbers, commit) = commit;
         commit.await?;
-        let numbers = given.iter().map(|notice| notice.id).collect();
         for notice in given {
             if let Some(user) = self.users.loaded(&notice.recipient) {
                 self.offer_notice(&user, &Arc::new(notice));
@@ -109,9 +131,12 @@ impl Im<'_> {
     /// A notice that became pointless: what removes it is added to the batch, and no client is offered it any more. One
     /// that was offered and not acknowledged is not repeated once the batch is committed.
     pub(crate) async fn take_back(&self, batch: &mut Batch, recipient: &UserId, id: MessageId, expires: Timestamp) {
-        delete(batch, id.sequence(), recipient, expires);
-        self.withdraw_everywhere(recipient, id.sequence()).await;
-        self.one_less(recipient);
+        // A client may have acknowledged it long ago.
+        if self.is_stored(recipient, id.sequence()).await.unwrap_or(true) {
+            delete(batch, id.sequence(), recipient, expires);
+            self.withdraw_everywhere(recipient, id.sequence()).await;
+            self.one_less(recipient);
+        }
     }
 
     /// A client has heard of a notice: it is deleted.
@@ -166,8 +191,10 @@ mod tests {
     }
 
     fn says(notice: &Notice) -> &str {
-        let NoticeContent::Probe(text) = &notice.content;
-        text
+        match &notice.content {
+            NoticeContent::Probe(text) => text,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use super::Presence;
 use super::attribute_lists::AttributeLists;
 use super::lists::ContactLists;
+use super::state::PresenceState;
 use crate::user::{UserInner, UserState};
 
 /// What the attribute lists say of a watcher.
@@ -21,11 +22,11 @@ pub enum Decision {
 }
 
 impl Decision {
-    /// What may be seen. Nobody is asked yet, so without a decision nothing is seen.
-    pub fn visible(self) -> AttributeSet {
+    /// What may be seen, where the publisher granted so much when he was asked.
+    fn visible(self, granted: AttributeSet) -> AttributeSet {
         match self {
             Self::Proactive(set) => set,
-            Self::Undecided => AttributeSet::EMPTY,
+            Self::Undecided => granted,
         }
     }
 }
@@ -85,8 +86,14 @@ impl Presence<'_> {
         decide(publisher, &inner.attribute_lists, watcher, union, self.0.config.default_list_for_everybody)
     }
 
-    /// Looks at every watcher again: what is granted is told with its value, what is withdrawn with Qualifier F.
-    pub(super) fn authorisation_changed(&self, publisher: &Arc<UserState>) {
+    /// What `watcher` may see of this publisher: attribute lists go before what was decided when he was asked.
+    pub(super) fn visible(&self, publisher: &UserId, inner: &UserInner, watcher: &UserId) -> AttributeSet {
+        self.decision(publisher, inner, watcher).visible(inner.presence.reactive.granted(watcher))
+    }
+
+    /// Looks at every watcher again, or at one of them: what is granted is told with its value, what is withdrawn with
+    /// Qualifier F.
+    pub(super) fn look_at(&self, publisher: &Arc<UserState>, only: Option<&UserId>) {
         let mut woken = Vec::new();
         {
             let mut guard = publisher.lock();
@@ -94,12 +101,23 @@ impl Presence<'_> {
             if !inner.presence.is_watched() {
                 return;
             }
-            let unions = unions(&inner.lists, &inner.attribute_lists);
+            let unions = match only {
+                Some(_) => None,
+                None => Some(unions(&inner.lists, &inner.attribute_lists)),
+            };
             let everybody = self.0.config.default_list_for_everybody;
-            for watcher in inner.presence.watchers.values_mut() {
+            let PresenceState { watchers, reactive, .. } = &mut inner.presence;
+            for watcher in watchers.values_mut() {
                 let user = &watcher.session.user.id;
-                let union = || unions.get(user).copied();
-                let visible = decide(&publisher.id, &inner.attribute_lists, user, union, everybody).visible();
+                if only.is_some_and(|only| only != user) {
+                    continue;
+                }
+                let union = || match &unions {
+                    Some(unions) => unions.get(user).copied(),
+                    None => union_for(&inner.lists, &inner.attribute_lists, user),
+                };
+                let decision = decide(&publisher.id, &inner.attribute_lists, user, union, everybody);
+                let visible = decision.visible(reactive.granted(user));
                 let granted = visible.without(watcher.visible).and(watcher.wanted);
                 let withdrawn = watcher.visible.without(visible).and(watcher.wanted);
                 watcher.visible = visible;

@@ -12,18 +12,23 @@ mod authorisation;
 mod lists;
 mod manage;
 mod outcomes;
+mod reactive;
 mod state;
 mod subscription;
 #[cfg(test)]
 mod tests;
 mod update;
 mod values;
+mod watch_list;
 
 pub use attribute_lists::{AttributeListTargets, AttributeLists, FoundAttributeLists};
 pub use authorisation::Decision;
 pub use lists::{ContactList, ContactLists, ListChange, ListNames, ListOutcome, ManagedList, Member};
+pub(crate) use reactive::agrees_to_be_asked;
+pub use reactive::{AuthorisationStatus, Pairs};
 pub use state::PresenceState;
 pub use subscription::{SessionSubscriptions, WatchTargets};
+pub use watch_list::WatcherList;
 
 use imps_types::UserId;
 
@@ -43,7 +48,10 @@ impl Presence<'_> {
             Happening::SessionOpened { session, resumed: true } => self.resume(session).await,
             Happening::SessionOpened { session, resumed: false } => self.opened(session),
             Happening::SessionClosed { session, .. } => self.closed(session),
-            Happening::AuthorisationChanged { user } => self.authorisation_changed(user),
+            Happening::AuthorisationChanged { user } => {
+                self.look_at(user, None);
+                self.end_decided_questions(user).await;
+            }
             Happening::ListChanged { user, list } => self.list_changed(user, list).await,
         }
     }
@@ -51,7 +59,9 @@ impl Presence<'_> {
     /// Adds to `batch` that everything goes which this service element keeps of a user. For the removal of the account.
     pub(crate) fn remove_user(&self, user: &UserId, batch: &mut Batch) {
         let all = || Key::build().text(user.as_str()).range();
-        batch.delete_range(Space::Lists, all()).delete_range(Space::AttributeLists, all());
+        for space in [Space::Lists, Space::AttributeLists, Space::Authorisations, Space::Watchers] {
+            batch.delete_range(space, all());
+        }
         batch.delete(Space::Presence, user_key(user));
     }
 }

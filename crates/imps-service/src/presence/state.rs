@@ -7,7 +7,9 @@ use imps_types::{SessionId, UserId, Version};
 use rustc_hash::FxHashMap;
 
 use super::Presence;
+use super::reactive::ReactiveStates;
 use super::values::{Changed, Values};
+use super::watch_list::Accesses;
 use crate::account::user_key;
 use crate::event::PresenceSnapshot;
 use crate::seam::Space;
@@ -36,18 +38,22 @@ type Kind = (AttributeSet, AttributeSet, Version);
 pub struct PresenceState {
     pub(super) values: Values,
     pub(super) watchers: FxHashMap<SessionId, Watcher>,
+    /// What he decided about watchers who asked, and what he is asked.
+    pub(super) reactive: ReactiveStates,
+    /// Who got presence once, lately.
+    pub(super) accesses: Accesses,
     snapshots: Vec<(Kind, Option<Arc<PresenceSnapshot>>)>,
 }
 
 impl PresenceState {
-    /// Reads the values that a user published.
+    /// Reads what a user decided; `record` is what he published.
     ///
     /// # Errors
     /// The store's failure.
-    pub async fn load(services: &Services, user: &UserId) -> Result<Self, Error> {
-        let record = services.store.get_one(Space::Presence, user_key(user)).await?;
-        let values = record.map_or_else(|| Ok(Values::default()), |record| Values::from_record(&record))?;
-        Ok(Self { values, ..Self::default() })
+    pub async fn load(services: &Services, user: &UserId, record: Option<&[u8]>) -> Result<Self, Error> {
+        let values = record.map_or_else(|| Ok(Values::default()), Values::from_record)?;
+        let reactive = ReactiveStates::load(services, user).await?;
+        Ok(Self { values, reactive, ..Self::default() })
     }
 
     /// Whether any session subscribed to this publisher.

@@ -15,11 +15,9 @@ use super::Presence;
 use super::outcomes::Outcomes;
 use crate::Error;
 use crate::record::{RecordError, RecordReader, RecordWriter};
+use crate::seam::Batch;
 use crate::session::Session;
 use crate::user::UserState;
-
-/// Subscriptions that one session may have.
-const SUBSCRIPTIONS_MAX: usize = 5000;
 
 /// Whose presence is meant.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -190,6 +188,36 @@ impl SessionSubscriptions {
     }
 }
 
+/// Whom a user watches no longer, by any of his sessions.
+struct Gone {
+    /// The session did watch them.
+    watched: Vec<UserId>,
+    /// Perhaps one that is over did.
+    others: Vec<UserId>,
+}
+
+impl Gone {
+    /// `named`: who is unsubscribed by name, whether or not this session was subscribed.
+    fn between(
+        session: &Session,
+        before: &SessionSubscriptions,
+        next: &SessionSubscriptions,
+        named: Vec<UserId>,
+    ) -> Self {
+        let others: Vec<_> = session.user.sessions().into_iter().filter(|other| other.id != session.id).collect();
+        let is_watched = |user: &UserId| {
+            next.wanted(user).is_some() || others.iter().any(|other| other.subscriptions.lock().wanted(user).is_some())
+        };
+        let mut watched = before.publishers();
+        let mut others = named;
+        others.sort();
+        others.dedup();
+        others.retain(|user| before.wanted(user).is_none() && !is_watched(user));
+        watched.retain(|user| !is_watched(user));
+        Self { watched, others }
+    }
+}
+
 /// The attributes that a version has.
 fn known_in(version: Version) -> AttributeSet {
     AttributeSet::ALL.iter().filter(|attribute| attribute.row().since <= version).collect()
@@ -211,46 +239,43 @@ impl Presence<'_> {
         if targets.users.is_empty() && targets.contact_lists.is_empty() {
             return Ok(outcomes.done());
         }
-        let mut users = Vec::new();
-        for address in &targets.users {
-            match self.find_user(address).await {
-                Ok(state) => users.push(state),
-                Err(error) => outcomes.user(address, error)?,
-            }
-        }
-        let named = users.len();
-        let _change = session.user.change.lock().await;
+        let named: Vec<_> =
+            self.known_users(targets.users.iter(), &mut outcomes).await?.into_iter().flatten().collect();
+        let change = session.user.change.lock().await;
         let mut next = session.subscriptions.lock().clone();
+        let mut covered = named.clone();
         for address in &targets.contact_lists {
             match self.own_members(session, address) {
                 Ok((list, members)) => {
                     outcomes.good();
-                    for member in &members {
-                        users.extend(self.known(member).await?);
-                    }
+                    covered.extend_from_slice(&members);
                     next.add_list(list, auto, members, wanted);
                 }
                 Err(error) => outcomes.list(address, error)?,
             }
         }
-        for user in users.iter().take(named) {
-            outcomes.good();
-            next.add_user(&user.id, wanted);
+        for user in &named {
+            next.add_user(user, wanted);
         }
-        if next.0.len() > SUBSCRIPTIONS_MAX {
+        if next.0.len() > self.0.config.subscriptions_max {
             return Err(Error::TooManyMembers);
         }
-        self.replace_subscriptions(session, next).await?;
-        users.sort_by(|one, other| one.id.cmp(&other.id));
-        users.dedup_by(|one, other| one.id == other.id);
-        for publisher in &users {
+        covered.sort();
+        covered.dedup();
+        let publishers: Vec<_> = self.0.users(&covered).await?.into_iter().flatten().collect();
+        let wants: Vec<_> = publishers.iter().map(|publisher| (publisher.clone(), wanted)).collect();
+        self.ask(&session.user.id, &wants).await?;
+        self.replace_subscriptions(session, next, Batch::new()).await?;
+        for publisher in &publishers {
             self.watch(session, publisher, true);
         }
+        drop(change);
         session.wake();
         Ok(outcomes.done())
     }
 
-    /// Ends subscriptions. Who was not subscribed to is no error.
+    /// Ends subscriptions, of which sessions of this user ever: he is not on the watcher lists any more. Who was not
+    /// subscribed to is no error.
     ///
     /// # Errors
     /// When the session is over, or the store fails. Targets fail one by one, in the result.
@@ -259,32 +284,62 @@ impl Presence<'_> {
         let _change = session.user.change.lock().await;
         let before = session.subscriptions.lock().clone();
         let mut next = before.clone();
+        let mut named = Vec::new();
         for address in &targets.users {
             match self.0.router.user(address) {
                 Ok(user) => {
                     outcomes.good();
                     next.remove_user(&user);
+                    named.push(user);
                 }
                 Err(error) => outcomes.user(address, error)?,
             }
         }
         for address in &targets.contact_lists {
             // A list that was deleted can still be unsubscribed.
-            let ended = self.own_list(session, address).map(|list| next.remove_list(&list));
-            match ended.and_then(|ended| if ended { Ok(()) } else { self.own_members(session, address).map(|_| ()) }) {
-                Ok(()) => outcomes.good(),
-                Err(error) => outcomes.list(address, error)?,
+            let list = match self.own_list(session, address) {
+                Ok(list) => list,
+                Err(error) => {
+                    outcomes.list(address, error)?;
+                    continue;
+                }
+            };
+            let (ended, members) = (next.remove_list(&list), self.members(&session.user, &list));
+            match (ended, members) {
+                (false, None) => outcomes.list(address, Error::UnknownList)?,
+                (_, members) => {
+                    outcomes.good();
+                    named.extend(members.into_iter().flatten());
+                }
             }
         }
-        if next != before {
-            self.replace_subscriptions(session, next).await?;
+        let gone = Gone::between(session, &before, &next, named);
+        let mut batch = Batch::new();
+        self.leaves_lists(&session.user.id, &gone.watched, &gone.others, &mut batch).await?;
+        if next != before || !batch.is_empty() {
+            self.replace_subscriptions(session, next, batch).await?;
             self.settle(session, before.publishers()).await;
         }
+        self.end_questions(session, &gone).await?;
         Ok(outcomes.done())
     }
 
+    /// Nobody is asked any more whom the session's user does not want to watch.
+    async fn end_questions(&self, session: &Session, gone: &Gone) -> Result<(), Error> {
+        let all: Vec<_> = gone.watched.iter().chain(&gone.others).cloned().collect();
+        for publisher in self.0.users(&all).await?.into_iter().flatten() {
+            self.end_question(&publisher, &session.user.id).await?;
+        }
+        Ok(())
+    }
+
     /// Commits the session with these subscriptions. The change lock of its user is held.
-    async fn replace_subscriptions(&self, session: &Arc<Session>, next: SessionSubscriptions) -> Result<(), Error> {
+    async fn replace_subscriptions(
+        &self,
+        session: &Arc<Session>,
+        next: SessionSubscriptions,
+        batch: Batch,
+    ) -> Result<(), Error> {
         let before = {
             let mut subscriptions = session.subscriptions.lock();
             // Whoever closes the session marks it first and then takes its subscriptions away.
@@ -293,7 +348,7 @@ impl Presence<'_> {
             }
             std::mem::replace(&mut *subscriptions, next)
         };
-        let saved = self.0.access().save_session(session).await;
+        let saved = self.0.access().save_session_with(session, batch).await;
         if saved.is_err() {
             *session.subscriptions.lock() = before;
         }
@@ -323,7 +378,7 @@ impl Presence<'_> {
         if session.is_closed() {
             return;
         }
-        let visible = self.decision(&publisher.id, &inner, &session.user.id).visible();
+        let visible = self.visible(&publisher.id, &inner, &session.user.id);
         let watcher = super::state::Watcher { session: session.clone(), wanted, visible };
         let before = inner.presence.watchers.insert(session.id, watcher);
         let told = wanted.and(visible);
@@ -349,17 +404,47 @@ impl Presence<'_> {
         let _change = owner.change.lock().await;
         let members = self.members(owner, list);
         for session in owner.sessions() {
-            let concerned = session.subscriptions.lock().follow(list, members.as_deref());
-            if concerned.is_empty() {
-                continue;
-            }
-            if let Err(error) = self.0.access().save_session(&session).await {
+            if let Err(error) = self.follow(&session, list, members.as_deref()).await {
                 // After a restart the subscriptions follow the lists again.
                 tracing::warn!(user = %owner.id, %error, "subscriptions of a session are not saved");
             }
-            self.settle(&session, concerned).await;
-            session.wake();
         }
+    }
+
+    /// The automatic subscriptions of one session follow a list: who is on it now is watched, and asked if need be; who
+    /// left it is not. The user's change lock is held.
+    async fn follow(
+        &self,
+        session: &Arc<Session>,
+        list: &ContactListId,
+        members: Option<&[UserId]>,
+    ) -> Result<(), Error> {
+        let (before, next, concerned) = {
+            let mut subscriptions = session.subscriptions.lock();
+            let before = subscriptions.clone();
+            let concerned = subscriptions.follow(list, members);
+            (before, subscriptions.clone(), concerned)
+        };
+        if concerned.is_empty() {
+            return Ok(());
+        }
+        let gone = Gone::between(session, &before, &next, Vec::new());
+        let mut batch = Batch::new();
+        let listed = self.leaves_lists(&session.user.id, &gone.watched, &gone.others, &mut batch).await;
+        let saved = match listed {
+            Ok(()) => self.0.access().save_session_with(session, batch).await,
+            Err(error) => Err(error),
+        };
+        self.settle(session, concerned.clone()).await;
+        session.wake();
+        saved?;
+        self.end_questions(session, &gone).await?;
+        let publishers = self.0.users(&concerned).await?;
+        let wants = publishers.into_iter().flatten().filter_map(|publisher| {
+            let wanted = next.wanted(&publisher.id)?;
+            Some((publisher, wanted))
+        });
+        self.ask(&session.user.id, &wants.collect::<Vec<_>>()).await
     }
 
     /// A session that was taken up after a restart watches again. Nobody knows what it was told last, so the values now

@@ -123,9 +123,12 @@ impl Presence<'_> {
 
     fn seen_by(&self, session: &Session, publisher: &UserState, wanted: AttributeSet) -> (UserId, PresenceSubList) {
         let inner = publisher.lock();
-        let visible = self.decision(&publisher.id, &inner, &session.user.id).visible();
-        let attributes = inner.presence.values.view(&publisher.id, &inner.sessions, wanted.and(visible));
+        let seen = wanted.and(self.visible(&publisher.id, &inner, &session.user.id));
+        let attributes = inner.presence.values.view(&publisher.id, &inner.sessions, seen);
         drop(inner);
+        if !seen.is_empty() {
+            self.accessed(publisher, session);
+        }
         (publisher.id.clone(), PresenceSubList { attributes }.for_version(session.version))
     }
 

@@ -57,6 +57,11 @@ spaces! {
     Blocking           "blocking"           false;
     /// Presence values as last published; written later, merged. Keyed by user.
     Presence           "presence"           false;
+    /// What a publisher decided about watchers who asked, and the questions that he has not answered. Keyed by
+    /// publisher, watcher.
+    Authorisations     "authorisations"     false;
+    /// Who watches whom, and who did: beyond the life of sessions. Keyed by publisher, kind, watcher.
+    Watchers           "watchers"           false;
     /// Messages that wait for their MessageDelivered. Keyed by sequence: a number that grows over all users, so that new
     /// bodies stand side by side. With the slot in front they stood in 4096 places, at five times the cost.
     Messages           "messages"           true;

@@ -140,10 +140,47 @@ impl Services {
             return Ok(state);
         }
         let record = self.store.get_one(Space::Users, user_key(id)).await?.ok_or(Error::UnknownUser)?;
-        let account = Account::from_record(&record)?;
+        let presence = self.store.get_one(Space::Presence, user_key(id)).await?;
+        self.load_user(id, &record, presence.as_deref(), now).await
+    }
+
+    /// The states of several local users, each in the place of its address; `None` where there is no such account. What
+    /// one read can bring for all of them it does.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn users(&self, ids: &[UserId]) -> Result<Vec<Option<Arc<UserState>>>, Error> {
+        let now = self.clock.now();
+        let mut states: Vec<_> = ids.iter().map(|id| self.users.loaded(id)).collect();
+        for state in states.iter().flatten() {
+            state.lock().used = now;
+        }
+        let places: Vec<_> = states.iter().zip(0..).filter(|(state, _)| state.is_none()).map(|(_, at)| at).collect();
+        let keys: Vec<_> = places.iter().filter_map(|at: &usize| ids.get(*at)).map(user_key).collect();
+        if keys.is_empty() {
+            return Ok(states);
+        }
+        let accounts = self.store.get(Space::Users, &keys).await?;
+        let presence = self.store.get(Space::Presence, &keys).await?;
+        for (at, (account, presence)) in places.into_iter().zip(accounts.into_iter().zip(presence)) {
+            if let (Some(record), Some(id), Some(state)) = (account, ids.get(at), states.get_mut(at)) {
+                *state = Some(self.load_user(id, &record, presence.as_deref(), now).await?);
+            }
+        }
+        Ok(states)
+    }
+
+    async fn load_user(
+        &self,
+        id: &UserId,
+        account: &[u8],
+        presence: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<Arc<UserState>, Error> {
+        let account = Account::from_record(account)?;
         let lists = ContactLists::load(self, id).await?;
         let attribute_lists = AttributeLists::load(self, id).await?;
-        let presence = PresenceState::load(self, id).await?;
+        let presence = PresenceState::load(self, id, presence).await?;
         let blocking = Blocking::load(self, id).await?;
         let slot = Slot::of(id.as_str());
         let inner = UserInner {

@@ -72,6 +72,13 @@ const SETTINGS: &[Setting] = &[
     ("presence.default_for_everybody", |service, _, value| {
         value.parse().ok().map(|value| service.default_list_for_everybody = value)
     }),
+    ("presence.subscriptions_max", |service, _, value| {
+        value.parse().ok().map(|value| service.subscriptions_max = value)
+    }),
+    ("presence.authorisations_max", |service, _, value| {
+        value.parse().ok().map(|value| service.authorisations_max = value)
+    }),
+    ("presence.watcher_keep", |service, _, value| seconds(value).map(|value| service.watcher_keep = value)),
     ("csp.redeliver_after", |_, csp, value| seconds(value).map(|value| csp.redeliver_after = value)),
 ];
 

@@ -9,6 +9,7 @@ mod message;
 mod notification;
 mod outcome;
 mod people;
+mod presence;
 
 pub use blocking::{AccessList, AccessLists, EntityList};
 pub use capability::{
@@ -23,6 +24,7 @@ pub use notification::{
 };
 pub use outcome::{DetailedResult, ResultInfo};
 pub use people::{Group, NickEntry, Property, Recipient, ScreenName, Sender, User};
+pub use presence::{ReactiveAuthState, ReactiveAuthStatus, Watcher, WatcherStatus};
 
 /// An enumeration whose words are those of the specification, read without regard to case.
 macro_rules! words {

@@ -2,6 +2,8 @@
 
 mod lists;
 mod presence;
+mod reactive;
+mod watchers;
 
 use std::sync::Arc;
 
@@ -12,8 +14,9 @@ use imps_types::presence::Attribute::{
 use imps_types::presence::{AttributeSet, Field, FieldValue, PresenceAttribute, PresenceSubList};
 use imps_types::{Address, Status, Version};
 
-use super::{AttributeListTargets, ListChange, Presence, WatchTargets};
-use crate::event::Event;
+use super::{AttributeListTargets, AuthorisationStatus, ListChange, Presence, WatchTargets};
+use crate::Timestamp;
+use crate::event::{Event, NoticeContent};
 use crate::seam::StoreError;
 use crate::testing::{World, start, user};
 use crate::{Error, Session};
@@ -80,6 +83,12 @@ fn outcome(result: &ResultInfo) -> String {
     text
 }
 
+/// The names of attributes, or `all`.
+fn names(attributes: Option<AttributeSet>) -> String {
+    let Some(set) = attributes else { return "all".to_owned() };
+    set.iter().map(|attribute| attribute.row().name).collect::<Vec<_>>().join(" ")
+}
+
 impl World {
     fn presence(&self) -> Presence<'_> {
         self.services.presence()
@@ -97,6 +106,43 @@ impl World {
             }
         }
         told
+    }
+
+    /// What a publisher is asked now, and has acknowledged with that: `bob: StatusText`, `bob: all`.
+    async fn asked(&self, session: &Session) -> Vec<String> {
+        let mut asked = Vec::new();
+        while let Some(event) = self.services.im().next_event(session).await {
+            let Event::Notice(notice) = event else { panic!("{event:?}") };
+            let NoticeContent::PresenceAuth { watcher, attributes } = &notice.content else { panic!("{notice:?}") };
+            asked.push(format!("{}: {}", watcher.local(), names(*attributes)));
+            self.services.im().notice_acknowledged(&notice).await.unwrap();
+        }
+        asked
+    }
+
+    async fn decide(&self, session: &Session, watcher: &str, accept: bool, attributes: Option<&[Attribute]>) -> u16 {
+        let decided = self.presence().authorise(session, &watcher.into(), accept, attributes.map(set)).await;
+        decided.map_or_else(|error| error.status().code(), |()| 200)
+    }
+
+    async fn cancel(&self, session: &Session, watcher: &str) -> u16 {
+        let cancelled = self.presence().cancel_authorisation(session, &watcher.into()).await;
+        cancelled.map_or_else(|error| error.status().code(), |()| 200)
+    }
+
+    async fn statuses(&self, session: &Session, watchers: &[&str]) -> Vec<String> {
+        let statuses = self.presence().authorisation_statuses(session, &addresses(watchers)).await;
+        let one = |one: &AuthorisationStatus| {
+            format!("{} {}: {}", one.watcher.local(), one.state.as_str(), names(one.attributes))
+        };
+        statuses.map_or_else(|error| vec![error.status().to_string()], |all| all.iter().map(one).collect())
+    }
+
+    /// `bob CURRENT_SUBSCRIBER`, each.
+    async fn watchers(&self, session: &Session, history: Option<u32>) -> Vec<String> {
+        let list = self.presence().watcher_list(session, history, None).await.unwrap();
+        assert_eq!((list.count, list.history_period.is_some()), (list.watchers.len(), history.is_some()));
+        list.watchers.iter().map(|(user, status)| format!("{} {}", user.local(), status.as_str())).collect()
     }
 
     async fn list(&self, session: &Session, name: &str, members: &[&str]) -> String {

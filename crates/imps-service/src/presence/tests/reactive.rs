@@ -1,0 +1,198 @@
+//! Publishers who are asked, and what they answer (CSP 9).
+
+use super::*;
+use imps_types::service_tree::{Function, FunctionSet};
+
+#[tokio::test]
+async fn a_publisher_is_asked_and_decides() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    world.update(&alice, vec![text(StatusText, "hi"), text(Alias, "A")]).await;
+    assert_eq!(world.subscribe(&bob, users(&["alice"]), &[OnlineStatus, StatusText]).await, "200");
+    assert_eq!(world.asked(&alice).await, ["bob: OnlineStatus StatusText"]);
+    assert_eq!(world.told(&bob).await, [""; 0], "nothing while she has not answered");
+    assert_eq!(world.statuses(&alice, &[]).await, ["bob PENDING: OnlineStatus StatusText"]);
+
+    world.subscribe(&bob, users(&["alice"]), &[OnlineStatus, StatusText, Alias]).await;
+    assert_eq!(world.asked(&alice).await, [""; 0], "not again while the first question waits");
+    assert_eq!(world.decide(&alice, "bob", true, Some(&[OnlineStatus, Alias])).await, 200);
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=T Alias=A"]);
+    assert_eq!(world.statuses(&alice, &["bob"]).await, ["bob GRANTED: OnlineStatus Alias"]);
+
+    world.subscribe(&bob, users(&["alice"]), &[OnlineStatus, StatusText, Alias]).await;
+    assert_eq!(world.asked(&alice).await, ["bob: StatusText"], "only what is not decided yet");
+    assert_eq!(world.decide(&alice, "bob", false, Some(&[StatusText])).await, 200);
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=T Alias=A"]);
+    world.subscribe(&bob, users(&["alice"]), &[StatusText]).await;
+    assert_eq!(world.asked(&alice).await, [""; 0], "a denial is a decision");
+    assert_eq!(world.statuses(&alice, &[]).await, ["bob GRANTED: OnlineStatus Alias", "bob DENIED: StatusText"]);
+
+    world.decide(&alice, "bob", true, None).await;
+    assert_eq!(world.told(&bob).await, ["alice: StatusText=hi"]);
+    assert_eq!(world.statuses(&alice, &[]).await, ["bob GRANTED: all"]);
+    world.decide(&alice, "bob", false, Some(&[StatusText])).await;
+    assert_eq!(world.told(&bob).await, ["alice: StatusText=-"], "withdrawn at once");
+}
+
+#[tokio::test]
+async fn who_asks_for_all_is_asked_for_without_names() {
+    let world = World::of(&["alice", "bob", "carol"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login_as("bob", "bob", Version::V1_1).await);
+    world.presence().subscribe(&bob, &users(&["alice"]), AttributeSet::ALL, false).await.unwrap();
+    assert_eq!(world.asked(&alice).await, ["bob: all"]);
+    assert_eq!(world.statuses(&alice, &["bob", "carol"]).await, ["bob PENDING: all"]);
+    for (watchers, expected) in [(["carol"].as_slice(), [""; 0].as_slice()), (&["nobody"], &["531"])] {
+        assert_eq!(world.statuses(&alice, watchers).await, expected);
+    }
+    assert_eq!(world.decide(&alice, "bob", true, None).await, 200);
+    assert!(world.told(&bob).await[0].starts_with("alice: OnlineStatus=T"));
+    for (watcher, status) in [("nobody", 531), ("bob@elsewhere", 516), ("carol", 200)] {
+        assert_eq!(world.decide(&alice, watcher, true, None).await, status, "{watcher}");
+        assert_eq!(world.cancel(&alice, watcher).await, status, "{watcher}");
+    }
+    assert_eq!(world.cancel(&alice, "carol").await, 200, "nothing to forget");
+}
+
+#[tokio::test]
+async fn cancelling_forgets_and_asks_again() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    for accept in [true, false] {
+        world.subscribe(&bob, users(&["alice"]), &[OnlineStatus]).await;
+        assert_eq!(world.asked(&alice).await, ["bob: OnlineStatus"]);
+        world.decide(&alice, "bob", accept, None).await;
+        assert_eq!(world.told(&bob).await, if accept { vec!["alice: OnlineStatus=T"] } else { vec![] });
+        assert_eq!(world.cancel(&alice, "bob").await, 200);
+        assert_eq!(world.told(&bob).await, if accept { vec!["alice: OnlineStatus=-"] } else { vec![] });
+        assert_eq!(world.statuses(&alice, &[]).await, [""; 0]);
+        assert_eq!(world.asked(&alice).await, [""; 0], "the next request asks, nothing before");
+    }
+    // A question that waits is cancelled too.
+    world.subscribe(&bob, users(&["alice"]), &[OnlineStatus]).await;
+    assert_eq!(world.cancel(&alice, "bob").await, 200);
+    assert_eq!(world.asked(&alice).await, [""; 0]);
+    assert!(world.services.im().waiting_messages(&user("alice"), 9).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_question_ends_when_the_watcher_is_content() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    let other = world.login_as("bob", "other", Version::V1_2).await;
+    for session in [&bob, &other] {
+        world.subscribe(session, users(&["alice"]), &[OnlineStatus]).await;
+    }
+    world.presence().unsubscribe(&bob, &users(&["alice"])).await.unwrap();
+    assert_eq!(world.statuses(&alice, &[]).await, ["bob PENDING: OnlineStatus"], "his other phone wants to know");
+    world.presence().unsubscribe(&other, &users(&["alice"])).await.unwrap();
+    assert_eq!(world.asked(&alice).await, [""; 0]);
+    assert_eq!(world.statuses(&alice, &[]).await, [""; 0]);
+    world.subscribe(&bob, users(&["alice"]), &[OnlineStatus]).await;
+    assert_eq!(world.asked(&alice).await, ["bob: OnlineStatus"]);
+    world.services.access().logout(&bob).await.unwrap();
+    assert_eq!(world.statuses(&alice, &[]).await, ["bob PENDING: OnlineStatus"], "a session's end unsubscribes nobody");
+    let bob = world.login("bob").await;
+    world.subscribe(&bob, users(&["alice"]), &[OnlineStatus]).await;
+    assert_eq!(world.asked(&alice).await, [""; 0]);
+    world.decide(&alice, "bob", true, None).await;
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=T"]);
+}
+
+#[tokio::test]
+async fn attribute_lists_go_first() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    world.decide(&alice, "bob", true, Some(&[StatusText])).await;
+    world.allow(&alice, &["bob"], &[OnlineStatus]).await;
+    world.subscribe(&bob, users(&["alice"]), &[OnlineStatus, StatusText, Alias]).await;
+    assert_eq!(world.asked(&alice).await, [""; 0], "some attributes are authorised: she is not asked for others");
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=T"], "nor does her answer count");
+    let targets = AttributeListTargets { users: addresses(&["bob"]), ..Default::default() };
+    world.presence().delete_attribute_list(&alice, &targets).await.unwrap();
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=- StatusText=-"], "her answer counts again");
+    world.subscribe(&bob, users(&["alice"]), &[StatusText, Alias]).await;
+    assert_eq!(world.told(&bob).await, ["alice: StatusText=-"]);
+    // What is asked still is answered by an attribute list, even by one that allows nothing.
+    world.allow(&alice, &["bob"], &[]).await;
+    assert_eq!(world.statuses(&alice, &[]).await, ["bob GRANTED: StatusText"]);
+    assert_eq!(world.asked(&alice).await, [""; 0]);
+    assert_eq!(world.told(&bob).await, ["alice: StatusText=-"]);
+}
+
+#[tokio::test]
+async fn a_contact_list_alone_decides_nothing() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    world.list(&alice, "alice/f", &["bob"]).await;
+    world.list(&bob, "bob/f", &[]).await;
+    world.follow(&bob, lists(&["bob/f"]), &[OnlineStatus]).await;
+    world.manage(&bob, "bob/f", &["alice"], &[]).await;
+    assert_eq!(world.asked(&alice).await, ["bob: OnlineStatus"], "whoever comes to a list that is followed is asked");
+    world.manage(&bob, "bob/f", &[], &["alice"]).await;
+    assert_eq!(world.statuses(&alice, &[]).await, [""; 0]);
+    assert_eq!(world.seen(&bob, users(&["alice"]), &[OnlineStatus]).await.1, ["alice: "]);
+    assert_eq!(world.asked(&alice).await, [""; 0], "nobody is asked for presence that is got once");
+}
+
+#[tokio::test]
+async fn only_clients_that_agreed_are_asked() {
+    let world = World::of(&["alice", "bob"]).await;
+    let bob = world.login("bob").await;
+    world.subscribe(&bob, users(&["alice"]), &[OnlineStatus]).await;
+    let deaf = world.login("alice").await;
+    let without = FunctionSet::from_iter([Function::PresenceAuthFunc, Function::GetWl]);
+    let wish = without.expanded(deaf.version);
+    world.services.access().negotiate_services(&deaf, Some(wish)).await.unwrap();
+    let new = world.login_as("alice", "new", Version::V1_3).await;
+    for session in [&deaf, &new] {
+        assert_eq!(world.asked(session).await, [""; 0]);
+    }
+    let old = world.login_as("alice", "old", Version::V1_1).await;
+    assert_eq!(world.asked(&old).await, ["bob: OnlineStatus"], "kept until somebody can be asked");
+}
+
+#[tokio::test]
+async fn decisions_and_questions_survive_a_kill() {
+    let world = World::of(&["alice", "bob", "carol", "dave"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    let (carol, dave) = (world.login("carol").await, world.login("dave").await);
+    world.update(&alice, vec![text(Alias, "A")]).await;
+    for watcher in [&bob, &carol, &dave] {
+        world.subscribe(watcher, users(&["alice"]), &[Alias]).await;
+    }
+    assert_eq!(world.decide(&alice, "bob", true, None).await, 200);
+    assert_eq!(world.decide(&alice, "carol", false, Some(&[Alias])).await, 200);
+    let world = world.restarted().await;
+    let [alice, bob, carol, dave] =
+        [alice, bob, carol, dave].map(|session| world.services.sessions.find(&session.id).unwrap());
+    assert_eq!(world.asked(&alice).await, ["dave: Alias"], "the two others are answered");
+    let expected = ["bob GRANTED: all", "carol DENIED: Alias", "dave PENDING: Alias"];
+    assert_eq!(world.statuses(&alice, &[]).await, expected);
+    assert_eq!(world.told(&bob).await, ["alice: Alias=A"]);
+    for watcher in [&carol, &dave] {
+        world.subscribe(watcher, users(&["alice"]), &[Alias]).await;
+        assert_eq!(world.told(watcher).await, [""; 0]);
+    }
+    assert_eq!(world.asked(&alice).await, [""; 0]);
+    let world = world.restarted().await;
+    let state = world.services.user(&user("alice")).await.unwrap();
+    assert_eq!(state.lock().presence.reactive.granted(&user("bob")), AttributeSet::ALL);
+}
+
+#[tokio::test]
+async fn nothing_is_half_decided_when_the_store_refuses() {
+    let world = World::with(&["alice", "bob", "carol"], |config| config.authorisations_max = 1).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    world.engine.refuse(Some(StoreError::Full));
+    assert_eq!(world.decide(&alice, "bob", true, None).await, 503);
+    let refused = world.presence().subscribe(&bob, &users(&["alice"]), set(&[Alias]), false).await;
+    assert_eq!(refused.unwrap_err().status(), Status::SERVER_UNAVAILABLE);
+    world.engine.refuse(None);
+    assert_eq!(world.statuses(&alice, &[]).await, [""; 0]);
+    world.subscribe(&bob, users(&["alice"]), &[Alias]).await;
+    assert_eq!(world.asked(&alice).await, ["bob: Alias"]);
+    assert_eq!(world.decide(&alice, "carol", true, None).await, 755, "one decision is all she may have");
+    let carol = world.login("carol").await;
+    assert_eq!(world.subscribe(&carol, users(&["alice"]), &[Alias]).await, "200");
+    assert_eq!(world.asked(&alice).await, [""; 0]);
+}
