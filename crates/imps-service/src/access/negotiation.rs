@@ -6,6 +6,7 @@ use imps_types::service_tree::FunctionSet;
 
 use super::Access;
 use crate::error::Error;
+use crate::presence::agrees_to_be_asked;
 use crate::session::{Negotiated, Session};
 
 /// The answer to a service negotiation, as sets of leaves.
@@ -29,6 +30,7 @@ impl Access<'_> {
     ) -> Result<ServiceAnswer, Error> {
         let all = FunctionSet::leaves(session.version, true);
         let unavailable = wish.unwrap_or_default().without(all);
+        let was_asked = agrees_to_be_asked(session);
         let before = {
             let mut agreed = session.negotiated();
             let before = (agreed.refused, agreed.requested);
@@ -39,6 +41,9 @@ impl Access<'_> {
             let mut agreed = session.negotiated();
             (agreed.refused, agreed.requested) = before;
             return Err(error);
+        }
+        if was_asked != agrees_to_be_asked(session) {
+            self.im().look_again(session).await;
         }
         Ok(ServiceAnswer { unavailable, all })
     }

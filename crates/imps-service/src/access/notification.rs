@@ -9,6 +9,7 @@ use imps_types::{UserId, Version};
 
 use super::Access;
 use crate::error::Error;
+use crate::presence::agrees_to_be_asked;
 use crate::session::Session;
 
 impl Access<'_> {
@@ -49,10 +50,13 @@ impl Access<'_> {
         if before == next {
             return Ok(());
         }
+        let was_asked = agrees_to_be_asked(session);
         session.set_notifications(next);
         let saved = self.save_session(session).await;
         if saved.is_err() {
             session.set_notifications(before);
+        } else if was_asked != agrees_to_be_asked(session) {
+            self.im().look_again(session).await;
         }
         saved
     }

@@ -9,12 +9,12 @@ use imps_types::presence::AttributeSet;
 use imps_types::{MessageId, UserId};
 
 use super::Im;
-use super::queue::{IndexRow, Records, delete, index_key};
+use super::queue::{IndexRow, Records, Waiting, WaitingKind, delete, index_key, index_range, index_sequence};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::event::{Notice, NoticeContent};
 use crate::record::{RecordError, RecordReader, RecordWriter};
-use crate::seam::{Batch, Space, StoreError};
+use crate::seam::{Batch, Order, Space, StoreError};
 use crate::session::Session;
 use crate::user::UserState;
 
@@ -28,6 +28,9 @@ pub struct NewNotice {
     /// When it is of no use any more.
     pub expires: Timestamp,
 }
+
+/// Rows of one scan.
+const PAGE: usize = 100;
 
 const PRESENCE_AUTH: u64 = 10;
 
@@ -159,6 +162,48 @@ impl Im<'_> {
             Err(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// What the client can be told has become more or less, so the notices that wait are looked at again: those that it
+    /// can be told now are offered, and those that it cannot are not. Call it when that has changed.
+    pub(crate) async fn look_again(&self, session: &Session) {
+        // Who fetches meanwhile would offer the same.
+        let _fetched = session.refill.lock().await;
+        let waiting = session.outbox().notices();
+        for notice in waiting.into_iter().filter(|notice| !notice.content.is_for(session)) {
+            session.outbox().remove(notice.id.sequence());
+        }
+        match self.waiting_notices(&session.user.id).await {
+            Ok(notices) => {
+                for notice in notices.into_iter().filter(|notice| notice.content.is_for(session)) {
+                    session.outbox().notice_again(Arc::new(notice), self.config.outbox_max);
+                }
+                session.wake();
+            }
+            // They are found by the user's next session.
+            Err(error) => tracing::warn!(user = %session.user.id, %error, "notices that wait cannot be read"),
+        }
+    }
+
+    async fn waiting_notices(&self, user: &UserId) -> Result<Vec<Notice>, Error> {
+        let mut notices = Vec::new();
+        let mut range = index_range(user);
+        loop {
+            let rows = self.store.scan(Space::MessageIndex, range.clone(), Order::Forwards, PAGE).await?;
+            let Some(last) = rows.last().map(|row| row.key.clone()) else { return Ok(notices) };
+            let is_notice = |value: &[u8]| IndexRow::read(value).is_ok_and(|row| row.kind == WaitingKind::Notice);
+            let numbers = rows.iter().filter(|row| is_notice(&row.value)).filter_map(|row| index_sequence(&row.key));
+            let numbers: Vec<_> = numbers.collect();
+            for waiting in self.load_all(user, &numbers).await?.into_iter().flatten() {
+                if let Waiting::Notice(notice) = waiting {
+                    notices.push(notice);
+                }
+            }
+            if rows.len() < PAGE || notices.len() >= self.config.outbox_max {
+                return Ok(notices);
+            }
+            range = range.after(&last);
+        }
     }
 
     /// Whether a notice that was offered is still to be acknowledged: what a face asks before it offers it again. When

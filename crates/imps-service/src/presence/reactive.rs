@@ -11,8 +11,9 @@
 //! What lies between a watcher and his publishers is guarded by one lock of the watcher ([`Pairs`]): a subscription
 //! concerns one watcher and many publishers, a decision one of each.
 
-use imps_types::element::ReactiveAuthState;
+use imps_types::element::{NotificationType, ReactiveAuthState};
 use imps_types::presence::AttributeSet;
+use imps_types::service_tree::Function;
 use imps_types::{Address, MessageId, Slot, UserId, Version};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -139,11 +140,6 @@ impl ReactiveStates {
     /// What the watcher may see because the publisher was asked and said so.
     pub(super) fn granted(&self, watcher: &UserId) -> AttributeSet {
         self.0.get(watcher).map_or(AttributeSet::EMPTY, |state| state.granted)
-    }
-
-    /// Everything granted, for those who are granted something.
-    pub(super) fn grants(&self) -> impl Iterator<Item = (&UserId, AttributeSet)> {
-        self.0.iter().map(|(watcher, state)| (watcher, state.granted)).filter(|(_, granted)| !granted.is_empty())
     }
 
     fn set(&mut self, watcher: &UserId, state: Reactive) {
@@ -391,11 +387,13 @@ impl Presence<'_> {
     }
 }
 
-/// Whether a session agreed to be asked by *PresenceAuth-Request* (CSP 4.7): it did not say otherwise.
+/// Whether a session's client can be asked: by *PresenceAuth-Request* if it did not negotiate without it (CSP 4.7), since
+/// 1.3 by a notification that it subscribed to (CSP 4.10).
 pub(crate) fn agrees_to_be_asked(session: &Session) -> bool {
-    use imps_types::service_tree::Function;
-    let agreed = session.negotiated();
-    session.version < Version::V1_3 && agreed.requested.is_none_or(|functions| functions.contains(Function::React))
+    if session.version >= Version::V1_3 {
+        return session.notifications().contains(NotificationType::AuthorizationOfUser);
+    }
+    session.negotiated().requested.is_none_or(|functions| functions.contains(Function::React))
 }
 
 #[cfg(test)]

@@ -155,6 +155,26 @@ impl Outbox {
         self.push(sequence, Item::Notice(notice), most, most_bytes)
     }
 
+    /// The notices that wait here.
+    pub(crate) fn notices(&self) -> Vec<Arc<Notice>> {
+        let notice = |item: &Item| match item {
+            Item::Notice(notice) => Some(notice.clone()),
+            Item::Message(_) | Item::Report(_) => None,
+        };
+        self.items.values().filter_map(notice).collect()
+    }
+
+    /// A notice that came before and was not for the client is now. What a scan will find is left to it.
+    pub(crate) fn notice_again(&mut self, notice: Arc<Notice>, most: usize) {
+        let sequence = notice.id.sequence();
+        let is_left = matches!(self.way, Way::Stored { from, .. } if sequence >= from);
+        if !is_left && self.items.len() < most.max(1) && !self.items.contains_key(&sequence) {
+            let item = Item::Notice(notice);
+            self.bytes += item.weight();
+            self.items.insert(sequence, item);
+        }
+    }
+
     /// Whether the client should be woken.
     fn push(&mut self, sequence: u64, item: Item, most: usize, most_bytes: usize) -> bool {
         match &mut self.way {

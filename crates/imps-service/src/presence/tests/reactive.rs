@@ -196,3 +196,35 @@ async fn nothing_is_half_decided_when_the_store_refuses() {
     assert_eq!(world.subscribe(&carol, users(&["alice"]), &[Alias]).await, "200");
     assert_eq!(world.asked(&alice).await, [""; 0]);
 }
+
+#[tokio::test]
+async fn a_client_of_13_is_asked_by_a_notification_and_answers_by_an_attribute_list() {
+    use imps_types::element::NotificationType::AuthorizationOfUser;
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login_as("alice", "alice", Version::V1_3).await, world.login("bob").await);
+    world.subscribe(&bob, users(&["alice"]), &[OnlineStatus, Alias]).await;
+    assert_eq!(world.asked(&alice).await, [""; 0], "she did not subscribe to it");
+    let access = world.services.access();
+    access.subscribe_notifications(&alice, &[AuthorizationOfUser]).await.unwrap();
+    access.unsubscribe_notifications(&alice, &[AuthorizationOfUser]).await.unwrap();
+    assert!(!world.services.im().has_pending(&alice).await);
+    access.subscribe_notifications(&alice, &[AuthorizationOfUser]).await.unwrap();
+    assert_eq!(world.asked(&alice).await, ["bob: OnlineStatus Alias"], "what waited comes now");
+    world.allow(&alice, &["bob"], &[OnlineStatus]).await;
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=T"]);
+    assert_eq!(world.statuses(&alice, &[]).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn who_negotiates_later_is_asked_later() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    world.subscribe(&bob, users(&["alice"]), &[OnlineStatus]).await;
+    assert!(world.services.im().has_pending(&alice).await);
+    let only = |function| Some(FunctionSet::from_iter([function]).expanded(Version::V1_2));
+    let access = world.services.access();
+    access.negotiate_services(&alice, only(Function::ImFeat)).await.unwrap();
+    assert!(!world.services.im().has_pending(&alice).await, "she does not want to be asked");
+    access.negotiate_services(&alice, only(Function::PresenceFeat)).await.unwrap();
+    assert_eq!(world.asked(&alice).await, ["bob: OnlineStatus"]);
+}
