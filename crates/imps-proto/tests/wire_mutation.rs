@@ -6,49 +6,9 @@ mod wire_support;
 
 use imps_proto::wire::{DecodeErrorKind, Form, Limits, Reader, Token};
 use imps_types::Version;
-use wire_support::{Piece, assert_same, canonical, decode, form_of, open, transcode, vector, vectors};
+use wire_support::{Piece, Xorshift, assert_same, canonical, damage, decode, form_of, open, transcode, vector, vectors};
 
 const ROUNDS: usize = 200_000;
-
-struct Xorshift(u64);
-
-impl Xorshift {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-}
-
-/// One to four changes: a bit, a byte, a piece cut out, doubled, or taken from another vector.
-fn damage(bytes: &mut Vec<u8>, other: &[u8], random: &mut Xorshift) {
-    for _ in 0..=random.below(4) {
-        let at = random.below(bytes.len() + 1);
-        let length = random.below(12).min(bytes.len() - at);
-        match random.below(7) {
-            0 => bytes.truncate(at),
-            1 => drop(bytes.drain(at..at + length)),
-            2 => {
-                let piece = bytes[at..at + length].to_vec();
-                bytes.splice(at..at, piece);
-            }
-            3 => {
-                let from = random.below(other.len());
-                let piece = &other[from..other.len().min(from + length)];
-                bytes.splice(at..at + length, piece.iter().copied());
-            }
-            4 => bytes.insert(at, random.next() as u8),
-            5 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
-            _ if at < bytes.len() => bytes[at] = random.next() as u8,
-            _ => {}
-        }
-    }
-}
 
 /// Counts what a reader does until it is done.
 fn work(form: Form, bytes: &[u8]) -> usize {

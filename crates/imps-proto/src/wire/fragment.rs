@@ -1,5 +1,6 @@
 //! Elements that are encoded once and put into many messages: one presence notification for five hundred watchers.
 
+use super::pts::{Node, PtsWriter};
 use super::{Form, JsonWriter, WbxmlWriter, Writer, XmlWriter};
 use imps_types::Version;
 
@@ -13,6 +14,8 @@ pub struct Fragment {
     pub(super) end_page: u8,
     /// Names without a token, in order, and before which byte their place in the string table is to be written.
     pub(super) literals: Vec<(usize, String)>,
+    /// What PTS has instead of bytes: there, an element is written by what it stands in.
+    pub(super) nodes: Vec<Node>,
 }
 
 impl Fragment {
@@ -23,7 +26,7 @@ impl Fragment {
                 let mut writer = XmlWriter::fragment_of(version);
                 write(&mut writer);
                 let bytes = writer.finish();
-                Self { form, version, bytes, end_page: 0, literals: Vec::new() }
+                Self { form, version, bytes, end_page: 0, literals: Vec::new(), nodes: Vec::new() }
             }
             Form::Wbxml => {
                 let mut writer = WbxmlWriter::fragment_of(version);
@@ -34,7 +37,13 @@ impl Fragment {
                 let mut writer = JsonWriter::fragment_of(version);
                 write(&mut writer);
                 let bytes = writer.finish_fragment();
-                Self { form, version, bytes, end_page: 0, literals: Vec::new() }
+                Self { form, version, bytes, end_page: 0, literals: Vec::new(), nodes: Vec::new() }
+            }
+            Form::Pts(codes) => {
+                let mut writer = PtsWriter::new(codes, version, Vec::new());
+                write(&mut writer);
+                let nodes = writer.finish_fragment();
+                Self { form, version, bytes: Vec::new(), end_page: 0, literals: Vec::new(), nodes }
             }
         }
     }
@@ -49,13 +58,13 @@ impl Fragment {
         self.version
     }
 
-    /// How many bytes it adds to a message.
+    /// How many bytes it adds to a message; in PTS about so many.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.nodes.iter().map(Node::weight).sum::<usize>()
     }
 
     /// Whether it adds nothing.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.bytes.is_empty() && self.nodes.is_empty()
     }
 }

@@ -21,6 +21,7 @@ mod fragment;
 mod json_reader;
 mod json_writer;
 mod namespace;
+pub mod pts;
 mod text;
 mod transcode;
 mod wbxml_reader;
@@ -35,6 +36,7 @@ use std::borrow::Cow;
 pub use error::{DecodeError, DecodeErrorKind};
 pub use fragment::Fragment;
 pub use namespace::Namespace;
+pub use pts::{PtsCodes, PtsReader, PtsWriter};
 pub use text::utf8;
 pub use transcode::transcode;
 
@@ -47,13 +49,15 @@ pub enum Form {
     Wbxml,
     /// Objects and lists, for developers.
     Json,
+    /// One line of text, made for SMS.
+    Pts(PtsCodes),
 }
 
 impl Form {
     /// The version of a message that does not say: JSON begins where the others end (CSP 3).
     pub fn default_version(self) -> Version {
         match self {
-            Self::Xml | Self::Wbxml => Version::V1_2,
+            Self::Xml | Self::Wbxml | Self::Pts(_) => Version::V1_2,
             Self::Json => Version::V1_3,
         }
     }
@@ -151,12 +155,14 @@ pub struct Limits {
     pub string_table: usize,
     /// Text in all, after references to the string table and to words are resolved.
     pub text: usize,
+    /// Bytes of a message in PTS.
+    pub pts_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         const MIB: usize = 1 << 20;
-        Self { bytes: 4 * MIB, depth: 32, elements: 10_000, attributes: 16, string_table: 64 << 10, text: 8 * MIB }
+        Self { bytes: 4 * MIB, depth: 32, elements: 10_000, attributes: 16, string_table: 64 << 10, text: 8 * MIB, pts_bytes: 16 << 10 }
     }
 }
 
@@ -356,6 +362,8 @@ pub enum AnyReader<'a> {
     Wbxml(WbxmlReader<'a>),
     /// Reads JSON.
     Json(JsonReader<'a>),
+    /// Reads PTS.
+    Pts(PtsReader<'a>),
 }
 
 pub use json_reader::JsonReader;
@@ -376,6 +384,7 @@ pub fn reader<'a>(form: Form, input: &'a [u8], limits: &Limits) -> Result<AnyRea
         Form::Xml => AnyReader::Xml(XmlReader::new(input, limits)?),
         Form::Wbxml => AnyReader::Wbxml(WbxmlReader::new(input, limits)?),
         Form::Json => AnyReader::Json(JsonReader::new(input, limits)),
+        Form::Pts(codes) => AnyReader::Pts(PtsReader::new(codes, input, limits)?),
     })
 }
 
@@ -386,6 +395,7 @@ impl<'a> AnyReader<'a> {
             Self::Xml(reader) => reader,
             Self::Wbxml(reader) => reader,
             Self::Json(reader) => reader,
+            Self::Pts(reader) => reader,
         }
     }
 }
@@ -396,6 +406,7 @@ macro_rules! delegate {
             $enum::Xml($inner) => $call,
             $enum::Wbxml($inner) => $call,
             $enum::Json($inner) => $call,
+            $enum::Pts($inner) => $call,
         }
     };
 }
@@ -438,6 +449,8 @@ pub enum AnyWriter {
     Wbxml(WbxmlWriter),
     /// Writes JSON.
     Json(JsonWriter),
+    /// Writes PTS.
+    Pts(PtsWriter),
 }
 
 /// Begins a message in `buffer`, whose former content is dropped and whose room is used.
@@ -446,6 +459,7 @@ pub fn writer(form: Form, version: Version, buffer: Vec<u8>) -> AnyWriter {
         Form::Xml => AnyWriter::Xml(XmlWriter::new(version, buffer)),
         Form::Wbxml => AnyWriter::Wbxml(WbxmlWriter::new(version, buffer)),
         Form::Json => AnyWriter::Json(JsonWriter::new(version, buffer)),
+        Form::Pts(codes) => AnyWriter::Pts(PtsWriter::new(codes, version, buffer)),
     }
 }
 
@@ -456,6 +470,7 @@ impl AnyWriter {
             Self::Xml(writer) => writer,
             Self::Wbxml(writer) => writer,
             Self::Json(writer) => writer,
+            Self::Pts(writer) => writer,
         }
     }
 

@@ -57,6 +57,7 @@ impl WbxmlWriter {
             bytes: self.out,
             end_page: self.page,
             literals: self.literals.unwrap_or_default(),
+            nodes: Vec::new(),
         }
     }
 

@@ -218,3 +218,44 @@ pub(crate) fn assert_same(what: &str, ours: &[Piece], expected: &[Piece]) {
         panic!("{what}: differs at piece {at}\n     ours: {}\n expected: {}", around(ours), around(expected));
     }
 }
+
+/// Numbers that are the same in every run.
+pub(crate) struct Xorshift(pub(crate) u64);
+
+impl Xorshift {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+}
+
+/// One to four changes: a bit, a byte, a piece cut out, doubled, or taken from another vector.
+pub(crate) fn damage(bytes: &mut Vec<u8>, other: &[u8], random: &mut Xorshift) {
+    for _ in 0..=random.below(4) {
+        let at = random.below(bytes.len() + 1);
+        let length = random.below(12).min(bytes.len() - at);
+        match random.below(7) {
+            0 => bytes.truncate(at),
+            1 => drop(bytes.drain(at..at + length)),
+            2 => {
+                let piece = bytes[at..at + length].to_vec();
+                bytes.splice(at..at, piece);
+            }
+            3 => {
+                let from = random.below(other.len());
+                let piece = &other[from..other.len().min(from + length)];
+                bytes.splice(at..at + length, piece.iter().copied());
+            }
+            4 => bytes.insert(at, random.next() as u8),
+            5 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
+            _ if at < bytes.len() => bytes[at] = random.next() as u8,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Messages that are longer than one SMS.
