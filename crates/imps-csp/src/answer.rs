@@ -192,8 +192,8 @@ impl Csp {
     /// Reads a message to its end, before anything in it is carried out.
     fn read(&self, exchange: Exchange<'_>) -> Result<Received, Answer> {
         let no_csp = |error: DecodeError| Answer::NoCsp(400, format!("this is no CSP message: {error}"));
-        let Some(form) = form_of(exchange.content_type, exchange.body) else {
-            return Err(Answer::NoCsp(415, "CSP is spoken here, in XML or WBXML".to_owned()));
+        let Some(form) = form_of(exchange.content_type, exchange.body, self.config.pts_codes()) else {
+            return Err(Answer::NoCsp(415, "CSP is spoken here, in XML, WBXML, PTS or JSON".to_owned()));
         };
         let text = wire::utf8(form, exchange.body).map_err(no_csp)?;
         let unreadable = |error: DecodeError| match error.kind {
@@ -324,6 +324,10 @@ impl Csp {
             match &one.content {
                 Content::Request(asked) => match self.carry_out(&cx, asked.take()).await {
                     Reply::Response(response) => outgoing.push(Outgoing::Response(one.id.clone(), response)),
+                    // In PTS it is a transaction like any other.
+                    Reply::Discovery(response) if received.shape == Shape::Session => {
+                        outgoing.push(Outgoing::Response(one.id.clone(), response.into()));
+                    }
                     Reply::Discovery(response) => return Answer::Message(self.discovery(received, &response)),
                     // Nobody polls outside a session.
                     Reply::Poll => {
@@ -357,7 +361,7 @@ impl Csp {
                         Reply::Discovery(_) => {}
                     }
                 }
-                Content::Answer(answer) => match self.acknowledge(session, one, answer.as_ref()).await {
+                Content::Answer(answer) => match self.acknowledge(session, received.form, one, answer.as_ref()).await {
                     // A client that answers by requests takes nothing along (CSP 17, Colibria).
                     Ok(()) => carries |= one.mode == Mode::Response,
                     Err(error) => {
@@ -387,14 +391,23 @@ impl Csp {
 
     /// The oldest of what waits, in the session's version and the request's encoding; or nothing.
     async fn carry_event(&self, received: &Received, session: &Arc<Session>) -> Answer {
-        let Some(open) = self.next_open(session).await else { return Answer::Nothing };
         let id = session.id.as_str();
-        if matches!(open.event, Event::Disconnect(_)) {
-            // The session ended just now. Two polls at once are not both told.
-            return self.last_words(received, id).unwrap_or(Answer::Nothing);
+        loop {
+            let Some(open) = self.next_open(session).await else { return Answer::Nothing };
+            if matches!(open.event, Event::Disconnect(_)) {
+                // The session ended just now. Two polls at once are not both told.
+                return self.last_words(received, id).unwrap_or(Answer::Nothing);
+            }
+            let poll = self.has_pending(session).await;
+            let transaction = open.transaction;
+            match self.write(received, session.version, Some(id), vec![Outgoing::Event(open)], Some(poll)) {
+                // PTS has no code for it.
+                Answer::Message(message) if message.is_empty() => {
+                    ClientLink::of(session).into_iter().for_each(|link| link.withdraw(transaction));
+                }
+                answer => return answer,
+            }
         }
-        let poll = self.has_pending(session).await;
-        self.write(received, session.version, Some(id), vec![Outgoing::Event(open)], Some(poll))
     }
 
     /// The next transaction for the client: one that it did not answer in time, or a new one.
@@ -407,7 +420,7 @@ impl Csp {
             if let Event::Notice(notice) = &open.event
                 && !self.services.im().is_notice_waiting(notice).await
             {
-                link.take(&transaction_text(open.transaction));
+                link.withdraw(open.transaction);
                 continue;
             }
             self.services.metrics.redelivered.up();
@@ -521,15 +534,16 @@ impl Csp {
     async fn acknowledge(
         &self,
         session: &Arc<Session>,
+        form: Form,
         incoming: &Incoming,
         answer: Option<&catalogue::Answer>,
     ) -> Result<(), Error> {
         let Some(link) = ClientLink::of(session) else { return Ok(()) };
         // Taken out, so that a poll meanwhile does not get it again.
         let open = match incoming.mode {
-            Mode::Response => link.take(incoming.id.as_str()),
+            Mode::Response => link.take(incoming.id.as_str(), form),
             // Status as a request of its own answers whatever waits longest (CSP 17, Colibria).
-            Mode::Request => link.take(incoming.id.as_str()).or_else(|| link.take_oldest()),
+            Mode::Request => link.take(incoming.id.as_str(), form).or_else(|| link.take_oldest()),
         };
         match answer {
             Some(catalogue::Answer::MessageDelivered(delivered)) => {
@@ -619,12 +633,12 @@ impl Csp {
                     writer.transaction(Mode::Response, id.as_str(), poll, |writer| response.write(writer));
                 }
                 Outgoing::Event(open) => {
-                    let id = transaction_text(open.transaction);
+                    let id = transaction_text(open.transaction, form);
                     writer.transaction(Mode::Request, &id, poll, |writer| write_event(&open.event, form, writer));
                 }
                 Outgoing::Last(disconnect) => {
                     let write = |writer: &mut dyn Writer| disconnect.write(writer);
-                    writer.transaction(Mode::Request, &transaction_text(0), poll, write);
+                    writer.transaction(Mode::Request, &transaction_text(0, form), poll, write);
                 }
             }
         }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use answer::{Answer, Exchange};
-use imps_proto::wire::Limits;
+use imps_proto::wire::{Limits, PtsCodes};
 use imps_service::Services;
 
 /// Settings of the face.
@@ -23,6 +23,8 @@ use imps_service::Services;
 pub struct CspConfig {
     /// What one message may cost.
     pub limits: Limits,
+    /// Whether PTS has our own codes, and names of elements in full, beside the codes that a real client is known to use.
+    pub pts_project_codes: bool,
     /// When a transaction of the server that was not acknowledged is sent again.
     pub redeliver_after: Duration,
     /// How often; messages until they are acknowledged or their validity ends.
@@ -38,11 +40,19 @@ impl Default for CspConfig {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            pts_project_codes: false,
             redeliver_after: Duration::from_secs(60),
             redeliveries: 3,
             open_max: 8,
             answer_within: Duration::from_secs(15),
         }
+    }
+}
+
+impl CspConfig {
+    /// The codes of PTS.
+    pub(crate) fn pts_codes(&self) -> PtsCodes {
+        if self.pts_project_codes { PtsCodes::Project } else { PtsCodes::Attested }
     }
 }
 

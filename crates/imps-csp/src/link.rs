@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use imps_proto::csp::StatusPrimitive;
 use imps_proto::csp::catalogue::Response;
+use imps_proto::wire::Form;
+use imps_proto::wire::pts::MAX_TRANSACTION_ID;
 use imps_service::event::Event;
 use imps_service::seam::Link;
 use imps_service::{Session, Timestamp};
@@ -117,6 +119,18 @@ struct State {
 }
 
 impl State {
+    /// The next TransactionID: one that no open transaction has, in PTS neither.
+    fn next_transaction(&mut self) -> u32 {
+        loop {
+            self.last = self.last.wrapping_add(1);
+            let short = short_transaction(self.last);
+            // There are far fewer open ones than there are short IDs.
+            if self.open.iter().all(|open| short_transaction(open.transaction) != short) {
+                return self.last;
+            }
+        }
+    }
+
     fn take(&mut self, index: Option<usize>) -> Option<Open> {
         let open = self.open.remove(index?);
         if self.open.is_empty() {
@@ -158,8 +172,7 @@ impl ClientLink {
         state.open.retain(|open| !open.is_given_up(now, after, most));
         let index = state.open.iter().position(|open| open.is_due(now, after, most))?;
         let mut open = state.open.remove(index);
-        state.last = state.last.wrapping_add(1);
-        open.transaction = state.last;
+        open.transaction = state.next_transaction();
         open.offered = now;
         open.times += 1;
         state.open.push(open.clone());
@@ -177,8 +190,7 @@ impl ClientLink {
     /// Opens a transaction.
     pub(crate) fn open(&self, event: Event, now: Timestamp) -> Open {
         let mut state = self.0.lock();
-        state.last = state.last.wrapping_add(1);
-        let open = Open { transaction: state.last, event, offered: now, times: 1 };
+        let open = Open { transaction: state.next_transaction(), event, offered: now, times: 1 };
         // A Disconnect is not answered.
         if !matches!(open.event, Event::Disconnect(_)) {
             state.open.push(open.clone());
@@ -187,11 +199,21 @@ impl ClientLink {
     }
 
     /// Takes the open transaction with this ID out: while its answer is being dealt with it is not offered again.
-    pub(crate) fn take(&self, transaction: &str) -> Option<Open> {
-        let transaction = parse_transaction(transaction)?;
+    pub(crate) fn take(&self, transaction: &str, form: Form) -> Option<Open> {
+        let wanted = parse_transaction(transaction, form)?;
+        let number = |open: &Open| match form {
+            Form::Pts(_) => short_transaction(open.transaction),
+            Form::Xml | Form::Wbxml | Form::Json => open.transaction,
+        };
         let mut state = self.0.lock();
-        let index = state.open.iter().position(|open| open.transaction == transaction);
+        let index = state.open.iter().position(|open| number(open) == wanted);
         state.take(index)
+    }
+
+    /// The client cannot be told of this in the encoding that it speaks: it is not open, and what is in the store stays
+    /// there for its next session.
+    pub(crate) fn withdraw(&self, transaction: u32) {
+        self.0.lock().open.retain(|open| open.transaction != transaction);
     }
 
     /// Likewise the one that waits longest: what a stray Status answers (CSP 17, Colibria).
@@ -251,13 +273,27 @@ impl ClientLink {
     }
 }
 
-/// A TransactionID of the server as it is written: not to be confused with those of the client.
-pub(crate) fn transaction_text(transaction: u32) -> String {
-    format!("s{transaction}")
+/// A TransactionID of the server as it is written: not to be confused with those of the client. PTS has numbers only, up to
+/// 999 (Encoding 2.2); 0 is for what is not answered.
+pub(crate) fn transaction_text(transaction: u32, form: Form) -> String {
+    match form {
+        Form::Pts(_) => short_transaction(transaction).to_string(),
+        Form::Xml | Form::Wbxml | Form::Json => format!("s{transaction}"),
+    }
 }
 
-fn parse_transaction(text: &str) -> Option<u32> {
-    text.strip_prefix('s')?.parse().ok()
+fn parse_transaction(text: &str, form: Form) -> Option<u32> {
+    match form {
+        Form::Pts(_) => text.parse().ok(),
+        Form::Xml | Form::Wbxml | Form::Json => text.strip_prefix('s')?.parse().ok(),
+    }
+}
+
+fn short_transaction(transaction: u32) -> u32 {
+    match transaction {
+        0 => 0,
+        other => (other - 1) % u32::from(MAX_TRANSACTION_ID) + 1,
+    }
 }
 
 #[cfg(test)]
@@ -337,10 +373,27 @@ mod tests {
     fn an_answer_that_is_dealt_with_is_not_offered_meanwhile() {
         let link = ClientLink::default();
         let open = link.open(message(1), seconds(0));
-        let taken = link.take(&transaction_text(open.transaction)).unwrap();
+        let taken = link.take(&transaction_text(open.transaction, Form::Xml), Form::Xml).unwrap();
         assert!(link.overdue(seconds(61), MINUTE, 3).is_none());
         link.put_back(taken);
         assert!(link.overdue(seconds(61), MINUTE, 3).is_some());
+    }
+
+    #[test]
+    fn in_pts_every_open_transaction_has_its_own_short_number() {
+        let form = Form::Pts(imps_proto::wire::PtsCodes::Attested);
+        let link = ClientLink::default();
+        let first = link.open(message(0), seconds(0));
+        for _ in 1..3 * u32::from(MAX_TRANSACTION_ID) {
+            let open = link.open(presence(), seconds(0));
+            let text = transaction_text(open.transaction, form);
+            assert!((1..=MAX_TRANSACTION_ID).contains(&text.parse().unwrap()), "{text}");
+            assert!(link.take(&text, Form::Xml).is_none(), "an ID of its client in XML");
+            assert_eq!(link.take(&text, form).unwrap().transaction, open.transaction);
+        }
+        assert_eq!(transaction_text(first.transaction, form), "1");
+        assert!(link.take("1", form).unwrap().is_message(&MessageId::new(0).to_string()));
+        assert_eq!(transaction_text(0, form), "0");
     }
 
     #[test]

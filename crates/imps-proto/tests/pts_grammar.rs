@@ -15,7 +15,7 @@ use wire_support::{Piece, Xorshift, assert_same, decode, spec, transcode, withou
 const PROJECT: Form = Form::Pts(PtsCodes::Project);
 
 /// Documents of each primitive and version.
-const ROUNDS: usize = 40;
+const ROUNDS: usize = 20;
 
 /// Elements inside each other below a primitive.
 const DEPTH: usize = 9;
@@ -73,9 +73,9 @@ impl Grammar {
 
     fn rule(&self, version: Version, space: &str, name: &str) -> Option<(&'static str, &Rule)> {
         let spaces: &[&'static str] = if space == "PA" { &["PA", "TRC"] } else { &["TRC", "CSP", "PA"] };
-        spaces.iter().find_map(|&space| {
-            self.rules.get(&(version, space.to_owned(), name.to_owned())).map(|rule| (space, rule))
-        })
+        spaces
+            .iter()
+            .find_map(|&space| self.rules.get(&(version, space.to_owned(), name.to_owned())).map(|rule| (space, rule)))
     }
 }
 

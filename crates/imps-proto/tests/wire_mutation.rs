@@ -6,7 +6,9 @@ mod wire_support;
 
 use imps_proto::wire::{DecodeErrorKind, Form, Limits, Reader, Token};
 use imps_types::Version;
-use wire_support::{Piece, Xorshift, assert_same, canonical, damage, decode, form_of, open, transcode, vector, vectors};
+use wire_support::{
+    Piece, Xorshift, assert_same, canonical, damage, decode, form_of, open, transcode, vector, vectors,
+};
 
 const ROUNDS: usize = 200_000;
 

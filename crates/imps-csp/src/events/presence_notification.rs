@@ -35,6 +35,8 @@ fn place(form: Form, version: Version) -> usize {
         Form::Xml => version,
         Form::Wbxml => 4 + version,
         Form::Json => 8 + version,
+        // Rare enough to be written for each.
+        Form::Pts(_) => usize::MAX,
     }
 }
 

@@ -277,6 +277,7 @@ impl Face {
             None => HeaderValue::from_static(match body.first() {
                 Some(0..=3) => "application/vnd.wv.csp.wbxml",
                 Some(b'{') => "application/vnd.hamlet.csp+json",
+                Some(b'W') => "application/vnd.wv.csp.sms",
                 _ => "application/vnd.wv.csp.xml",
             }),
         };

@@ -162,7 +162,15 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         const MIB: usize = 1 << 20;
-        Self { bytes: 4 * MIB, depth: 32, elements: 10_000, attributes: 16, string_table: 64 << 10, text: 8 * MIB, pts_bytes: 16 << 10 }
+        Self {
+            bytes: 4 * MIB,
+            depth: 32,
+            elements: 10_000,
+            attributes: 16,
+            string_table: 64 << 10,
+            text: 8 * MIB,
+            pts_bytes: 16 << 10,
+        }
     }
 }
 

@@ -191,6 +191,9 @@ settings! {
     "csp.string_table_max"            Bytes(0, 64 * MIB) => csp.limits.string_table, "The string table of a WBXML document.";
     "csp.text_max"                    Bytes(KIB, GIB) => csp.limits.text, "Text of one document, after its references are resolved.";
 
+    "pts.project_codes"               Flag => csp.pts_project_codes, "Whether PTS, the text form for SMS, has codes of our own and names in full for what no real client is known to say in it: messages, groups and all else. A client that does not know them cannot read them: turn it on only where all that speak PTS do.";
+    "pts.message_max"                 Bytes(KIB, 64 * MIB) => csp.limits.pts_bytes, "The longest message in PTS that is read.";
+
     "http.body_max"                   Bytes(4 * KIB, 256 * MIB) => http.body_max, "The body of a request: an XML or WBXML document.";
     "http.bodies_max"                 Bytes(MIB, 64 * GIB) => http.bodies_max, "Bytes of large bodies that are in memory at once; further ones are told to come back.";
     "http.header_timeout"             Seconds(1, 3600) => http.header_timeout, "How long a connection may wait for, or take over, the head of a request; it is closed after this time at the earliest and twice as long at the latest.";

@@ -127,6 +127,7 @@ pub fn content_type(form: Form, version: Version) -> &'static str {
         (Form::Xml, Version::V1_3) => "application/vnd.wv.csp+xml",
         (Form::Wbxml, Version::V1_3) => "application/vnd.wv.csp+wbxml",
         (Form::Json, _) => "application/vnd.hamlet.csp+json",
+        (Form::Pts(_), _) => "application/vnd.wv.csp.sms",
     }
 }
 

@@ -139,7 +139,7 @@ impl Node {
                 self.write_xml(&mut out, None);
                 out.into_bytes()
             }
-            Form::Wbxml | Form::Json => {
+            Form::Wbxml | Form::Json | Form::Pts(_) => {
                 let mut writer = wire::writer(form, version, Vec::new());
                 self.write(&mut writer, Space::Csp);
                 writer.finish()

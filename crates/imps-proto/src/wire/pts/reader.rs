@@ -692,10 +692,8 @@ impl<'a> Builder<'a> {
         if self.open.len() >= self.depth {
             return Err(DecodeError::new(DecodeErrorKind::TooDeep, self.at));
         }
-        self.elements = self
-            .elements
-            .checked_sub(1)
-            .ok_or(DecodeError::new(DecodeErrorKind::TooManyElements, self.at))?;
+        self.elements =
+            self.elements.checked_sub(1).ok_or(DecodeError::new(DecodeErrorKind::TooManyElements, self.at))?;
         self.open.push(element);
         self.tokens.push((Token::Start(start), self.at));
         Ok(())

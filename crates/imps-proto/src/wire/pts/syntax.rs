@@ -157,12 +157,12 @@ pub(super) fn parameters(input: &[u8], from: usize) -> Parameters<'_> {
 fn before_damage(bytes: &[u8]) -> &str {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
-        Err(error) => bytes
-            .get(..error.valid_up_to())
-            .and_then(|valid| std::str::from_utf8(valid).ok())
-            .unwrap_or_default(),
+        Err(error) => {
+            bytes.get(..error.valid_up_to()).and_then(|valid| std::str::from_utf8(valid).ok()).unwrap_or_default()
+        }
     };
-    let legal = text.char_indices().find(|&(at, c)| !text::is_legal(text.get(at..at + c.len_utf8()).unwrap_or_default()));
+    let legal =
+        text.char_indices().find(|&(at, c)| !text::is_legal(text.get(at..at + c.len_utf8()).unwrap_or_default()));
     legal.and_then(|(at, _)| text.get(..at)).unwrap_or(text)
 }
 

@@ -194,7 +194,11 @@ impl Writer for PtsWriter {
     }
 
     fn fragment(&mut self, fragment: &Fragment) {
-        debug_assert_eq!((fragment.form, fragment.version), (self.form(), self.version), "fragment of another encoding");
+        debug_assert_eq!(
+            (fragment.form, fragment.version),
+            (self.form(), self.version),
+            "fragment of another encoding"
+        );
         for node in &fragment.nodes {
             self.close(node.clone());
         }
@@ -693,7 +697,9 @@ impl Rendering {
         match rest {
             [] => {}
             [list] if list.is(Element::PresenceSubList) => items.push(self.values(list)?),
-            _ if self.is_lossy() => items.extend(presence.child(Element::PresenceSubList).and_then(|it| self.values(it))),
+            _ if self.is_lossy() => {
+                items.extend(presence.child(Element::PresenceSubList).and_then(|it| self.values(it)))
+            }
             _ => return None,
         }
         Some(items)
@@ -767,7 +773,9 @@ fn property_pair(property: &Node) -> Option<(&str, &str)> {
 /// Whether it and everything in it is empty.
 fn is_name_only(node: &Node) -> bool {
     let is_name = |child: &Node| !child.is(Element::Qualifier) && !child.is(Element::PresenceValue);
-    node.xmlns.is_none() && node.text.is_empty() && node.children.iter().all(|child| is_name(child) && is_name_only(child))
+    node.xmlns.is_none()
+        && node.text.is_empty()
+        && node.children.iter().all(|child| is_name(child) && is_name_only(child))
 }
 
 /// Whether a ClientID is a telephone number.

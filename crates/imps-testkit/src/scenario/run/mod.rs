@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use imps_proto::wire::Form;
+use imps_proto::wire::{Form, PtsCodes};
 use imps_types::Version;
 
 use super::combine::Combination;
@@ -346,6 +346,8 @@ pub fn label(engine: EngineKind, version: Version, form: Form) -> String {
         Form::Xml => "xml",
         Form::Wbxml => "wbxml",
         Form::Json => "json",
+        Form::Pts(PtsCodes::Project) => "pts",
+        Form::Pts(PtsCodes::Attested) => "pts-attested",
     };
     format!("{engine} {version} {form}")
 }
