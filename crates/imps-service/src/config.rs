@@ -21,6 +21,8 @@ pub struct ServiceConfig {
     pub ttl_max: Duration,
     /// Time to live of a client that asks for none.
     pub ttl_default: Duration,
+    /// Time to live of a client that can be called (CSP 15.4) and keeps its session alive without saying for how long.
+    pub ttl_called: Duration,
     /// Percent of the time to live that a session lives on without a sign (at least 5 s).
     pub ttl_grace_percent: u32,
     /// Sessions that one user may have at once.
@@ -104,6 +106,7 @@ impl ServiceConfig {
             ttl_min: Duration::from_secs(10),
             ttl_max: Duration::from_secs(86_400),
             ttl_default: Duration::from_secs(3600),
+            ttl_called: Duration::from_secs(14_400),
             ttl_grace_percent: 10,
             sessions_per_user: 16,
             nonce_life: Duration::from_secs(120),

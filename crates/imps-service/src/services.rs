@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access::{Access, LoginGuard};
+use parking_lot::RwLock;
+
+use crate::access::{Access, CirOffer, LoginGuard};
 use crate::clock::{Clock, LastTime, Timestamp};
 use crate::config::ServiceConfig;
 use crate::group::{GroupTable, Groups};
@@ -39,6 +41,8 @@ pub struct Services {
     pub users: UserTable,
     /// Groups.
     pub groups: GroupTable,
+    /// Ways of calling clients that the faces have (CSP 15.4).
+    pub(crate) cir: RwLock<CirOffer>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Nonces, throttling and the workers for passwords.
@@ -68,6 +72,7 @@ impl Services {
             sessions: SessionTable::default(),
             users: UserTable::default(),
             groups: GroupTable::default(),
+            cir: RwLock::default(),
             metrics: Arc::default(),
             guard,
             sequence: Sequence::default(),

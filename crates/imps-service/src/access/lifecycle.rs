@@ -51,10 +51,16 @@ impl Access<'_> {
     /// # Errors
     /// `TimeToLive` with the one in force when the wish is outside the limits, or the store's failure.
     pub async fn keep_alive(&self, session: &Session, asked: Option<u32>) -> Result<Option<u32>, Error> {
-        let Some(asked) = asked else { return Ok(None) };
-        let granted = self.clamp_time_to_live(Some(asked));
         let before = session.time_to_live();
-        if asked != 0 && granted != asked {
+        let granted = match asked {
+            Some(asked) => self.clamp_time_to_live(Some(asked)),
+            // Who can be called has no reason to be heard of often, and leaves the choice to us (CSP 15.4).
+            None if !session.negotiated().cir_methods.is_empty() => {
+                before.max(self.clamp_time_to_live(u32::try_from(self.config.ttl_called.as_secs()).ok()))
+            }
+            None => return Ok(None),
+        };
+        if asked.is_some_and(|asked| asked != 0 && granted != asked) {
             return Err(Error::TimeToLive(before));
         }
         if granted == before {
@@ -142,6 +148,9 @@ impl Access<'_> {
             self.sessions.remember(session.id, Ended { result: result.clone(), version: session.version });
             session.outbox().disconnect(result);
             session.wake();
+        }
+        if let Some(link) = session.linked() {
+            link.close(&session.id);
         }
         self.tell(Happening::SessionClosed { session: session.clone(), reason }).await;
     }

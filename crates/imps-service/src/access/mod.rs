@@ -1,6 +1,7 @@
 //! The Access service element: accounts, login, sessions, negotiation (CSP 4 to 6, 16).
 
 mod accounts;
+mod cir;
 mod guard;
 mod lifecycle;
 mod login;
@@ -9,6 +10,7 @@ mod notification;
 mod password;
 
 pub use accounts::{PhonePassword, UserSummary};
+pub use cir::{CirOffer, UDP_PORT};
 pub(crate) use guard::LoginGuard;
 pub use lifecycle::ServiceProvider;
 pub use login::{LoginAttempt, LoginOutcome};

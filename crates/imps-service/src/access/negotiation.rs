@@ -59,7 +59,12 @@ impl Access<'_> {
         list: CapabilityList,
     ) -> Result<CapabilityList, Error> {
         let before = session.negotiated().clone();
-        session.negotiated().set_capabilities(&list);
+        let cir = self.grant_cir(session, &list);
+        {
+            let mut agreed = session.negotiated();
+            agreed.set_capabilities(&list);
+            (agreed.cir_methods, agreed.udp_port) = (cir.methods.clone(), cir.udp_port());
+        }
         if let Err(error) = self.save_session(session).await {
             let mut agreed = session.negotiated();
             // The functions may have been agreed upon meanwhile.
@@ -68,7 +73,9 @@ impl Access<'_> {
         }
         self.presence().client_changed(session, before.client_type);
         self.notify_priority(session, before.priority);
-        Ok(self.agreed(session.version, list))
+        let mut answer = self.agreed(session.version, list);
+        cir.tell(session.version, &mut answer);
+        Ok(answer)
     }
 
     /// The user's other clients hear when this session takes the first place among them (CSP 16, "Session priority").
@@ -92,7 +99,7 @@ impl Access<'_> {
         }
         // The answer may only raise the time between two polls.
         let server_poll_min = list.server_poll_min.map(|asked| asked.max(self.config.server_poll_min));
-        // No way of calling a client is there yet: it polls.
+        // What is agreed of them is filled in by `GrantedCir::tell`.
         let cir_methods = Vec::new();
         match version {
             Version::V1_1 => CapabilityList {

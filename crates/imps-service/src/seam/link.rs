@@ -9,4 +9,7 @@ use imps_types::id::SessionId;
 pub trait Link: std::any::Any + Send + Sync {
     /// The outbox of this session has something in it.
     fn wake(&self, session: &SessionId);
+
+    /// The session is over: whatever the face keeps open for it may go.
+    fn close(&self, session: &SessionId);
 }

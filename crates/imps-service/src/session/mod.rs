@@ -188,6 +188,11 @@ impl Session {
         self.link.get_or_init(make)
     }
 
+    /// What the face keeps of this client, if it was heard of by this process.
+    pub fn linked(&self) -> Option<&Arc<dyn Link>> {
+        self.link.get()
+    }
+
     /// Tells the face that something waits.
     pub fn wake(&self) {
         if let Some(link) = self.link.get() {
