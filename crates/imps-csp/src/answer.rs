@@ -17,6 +17,7 @@ use imps_proto::csp::{
 use imps_proto::grammar::Primitive;
 use imps_proto::wire::{self, DecodeError, DecodeErrorKind, Form, Writer};
 use imps_service::event::Event;
+use imps_service::session::Outbox;
 use imps_service::{Error, Session};
 use imps_types::element::ResultInfo;
 use imps_types::{Status, TransactionId, Version};
@@ -24,10 +25,11 @@ use parking_lot::Mutex;
 use tracing::Instrument;
 
 use crate::Csp;
+use crate::channel::{Channel, DataUse};
 use crate::events::write_event;
 use crate::finish::Finish;
 use crate::form::form_of;
-use crate::link::{ClientLink, Known, Open, transaction_text};
+use crate::link::{ClientLink, Known, Open, Talk, transaction_text};
 use crate::transactions::{Cx, Reply, dispatch};
 
 /// A message as a transport received it.
@@ -39,6 +41,34 @@ pub struct Exchange<'a> {
     pub content_type: Option<&'a str>,
     /// Where it comes from.
     pub peer: Option<IpAddr>,
+    /// What carried it.
+    pub channel: Channel,
+}
+
+/// An answer, and what a transport that pushes must know.
+pub(crate) struct Answered {
+    pub(crate) answer: Answer,
+    /// The session that the message was in.
+    pub(crate) session: Option<Arc<Session>>,
+    /// Whether the client asked for what waits.
+    pub(crate) is_poll: bool,
+}
+
+impl Answered {
+    fn of(answer: Answer) -> Self {
+        Self { answer, session: None, is_poll: false }
+    }
+}
+
+/// What goes out without being asked for.
+#[derive(Default)]
+pub(crate) struct Pushed {
+    /// Messages, each with one transaction.
+    pub(crate) messages: Vec<Vec<u8>>,
+    /// Whether there may be more.
+    pub(crate) is_more: bool,
+    /// Whether the last of them says that the session is over.
+    pub(crate) is_last: bool,
 }
 
 /// What goes back.
@@ -99,6 +129,8 @@ struct Received {
     transactions: Vec<Incoming>,
     /// A hash over the whole message.
     hash: u64,
+    /// What carried it.
+    channel: Channel,
 }
 
 impl Received {
@@ -149,12 +181,17 @@ impl Csp {
     /// Answers one message. What it asks for is carried out to its end even when nobody waits for the answer any more: a
     /// phone that loses coverage after its POST must not leave a message committed and never offered.
     pub async fn answer(self: &Arc<Self>, exchange: Exchange<'_>) -> Answer {
+        self.converse(exchange).await.answer
+    }
+
+    /// Likewise, for a transport that pushes.
+    pub(crate) async fn converse(self: &Arc<Self>, exchange: Exchange<'_>) -> Answered {
         self.services.metrics.requests.up();
         let received = match self.read(exchange) {
             Ok(received) => received,
             Err(refused) => {
                 self.services.metrics.malformed.up();
-                return refused;
+                return Answered::of(refused);
             }
         };
         let peer = exchange.peer;
@@ -167,25 +204,29 @@ impl Csp {
         let carried = Finish::new(async move { AssertUnwindSafe(csp.carry(&carried, peer)).catch_unwind().await });
         match tokio::time::timeout(self.config.answer_within, carried).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Answer::NoCsp(500, "the server failed".to_owned()),
+            Ok(Err(_)) => Answered::of(Answer::NoCsp(500, "the server failed".to_owned())),
             Err(_) => {
                 let text = "this takes longer than usual, ask again with the same TransactionID";
-                self.refuse_all(&received, &ResultInfo::with_text(Status::REQUEST_TIMEOUT, text))
+                Answered::of(self.refuse_all(&received, &ResultInfo::with_text(Status::REQUEST_TIMEOUT, text)))
             }
         }
     }
 
-    async fn carry(&self, received: &Received, peer: Option<IpAddr>) -> Answer {
+    async fn carry(&self, received: &Received, peer: Option<IpAddr>) -> Answered {
         // Version discovery is for those who speak what is not spoken here.
         if received.is_unsupported && received.shape == Shape::Session {
-            return self.refuse_all(received, &ResultInfo::of(Status::VERSION_NOT_SUPPORTED));
+            return Answered::of(self.refuse_all(received, &ResultInfo::of(Status::VERSION_NOT_SUPPORTED)));
         }
         match &received.session_id {
             Some(id) if !received.is_outband() => match self.services.access().session(id) {
-                Ok(session) => self.inband(received, &session, peer).await,
-                Err(error) => self.without_session(received, id, &error),
+                Ok(session) => {
+                    let answer = self.inband(received, &session, peer).await;
+                    let is_poll = received.transactions.iter().any(Incoming::is_poll);
+                    Answered { answer, session: Some(session), is_poll }
+                }
+                Err(error) => Answered::of(self.without_session(received, id, &error)),
             },
-            _ => self.outband(received, peer).await,
+            _ => Answered::of(self.outband(received, peer).await),
         }
     }
 
@@ -265,6 +306,7 @@ impl Csp {
             session_id: envelope.session_id().filter(|_| envelope.is_inband()).map(Into::into),
             transactions,
             hash: hasher.finish(),
+            channel: exchange.channel,
         })
     }
 
@@ -345,7 +387,29 @@ impl Csp {
         self.write(received, received.version, None, outgoing, None)
     }
 
+    /// The answer to a message in a session. Meanwhile its client is not called: the answer tells that something waits.
     async fn inband(&self, received: &Received, session: &Arc<Session>, peer: Option<IpAddr>) -> Answer {
+        let Some(link) = ClientLink::of(session) else { return Answer::Nothing };
+        let now = self.services.clock.now();
+        let data = DataUse { channel: received.channel, form: received.form, at: now, answer: None };
+        let mut talk = link.talk(self.cir(), data, peer);
+        if received.transactions.iter().any(Incoming::is_poll) {
+            talk.polls();
+        }
+        let (answer, poll) = self.converse_inband(received, session, peer, &talk).await;
+        let bytes = if let Answer::Message(message) = &answer { message.len() } else { 0 };
+        talk.is_answered(bytes, poll);
+        answer
+    }
+
+    /// The answer, and its Poll flag.
+    async fn converse_inband(
+        &self,
+        received: &Received,
+        session: &Arc<Session>,
+        peer: Option<IpAddr>,
+        talk: &Talk<'_>,
+    ) -> (Answer, Option<bool>) {
         let version = if received.tells_version { received.version } else { session.version };
         let mut outgoing = Vec::with_capacity(1);
         // The answer to a poll, and to what the client answered, may carry what waits.
@@ -363,7 +427,8 @@ impl Csp {
                 }
                 Content::Answer(answer) => match self.acknowledge(session, received.form, one, answer.as_ref()).await {
                     // A client that answers by requests takes nothing along (CSP 17, Colibria).
-                    Ok(()) => carries |= one.mode == Mode::Response,
+                    // Nor does one to whom all is pushed.
+                    Ok(()) => carries |= one.mode == Mode::Response && !received.channel.is_pushed(),
                     Err(error) => {
                         let status = Response::Status(StatusPrimitive::new(result_of(&error)));
                         outgoing.push(Outgoing::Response(one.id.clone(), status));
@@ -377,41 +442,109 @@ impl Csp {
         }
         if session.is_closed() {
             if outgoing.is_empty() && carries {
-                return self.last_words(received, session.id.as_str()).unwrap_or(Answer::Nothing);
+                return (self.last_words(received, session.id.as_str()).unwrap_or(Answer::Nothing), None);
             }
             // A logout's answer: nothing waits any more.
-            return self.write(received, version, Some(session.id.as_str()), outgoing, Some(false));
+            return (self.write(received, version, Some(session.id.as_str()), outgoing, Some(false)), None);
         }
         if carries && outgoing.is_empty() {
-            return self.carry_event(received, session).await;
+            return self.carry_event(received, session, talk).await;
         }
-        let poll = self.has_pending(session).await;
-        self.write(received, version, Some(session.id.as_str()), outgoing, Some(poll))
+        let poll = self.must_poll(received.channel, session).await;
+        let is_told = Some(poll).filter(|_| !outgoing.is_empty());
+        (self.write(received, version, Some(session.id.as_str()), outgoing, Some(poll)), is_told)
+    }
+
+    /// What the Poll flag tells. Nobody has to poll for what is pushed.
+    async fn must_poll(&self, channel: Channel, session: &Session) -> bool {
+        !channel.is_pushed() && self.has_pending(session).await
+    }
+
+    /// Whether [`Csp::push`] may find something, as far as can be said without asking the store.
+    pub(crate) fn may_push(&self, session: &Session) -> bool {
+        let waits = |outbox: &Outbox| !outbox.is_empty() || outbox.wants_refill().is_some();
+        session.is_closed()
+            || waits(&session.outbox())
+            || ClientLink::known(session).is_some_and(|link| {
+                let repeat = link.next_repeat(self.config.redeliver_after, self.config.redeliveries);
+                repeat.is_some_and(|at| at <= self.services.clock.now())
+            })
+    }
+
+    /// What waits for a client that need not poll, up to so many messages.
+    pub(crate) async fn push(&self, session: &Arc<Session>, form: Form, most: usize) -> Pushed {
+        let mut pushed = Pushed::default();
+        let id = session.id.as_str();
+        let message = |version: Version, outgoing: Outgoing| {
+            self.message(form, version, Namespaces::standard(), Some(id), vec![outgoing], Some(false))
+        };
+        loop {
+            if session.is_closed() {
+                pushed.is_last = true;
+                if let Some(ended) = self.services.access().ended(id) {
+                    let last = Outgoing::Last(Disconnect { result: ended.result });
+                    pushed.messages.push(message(ended.version, last));
+                }
+                break;
+            }
+            if pushed.messages.len() >= most {
+                pushed.is_more = true;
+                break;
+            }
+            let Some(open) = self.next_open(session).await else { break };
+            let transaction = open.transaction;
+            // The session ended just now: the next round tells.
+            if matches!(open.event, Event::Disconnect(_)) {
+                continue;
+            }
+            let message = message(session.version, Outgoing::Event(open));
+            if message.is_empty() {
+                // PTS has no code for it.
+                ClientLink::known(session).into_iter().for_each(|link| link.withdraw(transaction));
+            } else {
+                pushed.messages.push(message);
+            }
+        }
+        if !pushed.messages.is_empty()
+            && let Some(link) = ClientLink::known(session)
+        {
+            self.services.metrics.websocket_pushed.add(pushed.messages.len() as u64);
+            self.cir.expect_answer(session, &mut link.calls());
+        }
+        pushed
     }
 
     /// The oldest of what waits, in the session's version and the request's encoding; or nothing.
-    async fn carry_event(&self, received: &Received, session: &Arc<Session>) -> Answer {
+    async fn carry_event(
+        &self,
+        received: &Received,
+        session: &Arc<Session>,
+        talk: &Talk<'_>,
+    ) -> (Answer, Option<bool>) {
         let id = session.id.as_str();
         loop {
-            let Some(open) = self.next_open(session).await else { return Answer::Nothing };
+            let Some(open) = self.next_open(session).await else { return (Answer::Nothing, None) };
             if matches!(open.event, Event::Disconnect(_)) {
                 // The session ended just now. Two polls at once are not both told.
-                return self.last_words(received, id).unwrap_or(Answer::Nothing);
+                return (self.last_words(received, id).unwrap_or(Answer::Nothing), None);
             }
-            let poll = self.has_pending(session).await;
+            let poll = self.must_poll(received.channel, session).await;
             let transaction = open.transaction;
             match self.write(received, session.version, Some(id), vec![Outgoing::Event(open)], Some(poll)) {
                 // PTS has no code for it.
                 Answer::Message(message) if message.is_empty() => {
                     ClientLink::of(session).into_iter().for_each(|link| link.withdraw(transaction));
                 }
-                answer => return answer,
+                answer => {
+                    talk.expects_answer();
+                    return (answer, Some(poll));
+                }
             }
         }
     }
 
     /// The next transaction for the client: one that it did not answer in time, or a new one.
-    async fn next_open(&self, session: &Session) -> Option<Open> {
+    async fn next_open(&self, session: &Arc<Session>) -> Option<Open> {
         let link = ClientLink::of(session)?;
         let now = self.services.clock.now();
         let after = self.config.redeliver_after;

@@ -4,6 +4,9 @@
 //! Invariant: whatever comes in, something goes out: nothing here panics or hangs.
 
 mod answer;
+mod calls;
+mod channel;
+pub mod cir;
 mod events;
 mod finish;
 mod form;
@@ -15,6 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use answer::{Answer, Exchange};
+pub use channel::{CallMethod, CallResult, CallUse, Channel, Channels, Poked, channels, poke};
+use cir::{Cir, CirConfig};
 use imps_proto::wire::{Limits, PtsCodes};
 use imps_service::Services;
 
@@ -34,6 +39,8 @@ pub struct CspConfig {
     /// When a request that is not through yet is answered 408; it is carried out to its end all the same. Phones give up
     /// after 20 s (Nokia) or 45 s (Android).
     pub answer_within: Duration,
+    /// How clients are called that something waits for.
+    pub cir: CirConfig,
 }
 
 impl Default for CspConfig {
@@ -45,6 +52,7 @@ impl Default for CspConfig {
             redeliveries: 3,
             open_max: 8,
             answer_within: Duration::from_secs(15),
+            cir: CirConfig::default(),
         }
     }
 }
@@ -60,17 +68,36 @@ impl CspConfig {
 pub struct Csp {
     services: Arc<Services>,
     config: CspConfig,
+    cir: Arc<Cir>,
 }
 
 impl Csp {
     /// A face of these services.
     pub fn new(services: Arc<Services>, config: CspConfig) -> Arc<Self> {
-        Arc::new(Self { services, config })
+        let cir = Cir::new(&services, &config);
+        Arc::new(Self { services, config, cir })
     }
 
     /// The services.
     pub fn services(&self) -> &Arc<Services> {
         &self.services
+    }
+
+    pub(crate) fn cir(&self) -> &Arc<Cir> {
+        &self.cir
+    }
+
+    /// Opens the socket from which clients are called by UDP.
+    ///
+    /// # Errors
+    /// When this address cannot be had.
+    pub fn open_udp(&self, from: std::net::SocketAddr) -> std::io::Result<()> {
+        self.cir.open_udp(from)
+    }
+
+    /// Calls those again who were called and have not polled, until `stop` turns true.
+    pub fn call_again(&self, stop: tokio::sync::watch::Receiver<bool>) -> impl Future<Output = ()> + Send + use<> {
+        self.cir.clone().run(stop)
     }
 
     /// The settings.

@@ -1,6 +1,7 @@
 //! What only CSP needs to know of a client: the server's open transactions, their IDs, and its own last requests.
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use imps_proto::csp::StatusPrimitive;
@@ -11,7 +12,12 @@ use imps_service::event::Event;
 use imps_service::seam::Link;
 use imps_service::{Session, Timestamp};
 use imps_types::{SessionId, Status};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::calls::Calls;
+use crate::channel::{Channels, DataUse, Poked};
+use crate::cir::Cir;
+use crate::transport::websocket::Socket;
 
 /// Requests that a client's memory reaches back to.
 const RECENT: usize = 4;
@@ -48,8 +54,12 @@ impl Open {
 
     /// Whether it is time to offer it again. A client that does not take a message will hardly take it the next minute.
     fn is_due(&self, now: Timestamp, after: Duration, most: u32) -> bool {
+        self.due_at(after, most) <= now
+    }
+
+    fn due_at(&self, after: Duration, most: u32) -> Timestamp {
         let doublings = self.times.saturating_sub(most).min(DOUBLINGS);
-        now.since(self.offered) >= after.saturating_mul(1 << doublings)
+        self.offered.plus(after.saturating_mul(1 << doublings))
     }
 
     fn is_given_up(&self, now: Timestamp, after: Duration, most: u32) -> bool {
@@ -143,32 +153,167 @@ impl State {
 
 /// The face's side of a session.
 #[derive(Default)]
-pub(crate) struct ClientLink(Mutex<State>);
+pub(crate) struct ClientLink {
+    state: Mutex<State>,
+    calls: Mutex<Calls>,
+    // Which owns this.
+    session: Weak<Session>,
+}
 
 impl Link for ClientLink {
-    // Whoever polls finds it; ways to call a client come with the CIR channels.
-    fn wake(&self, _session: &SessionId) {}
+    fn wake(&self, session: &SessionId) {
+        let mut calls = self.calls.lock();
+        if let Some(socket) = &calls.socket {
+            let socket = socket.clone();
+            drop(calls);
+            return socket.ready(*session);
+        }
+        // Whoever only polls finds it.
+        if let (Some(cir), Some(session)) = (calls.cir.clone(), self.session.upgrade()) {
+            cir.wake(&session, &mut calls);
+        }
+    }
+
+    fn close(&self, session: &SessionId) {
+        let (socket, tcp, http) = {
+            let mut calls = self.calls.lock();
+            (calls.socket.clone(), calls.tcp.take(), calls.http.take())
+        };
+        // A request that waits is answered with nothing by being dropped.
+        drop(http);
+        if let Some(tcp) = tcp {
+            tcp.close();
+        }
+        if let Some(socket) = socket {
+            socket.ready(*session);
+        }
+    }
 }
 
 impl ClientLink {
     /// The link of a session, made at its first request, after a restart too.
-    pub(crate) fn of(session: &Session) -> Option<&Self> {
-        let link = session.link(|| Arc::new(Self::begin()));
+    pub(crate) fn of(session: &Arc<Session>) -> Option<&Self> {
+        Self::from(session.link(|| Arc::new(Self::begin(Arc::downgrade(session)))))
+    }
+
+    /// The link of a session whose client was heard of already.
+    pub(crate) fn known(session: &Session) -> Option<&Self> {
+        Self::from(session.linked()?)
+    }
+
+    fn from(link: &Arc<dyn Link>) -> Option<&Self> {
         let link: &dyn std::any::Any = link.as_ref();
         link.downcast_ref()
     }
 
-    fn begin() -> Self {
+    /// How the client is reached, under its lock.
+    pub(crate) fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock()
+    }
+
+    /// What an operator is shown.
+    pub(crate) fn channels(&self) -> Channels {
+        let calls = self.calls.lock();
+        let got = |data: &DataUse| match data.answer {
+            Some(0) => "answered with nothing".to_owned(),
+            Some(bytes) => format!("answered with {bytes} bytes"),
+            None => "being answered".to_owned(),
+        };
+        let form = |data: &DataUse| format!("{:?}", data.form).to_lowercase();
+        let open = [
+            calls.socket.as_ref().map(|_| "websocket"),
+            calls.tcp.as_ref().map(|_| "cir tcp"),
+            calls.http.as_ref().map(|_| "cir http"),
+        ];
+        Channels {
+            data: calls.data.as_ref().map(|data| (data.channel.name(), form(data), data.at, got(data))),
+            peer: calls.peer,
+            call: calls.call.clone(),
+            open: open.into_iter().flatten().collect(),
+            is_told: calls.is_told(),
+        }
+    }
+
+    /// Calls the client at an operator's wish.
+    pub(crate) fn poke(&self, session: &Arc<Session>) -> Poked {
+        let mut calls = self.calls.lock();
+        if let Some(socket) = calls.socket.clone() {
+            drop(calls);
+            socket.ready(session.id);
+            return Poked::Connected;
+        }
+        match calls.cir.clone() {
+            Some(cir) => cir.poke(session, &mut calls),
+            None => Poked::NoWay,
+        }
+    }
+
+    /// A message of the client has come; what it is told of is decided when it is answered: see [`Talk`].
+    pub(crate) fn talk(&self, cir: &Arc<Cir>, data: DataUse, peer: Option<IpAddr>) -> Talk<'_> {
+        let mut calls = self.calls.lock();
+        calls.cir.get_or_insert_with(|| cir.clone());
+        calls.begin(data, peer);
+        Talk { link: self, cir: cir.clone(), answer: None }
+    }
+
+    /// The client is connected by this WebSocket from now on.
+    pub(crate) fn attach(&self, socket: &Arc<Socket>) {
+        let mut calls = self.calls.lock();
+        if calls.socket.as_ref().is_some_and(|one| Arc::ptr_eq(one, socket)) {
+            return;
+        }
+        let is_moved = calls.socket.replace(socket.clone()).is_some();
+        drop(calls);
+        if is_moved {
+            self.offer_again();
+        }
+    }
+
+    /// What was sent where nobody listens any more is due at once.
+    fn offer_again(&self) {
+        self.state.lock().open.iter_mut().for_each(|open| open.offered = Timestamp(0));
+    }
+
+    /// Whether this WebSocket is the client's.
+    pub(crate) fn is_attached(&self, socket: &Arc<Socket>) -> bool {
+        self.calls.lock().socket.as_ref().is_some_and(|one| Arc::ptr_eq(one, socket))
+    }
+
+    /// This WebSocket is gone: what was sent on it and not acknowledged is offered again by the next way, and called for.
+    pub(crate) fn detach(&self, socket: &Arc<Socket>) {
+        let mut calls = self.calls.lock();
+        if calls.socket.as_ref().is_some_and(|one| Arc::ptr_eq(one, socket)) {
+            calls.socket = None;
+            let cir = calls.cir.clone();
+            drop(calls);
+            self.offer_again();
+            if let (Some(cir), Some(session), Ok(runtime)) =
+                (cir, self.session.upgrade(), tokio::runtime::Handle::try_current())
+            {
+                runtime.spawn(async move { cir.look(&session).await });
+            }
+        }
+    }
+
+    /// When the next of the open transactions is to be offered again.
+    pub(crate) fn next_repeat(&self, after: Duration, most: u32) -> Option<Timestamp> {
+        let state = self.state.lock();
+        let is_message = |open: &&Open| matches!(open.event, Event::NewMessage(_)) || open.times <= most;
+        state.open.iter().filter(is_message).map(|open| open.due_at(after, most)).min()
+    }
+
+    fn begin(session: Weak<Session>) -> Self {
         // Nokia drops a transaction whose ID is among the last it has seen, so a restarted server must not count from one.
         let mut random = [0; 4];
         let _ = getrandom::fill(&mut random);
-        Self(Mutex::new(State { last: u32::from_be_bytes(random) & 0x00ff_ffff, ..State::default() }))
+        let state = State { last: u32::from_be_bytes(random) & 0x00ff_ffff, ..State::default() };
+        Self { state: Mutex::new(state), calls: Mutex::default(), session }
     }
 
     /// An open transaction that was offered so long ago that it is time again, under a new ID: those of messages until
     /// they are acknowledged, after `most` repeats at longer and longer intervals; others are dropped then.
     pub(crate) fn overdue(&self, now: Timestamp, after: Duration, most: u32) -> Option<Open> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.open.retain(|open| !open.is_given_up(now, after, most));
         let index = state.open.iter().position(|open| open.is_due(now, after, most))?;
         let mut open = state.open.remove(index);
@@ -182,14 +327,14 @@ impl ClientLink {
     /// Whether another transaction may be opened. One that was not answered within `after` has timed out and does not
     /// count: a message that its client never acknowledges must not keep everything else from it.
     pub(crate) fn may_open(&self, most: u32, now: Timestamp, after: Duration) -> bool {
-        let state = self.0.lock();
+        let state = self.state.lock();
         let open = state.open.iter().filter(|open| now.since(open.offered) < after).count();
         state.open.len() < OPEN_MAX && (open as u64) < u64::from(most)
     }
 
     /// Opens a transaction.
     pub(crate) fn open(&self, event: Event, now: Timestamp) -> Open {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let open = Open { transaction: state.next_transaction(), event, offered: now, times: 1 };
         // A Disconnect is not answered.
         if !matches!(open.event, Event::Disconnect(_)) {
@@ -205,7 +350,7 @@ impl ClientLink {
             Form::Pts(_) => short_transaction(open.transaction),
             Form::Xml | Form::Wbxml | Form::Json => open.transaction,
         };
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let index = state.open.iter().position(|open| number(open) == wanted);
         state.take(index)
     }
@@ -213,19 +358,19 @@ impl ClientLink {
     /// The client cannot be told of this in the encoding that it speaks: it is not open, and what is in the store stays
     /// there for its next session.
     pub(crate) fn withdraw(&self, transaction: u32) {
-        self.0.lock().open.retain(|open| open.transaction != transaction);
+        self.state.lock().open.retain(|open| open.transaction != transaction);
     }
 
     /// Likewise the one that waits longest: what a stray Status answers (CSP 17, Colibria).
     pub(crate) fn take_oldest(&self) -> Option<Open> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let oldest = state.open.iter().enumerate().min_by_key(|(_, open)| open.offered).map(|(index, _)| index);
         state.take(oldest)
     }
 
     /// Likewise the NewMessage of this message.
     pub(crate) fn take_message(&self, id: &str) -> Option<Open> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let is_it = |open: &Open| matches!(open.event, Event::NewMessage(_)) && open.is_message(id);
         let index = state.open.iter().position(is_it);
         state.take(index)
@@ -233,12 +378,12 @@ impl ClientLink {
 
     /// The answer could not be dealt with, or was none: the transaction is open still.
     pub(crate) fn put_back(&self, open: Open) {
-        self.0.lock().open.push(open);
+        self.state.lock().open.push(open);
     }
 
     /// The client is through with this message: nothing more is said of it.
     pub(crate) fn close_message(&self, id: &str) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if !state.open.is_empty() {
             state.open.retain(|open| !open.is_message(id));
             if state.open.is_empty() {
@@ -249,7 +394,7 @@ impl ClientLink {
 
     /// What is known of this request; if nothing is, it is under way from now on, until [`ClientLink::finish`].
     pub(crate) fn begin_request(&self, transaction: &str, content: u64, now: Timestamp, window: Duration) -> Known {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.recent.retain(|recent| now.since(recent.at) <= window);
         if let Some(recent) = state.recent.iter().find(|recent| recent.is(transaction, content)) {
             return recent.answer.as_ref().map_or(Known::UnderWay, |answer| Known::Done(answer.response()));
@@ -263,12 +408,56 @@ impl ClientLink {
 
     /// Remembers how a request was answered; without an answer it was not carried out and may come again.
     pub(crate) fn finish_request(&self, transaction: &str, content: u64, answer: Option<&Response>) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let index = state.recent.iter().position(|recent| recent.is(transaction, content));
         match (answer, index.and_then(|index| state.recent.get_mut(index))) {
             (Some(answer), Some(recent)) => recent.answer = Some(Kept::new(answer)),
             (None, Some(_)) => state.recent.retain(|recent| !recent.is(transaction, content)),
             (_, None) => {}
+        }
+    }
+}
+
+/// A message of the client while it is being answered.
+pub(crate) struct Talk<'a> {
+    link: &'a ClientLink,
+    cir: Arc<Cir>,
+    answer: Option<u32>,
+}
+
+impl Talk<'_> {
+    /// The client asks for what waits.
+    pub(crate) fn polls(&self) {
+        if self.link.calls.lock().polled(self.cir.clock.now()) {
+            self.cir.metrics.cir_answered.up();
+        }
+    }
+
+    /// The answer is made: so many bytes, and what its Poll flag tells.
+    pub(crate) fn is_answered(&mut self, bytes: usize, poll: Option<bool>) {
+        self.answer = Some(u32::try_from(bytes).unwrap_or(u32::MAX));
+        if poll == Some(true)
+            && let Some(session) = self.link.session.upgrade()
+        {
+            self.cir.flagged(&session, &mut self.link.calls.lock());
+        }
+    }
+
+    /// The answer hands something over that has to be acknowledged.
+    pub(crate) fn expects_answer(&self) {
+        if let Some(session) = self.link.session.upgrade() {
+            self.cir.expect_answer(&session, &mut self.link.calls.lock());
+        }
+    }
+}
+
+impl Drop for Talk<'_> {
+    fn drop(&mut self) {
+        let mut calls = self.link.calls.lock();
+        if calls.end(self.answer)
+            && let Some(session) = self.link.session.upgrade()
+        {
+            self.cir.wake(&session, &mut calls);
         }
     }
 }

@@ -1,4 +1,5 @@
-//! CSP over HTTP/1.1 (CSP 15.1): POST on any path, an answer with Content-Length, and nothing to send is an empty 200.
+//! CSP over HTTP/1.1 and HTTPS (CSP 15.1): POST on any path, an answer with Content-Length, and nothing to send is an
+//! empty 200. GET is for pages, for CIR URLs (CSP 15.4), and for opening a WebSocket.
 
 use std::convert::Infallible;
 use std::io::{self, Write};
@@ -10,13 +11,23 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
+use tokio_rustls::server::TlsStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::tls::Tls;
+use super::websocket::{self, Agreed, Opening, WebSocketConfig};
+use crate::channel::Channel;
+use crate::cir::http::Called;
 use crate::{Answer, Csp, Exchange};
 
 /// Settings of the listener.
@@ -35,6 +46,10 @@ pub struct HttpConfig {
     pub connections_max: usize,
     /// How long open requests get to finish when the server stops.
     pub stop_timeout: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake_timeout: Duration,
+    /// What holds for WebSocket connections.
+    pub websocket: WebSocketConfig,
 }
 
 impl Default for HttpConfig {
@@ -46,6 +61,8 @@ impl Default for HttpConfig {
             body_timeout: Duration::from_secs(60),
             connections_max: 20_000,
             stop_timeout: Duration::from_secs(5),
+            handshake_timeout: Duration::from_secs(20),
+            websocket: WebSocketConfig::default(),
         }
     }
 }
@@ -73,8 +90,16 @@ const SMALL_BODY: usize = 64 * 1024;
 /// The unit in which the shares are counted.
 const SHARE: usize = 1024;
 
-struct Face {
+/// CIR URLs: what comes after names the session.
+pub const CIR_PATH: &str = "/cir/";
+
+/// The HTTP side of CSP, for one listener or several.
+pub struct Http {
     csp: Arc<Csp>,
+    /// Connections that may be opened yet.
+    open: Arc<Semaphore>,
+    /// Likewise, shared with whatever else needs descriptors.
+    places: Option<Arc<Semaphore>>,
     bodies: Semaphore,
     pages: Arc<dyn Pages>,
     config: HttpConfig,
@@ -83,7 +108,7 @@ struct Face {
     stopping: AtomicBool,
 }
 
-/// Serves connections until `stop` turns true, then finishes what is open.
+/// Serves connections until `stop` turns true, then finishes what is open: one listener, without TLS.
 ///
 /// # Errors
 /// When the listener fails for good.
@@ -92,52 +117,90 @@ pub async fn serve(
     csp: Arc<Csp>,
     pages: Arc<dyn Pages>,
     config: HttpConfig,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let most = config.connections_max.clamp(1, Semaphore::MAX_PERMITS);
-    let stop_timeout = config.stop_timeout;
-    let open = Arc::new(Semaphore::new(most));
-    let shares = config.bodies_max.max(config.body_max).div_ceil(SHARE).min(Semaphore::MAX_PERMITS);
-    let bodies = Semaphore::new(shares);
-    let face = Arc::new(Face { csp, bodies, pages, config, busy: AtomicU64::new(0), stopping: AtomicBool::new(false) });
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stopped(&mut stop) => break,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of file descriptors, or the peer was gone already: others may do better in a moment.
-                tracing::warn!(%error, "connection not accepted");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-        };
-        let Ok(permit) = open.clone().try_acquire_owned() else {
-            // It fits into the empty buffer of the socket, so this does not wait.
-            if let Ok(mut stream) = stream.into_std() {
-                let _ = stream.write(FULL);
-            }
-            continue;
-        };
-        let face = face.clone();
-        tokio::spawn(async move {
-            connection(face, stream, peer).await;
-            drop(permit);
-        });
-    }
-    drop(listener);
-    // What is being answered is answered; connections that wait for a request are just cut.
-    face.stopping.store(true, Ordering::Release);
-    let answered = async {
-        while face.busy.load(Ordering::Acquire) > 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    let _ = tokio::time::timeout(stop_timeout, answered).await;
-    Ok(())
+    Http::new(csp, pages, config, None).serve(listener, None, stop).await
 }
+
+impl Http {
+    /// What the listeners share. Each connection takes one of `places`, if there is such a limit.
+    pub fn new(csp: Arc<Csp>, pages: Arc<dyn Pages>, config: HttpConfig, places: Option<Arc<Semaphore>>) -> Arc<Self> {
+        let open = Arc::new(Semaphore::new(config.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+        let shares = config.bodies_max.max(config.body_max).div_ceil(SHARE).min(Semaphore::MAX_PERMITS);
+        let bodies = Semaphore::new(shares);
+        Arc::new(Self {
+            csp,
+            open,
+            places,
+            bodies,
+            pages,
+            config,
+            busy: AtomicU64::new(0),
+            stopping: AtomicBool::new(false),
+        })
+    }
+
+    /// Serves the connections of a listener until `stop` turns true, then finishes what is open.
+    ///
+    /// # Errors
+    /// When the listener fails for good.
+    pub async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        tls: Option<Arc<Tls>>,
+        mut stop: watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stopped(&mut stop) => break,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of file descriptors, or the peer was gone already: others may do better in a moment.
+                    tracing::warn!(%error, "connection not accepted");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
+            };
+            let Some(place) = self.place() else {
+                // It fits into the empty buffer of the socket, so this does not wait. There is no such word in TLS.
+                if let (None, Ok(mut stream)) = (&tls, stream.into_std()) {
+                    let _ = stream.write(FULL);
+                }
+                continue;
+            };
+            // An answer is one small packet: it must not wait for the next.
+            let _ = stream.set_nodelay(true);
+            let guest = Guest { face: self.clone(), place: Arc::new(place), peer, stop: stop.clone() };
+            match tls.clone() {
+                None => drop(tokio::spawn(guest.converse::<TcpStream>(stream, Channel::Http))),
+                Some(tls) => drop(tokio::spawn(guest.secure(stream, tls))),
+            }
+        }
+        drop(listener);
+        // What is being answered is answered; connections that wait for a request are just cut.
+        self.stopping.store(true, Ordering::Release);
+        let answered = async {
+            while self.busy.load(Ordering::Acquire) > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let _ = tokio::time::timeout(self.config.stop_timeout, answered).await;
+        Ok(())
+    }
+
+    fn place(&self) -> Option<Place> {
+        let own = self.open.clone().try_acquire_owned().ok()?;
+        match &self.places {
+            Some(places) => Some((own, Some(places.clone().try_acquire_owned().ok()?))),
+            None => Some((own, None)),
+        }
+    }
+}
+
+type Place = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
 
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
@@ -146,45 +209,141 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-async fn connection(face: Arc<Face>, stream: TcpStream, peer: SocketAddr) {
-    // An answer is one small packet: it must not wait for the next.
-    let _ = stream.set_nodelay(true);
-    let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.title_case_headers(true).ignore_invalid_headers(true).max_buf_size(64 * 1024).keep_alive(true);
-    let requests = Requests::default();
-    let service = service_fn(|request| {
-        requests.begun.fetch_add(1, Ordering::Relaxed);
-        let (face, requests) = (&face, &requests);
-        async move {
-            let _busy = Busy::new(&face.busy);
-            let mut response = face.answer(request, peer.ip()).await;
-            requests.ended.fetch_add(1, Ordering::Relaxed);
-            if face.stopping.load(Ordering::Acquire) {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+/// A connection that was accepted.
+struct Guest {
+    face: Arc<Http>,
+    /// Its place among the connections, which a WebSocket takes along.
+    place: Arc<Place>,
+    peer: SocketAddr,
+    stop: watch::Receiver<bool>,
+}
+
+impl Guest {
+    async fn secure(self, stream: TcpStream, tls: Arc<Tls>) {
+        let accepted = tokio::time::timeout(self.face.config.handshake_timeout, tls.accept(stream)).await;
+        match accepted {
+            Ok(Ok(stream)) => self.converse::<TlsStream<TcpStream>>(stream, Channel::Https).await,
+            failed => {
+                let peer = self.peer;
+                let error = failed.map_or_else(
+                    |_| "it takes too long".to_owned(),
+                    |error| match error {
+                        Ok(_) => String::new(),
+                        Err(error) => error.to_string(),
+                    },
+                );
+                tracing::debug!(%peer, error, "no TLS connection came about");
+                self.face.csp.services().metrics.tls_failures.up();
             }
-            Ok::<_, Infallible>(response)
         }
-    });
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    // One timer for the connection's whole life, which is looked at now and then, costs less than one for each request.
-    let mut looks = tokio::time::interval(face.config.header_timeout);
-    looks.tick().await;
-    let mut seen = requests.begun();
-    let outcome = loop {
-        tokio::select! {
-            biased;
-            outcome = connection.as_mut() => break outcome,
-            _ = looks.tick() => {
-                if requests.are_answered() && requests.begun() == seen {
-                    break Ok(());
+    }
+
+    async fn converse<S>(self, stream: S, channel: Channel)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (face, peer) = (&self.face, self.peer);
+        let mut builder = hyper::server::conn::http1::Builder::new();
+        builder.title_case_headers(true).ignore_invalid_headers(true).max_buf_size(64 * 1024).keep_alive(true);
+        let requests = Requests::default();
+        let service = service_fn(|mut request| {
+            requests.begun.fetch_add(1, Ordering::Relaxed);
+            let requests = &requests;
+            let guest = &self;
+            async move {
+                let _busy = Busy::new(&face.busy);
+                let mut response = match guest.web_socket::<S>(&mut request, channel) {
+                    Some(response) => response,
+                    None => face.answer(request, peer.ip(), channel).await,
+                };
+                requests.ended.fetch_add(1, Ordering::Relaxed);
+                if face.stopping.load(Ordering::Acquire) {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                seen = requests.begun();
+                Ok::<_, Infallible>(response)
             }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        // One timer for the connection's whole life, which is looked at now and then, costs less than one for each
+        // request.
+        let mut looks = tokio::time::interval(face.config.header_timeout);
+        looks.tick().await;
+        let mut seen = requests.begun();
+        let outcome = loop {
+            tokio::select! {
+                biased;
+                outcome = connection.as_mut() => break outcome,
+                _ = looks.tick() => {
+                    if requests.are_answered() && requests.begun() == seen {
+                        break Ok(());
+                    }
+                    seen = requests.begun();
+                }
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(%peer, %error, "connection ended");
         }
-    };
-    if let Err(error) = outcome {
-        tracing::debug!(%peer, %error, "connection ended");
+    }
+
+    /// Opens a WebSocket if that is what is asked for: the answer then. It goes on in a task of its own, since this one
+    /// holds what HTTP needs.
+    fn web_socket<S>(&self, request: &mut Request<Incoming>, channel: Channel) -> Option<Response<Full<Bytes>>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let config = &self.face.config.websocket;
+        if request.method() != Method::GET || request.uri().path() != config.path {
+            return None;
+        }
+        let refuse = |words: String| Some(text(StatusCode::BAD_REQUEST, &words));
+        let headers = request.headers();
+        let says = |name: HeaderName, word: &str| {
+            let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+            values.flat_map(|value| value.split(',')).any(|one| one.trim().eq_ignore_ascii_case(word))
+        };
+        if !says(UPGRADE, "websocket") || !says(CONNECTION, "upgrade") {
+            let mut response = text(StatusCode::UPGRADE_REQUIRED, "WebSocket is spoken here\n");
+            response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+            return Some(response);
+        }
+        let Some(key) = headers.get(SEC_WEBSOCKET_KEY).filter(|_| says(SEC_WEBSOCKET_VERSION, "13")) else {
+            let mut response =
+                text(StatusCode::BAD_REQUEST, "version 13 of WebSocket is spoken here, and needs a key\n");
+            response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            return Some(response);
+        };
+        let wishes = headers.get_all(SEC_WEBSOCKET_PROTOCOL).into_iter().filter_map(|value| value.to_str().ok());
+        let Some(agreed) = Agreed::new(wishes) else {
+            return refuse(format!("the subprotocols that are spoken here: {}\n", websocket::subprotocols()));
+        };
+        let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key.as_bytes())) else {
+            return refuse("this is no key\n".to_owned());
+        };
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let answer = response.headers_mut();
+        answer.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        answer.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        answer.insert(SEC_WEBSOCKET_ACCEPT, accept);
+        if let Some(name) = agreed.name() {
+            answer.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
+        }
+        let upgrade = hyper::upgrade::on(request);
+        let (face, place, peer, stop) = (self.face.clone(), self.place.clone(), self.peer.ip(), self.stop.clone());
+        tokio::spawn(async move {
+            let Ok(upgraded) = upgrade.await else { return };
+            let Ok(parts) = upgraded.downcast::<TokioIo<S>>() else { return };
+            // Counted, so that the server does not stop before it has said so.
+            let _busy = Busy::new(&face.busy);
+            let channel = if channel == Channel::Https { Channel::SecureWebSocket } else { Channel::WebSocket };
+            let (csp, config) = (face.csp.clone(), face.config.websocket.clone());
+            let opening = Opening { csp, config, agreed, channel, peer, read: parts.read_buf };
+            websocket::serve(parts.io.into_inner(), opening, stop).await;
+            drop(place);
+        });
+        Some(response)
     }
 }
 
@@ -228,10 +387,14 @@ enum BodyError {
     Broken,
 }
 
-impl Face {
-    async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+impl Http {
+    async fn answer(&self, request: Request<Incoming>, peer: IpAddr, channel: Channel) -> Response<Full<Bytes>> {
         match *request.method() {
-            Method::POST => self.post(request, peer).await,
+            Method::POST => self.post(request, peer, channel).await,
+            Method::GET if request.uri().path().starts_with(CIR_PATH) => {
+                let token = request.uri().path().strip_prefix(CIR_PATH).unwrap_or_default();
+                called(self.csp.cir().wait(token).await)
+            }
             Method::GET | Method::HEAD => match self.pages.page(request.uri().path(), peer) {
                 Some(page) => {
                     let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -247,7 +410,7 @@ impl Face {
         }
     }
 
-    async fn post(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+    async fn post(&self, request: Request<Incoming>, peer: IpAddr, channel: Channel) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         let metrics = &self.csp.services().metrics;
         let read = tokio::time::timeout(self.config.body_timeout, self.read(body));
@@ -270,6 +433,7 @@ impl Face {
             body: &body,
             content_type: content_type.and_then(|value| value.to_str().ok()),
             peer: Some(peer),
+            channel,
         };
         let answer = self.csp.answer(exchange).await;
         let same_type = || match content_type {
@@ -328,6 +492,21 @@ impl Face {
         }
         Ok((more.map_or(first, BytesMut::freeze), held))
     }
+}
+
+/// The answer to a request for a CIR URL (CSP 15.4). It holds for now, and for this request.
+fn called(called: Called) -> Response<Full<Bytes>> {
+    let mut response = match called {
+        Called::Pending(invitation) => text(StatusCode::OK, &invitation),
+        Called::Nothing => {
+            let mut response = Response::new(Full::default());
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response
+        }
+        Called::NoSession => text(StatusCode::NOT_FOUND, "no open session has this address\n"),
+    };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn respond(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Full<Bytes>> {

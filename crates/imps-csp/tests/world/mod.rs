@@ -65,7 +65,12 @@ impl World {
 
     pub async fn post(&self, message: &str) -> String {
         let body = Bytes::copy_from_slice(message.as_bytes());
-        let exchange = Exchange { body: &body, content_type: Some("application/vnd.wv.csp.xml"), peer: None };
+        let exchange = Exchange {
+            body: &body,
+            content_type: Some("application/vnd.wv.csp.xml"),
+            peer: None,
+            channel: imps_csp::Channel::Http,
+        };
         match self.csp.answer(exchange).await {
             Answer::Message(message) => String::from_utf8(message).unwrap(),
             Answer::Nothing => String::new(),

@@ -1,0 +1,657 @@
+//! CSP over WebSocket: one message for each frame, in both directions, and what waits goes out at once.
+//!
+//! One task serves a connection. It polls everything that the connection has to do: reading, requests that are being
+//! carried out (several at a time: most wait for a commit), what is to be pushed, and writing. So a message costs no task
+//! and no channel, and all answers that are ready go out with one write.
+//!
+//! Back-pressure: while too much waits to be written, nothing is read and nothing pushed; while too many requests are
+//! being carried out, nothing is read.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::task::AtomicWaker;
+use futures_util::{Sink, Stream};
+use imps_proto::wire::Form;
+use imps_service::Session;
+use imps_service::metrics::Metrics;
+use imps_types::SessionId;
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig as Protocol};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+use crate::answer::{Answered, Pushed};
+use crate::channel::Channel;
+use crate::form::form_of;
+use crate::link::ClientLink;
+use crate::{Answer, Csp, Exchange};
+
+/// Settings of WebSocket connections.
+#[derive(Clone, Debug)]
+pub struct WebSocketConfig {
+    /// Where clients connect on the HTTP listeners.
+    pub path: String,
+    /// Bytes of the largest message.
+    pub message_max: usize,
+    /// Requests of one connection that are carried out at the same time; further ones wait.
+    pub pipeline: usize,
+    /// Bytes that may wait to be written to one connection; with more, nothing is read from it and nothing pushed to it.
+    pub buffer_max: usize,
+    /// How often a connection from which nothing came is asked whether it is still there. Without an answer until the next
+    /// time it is closed.
+    pub ping: Duration,
+    /// How long a connection may have no session.
+    pub login_within: Duration,
+    /// How long a client may take none of what is sent to it.
+    pub write_timeout: Duration,
+    /// Sessions of one connection.
+    pub sessions_max: usize,
+}
+
+impl Default for WebSocketConfig {
+    fn default() -> Self {
+        Self {
+            path: "/ws".to_owned(),
+            message_max: 2 << 20,
+            pipeline: 128,
+            buffer_max: 256 << 10,
+            ping: Duration::from_secs(60),
+            login_within: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
+            sessions_max: 64,
+        }
+    }
+}
+
+/// What a client may speak, by the name that it asks for.
+struct Subprotocol {
+    name: &'static str,
+    form: Form,
+    /// Whether messages are text frames.
+    is_text: bool,
+    content_type: &'static str,
+}
+
+const SUBPROTOCOLS: &[Subprotocol] = &[
+    Subprotocol { name: "csp.xml", form: Form::Xml, is_text: true, content_type: "application/vnd.wv.csp+xml" },
+    Subprotocol { name: "csp.wbxml", form: Form::Wbxml, is_text: false, content_type: "application/vnd.wv.csp+wbxml" },
+];
+
+/// The names of all.
+pub(crate) fn subprotocols() -> String {
+    SUBPROTOCOLS.iter().map(|one| one.name).collect::<Vec<_>>().join(", ")
+}
+
+/// What was agreed on with a client.
+#[derive(Clone, Copy)]
+pub(crate) struct Agreed(Option<&'static Subprotocol>);
+
+impl Agreed {
+    /// The first of a client's wishes that is known. A client that names none may speak any; one that names only what is
+    /// unknown here, none: `None`.
+    pub(crate) fn new<'a>(wishes: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let mut names =
+            wishes.flat_map(|list| list.split(',')).map(str::trim).filter(|name| !name.is_empty()).peekable();
+        if names.peek().is_none() {
+            return Some(Self(None));
+        }
+        let found = names.find_map(|name| SUBPROTOCOLS.iter().find(|one| one.name.eq_ignore_ascii_case(name)))?;
+        Some(Self(Some(found)))
+    }
+
+    /// The name that the client is told.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        self.0.map(|one| one.name)
+    }
+}
+
+/// What links know of a connection: whom it has to look after.
+#[derive(Default)]
+pub(crate) struct Socket {
+    ready: Mutex<Vec<SessionId>>,
+    waker: AtomicWaker,
+}
+
+impl Socket {
+    /// Something waits for this session, or it has ended.
+    pub(crate) fn ready(&self, session: SessionId) {
+        {
+            let mut ready = self.ready.lock();
+            if ready.contains(&session) {
+                return;
+            }
+            ready.push(session);
+        }
+        self.waker.wake();
+    }
+
+    fn take_ready(&self) -> Vec<SessionId> {
+        std::mem::take(&mut *self.ready.lock())
+    }
+}
+
+/// Why the server closes a connection: what its client is told. Codes from 4000 on are ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    ServerStops,
+    NoLogin,
+    SessionsEnded,
+    NoSignOfLife,
+    TooManySessions,
+    TooLarge,
+    NotProtocol,
+    NotText,
+    NotCsp,
+    ServerFailed,
+}
+
+/// Code and words of each.
+const CLOSES: &[(Why, u16, &str)] = &[
+    (Why::ServerStops, 1001, "the server stops"),
+    (Why::NotProtocol, 1002, "this is not how WebSocket is spoken"),
+    (Why::NotCsp, 1003, "this is no CSP message"),
+    (Why::NotText, 1007, "a text frame must be UTF-8"),
+    (Why::TooManySessions, 1008, "too many sessions on one connection"),
+    (Why::TooLarge, 1009, "the message is too large"),
+    (Why::ServerFailed, 1011, "the server failed"),
+    (Why::NoLogin, 4000, "no session was opened in time"),
+    (Why::SessionsEnded, 4001, "the session has ended"),
+    (Why::NoSignOfLife, 4002, "no answer to a ping"),
+];
+
+impl Why {
+    fn frame(self) -> CloseFrame {
+        let row = CLOSES.iter().find(|row| row.0 == self);
+        let (code, reason) = row.map_or((1011, ""), |row| (row.1, row.2));
+        CloseFrame { code: CloseCode::from(code), reason: Utf8Bytes::from_static(reason) }
+    }
+
+    /// Whether the client is to blame.
+    fn is_refusal(self) -> bool {
+        !matches!(self, Self::ServerStops | Self::SessionsEnded | Self::ServerFailed)
+    }
+}
+
+/// Something that was carried out.
+enum Done {
+    /// A message of so many bytes is answered; in a frame of the kind in which it came.
+    Answered { answered: Answered, is_text: bool, bytes: usize },
+    /// Something waits no longer.
+    Pushed(SessionId, Pushed),
+}
+
+/// A session of a connection.
+struct Joined {
+    session: Arc<Session>,
+    /// What waits for it is being fetched.
+    is_pushing: bool,
+    /// Something came to wait meanwhile.
+    again: bool,
+}
+
+/// Messages that are fetched at once for one session.
+const PUSH_BATCH: usize = 32;
+/// Between two looks at what does not happen.
+const LOOKS: Duration = Duration::from_secs(2);
+/// Bytes that are read at once, and that are kept for reading.
+const READ_BUFFER: usize = 8 << 10;
+/// From so many bytes on, writing does not wait for more to write.
+const WRITE_BUFFER: usize = 64 << 10;
+/// How long a client may take to answer a close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
+/// What a connection is opened with.
+pub(crate) struct Opening {
+    pub(crate) csp: Arc<Csp>,
+    pub(crate) config: WebSocketConfig,
+    pub(crate) agreed: Agreed,
+    pub(crate) channel: Channel,
+    pub(crate) peer: IpAddr,
+    /// What came after the request for the upgrade.
+    pub(crate) read: Bytes,
+}
+
+/// Serves a connection until it is over.
+pub(crate) async fn serve<S>(stream: S, opening: Opening, stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let protocol = Protocol::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(Some(opening.config.message_max))
+        .max_frame_size(Some(opening.config.message_max));
+    let read = opening.read.to_vec();
+    let web_socket = WebSocketStream::from_partially_read(stream, read, Role::Server, Some(protocol)).await;
+    let metrics = opening.csp.services().metrics.clone();
+    metrics.websockets.up();
+    let mut connection = Connection::new(web_socket, opening, stop);
+    std::future::poll_fn(|context| connection.poll(context)).await;
+    drop(connection);
+    metrics.websockets.down();
+}
+
+/// The connection is over.
+struct Over;
+
+struct Connection<S> {
+    web_socket: WebSocketStream<S>,
+    csp: Arc<Csp>,
+    metrics: Arc<Metrics>,
+    config: WebSocketConfig,
+    agreed: Agreed,
+    /// The encoding of what is pushed: what was agreed upon, or what the client spoke first.
+    form: Option<Form>,
+    channel: Channel,
+    peer: IpAddr,
+    socket: Arc<Socket>,
+    sessions: FxHashMap<SessionId, Joined>,
+    /// Sessions that wait until what is pushed can be written.
+    held: Vec<SessionId>,
+    work: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Messages that are being answered, and their bytes.
+    requests: usize,
+    request_bytes: usize,
+    out: VecDeque<Message>,
+    out_bytes: usize,
+    /// Something was handed to the protocol and not written yet.
+    is_dirty: bool,
+    /// Since when nothing of what is to be written could be.
+    stuck: Option<Instant>,
+    heard: Instant,
+    pinged: bool,
+    /// Since when it has no session.
+    lonely: Instant,
+    /// The server stops: what is being answered is answered still.
+    is_stopping: bool,
+    /// The server has closed it, and when.
+    closing: Option<Instant>,
+    /// Nothing can be read any more.
+    is_deaf: bool,
+    looks: Interval,
+    stop: BoxFuture<'static, ()>,
+}
+
+impl<S> Drop for Connection<S> {
+    fn drop(&mut self) {
+        for joined in self.sessions.values() {
+            if let Some(link) = ClientLink::known(&joined.session) {
+                link.detach(&self.socket);
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    fn new(web_socket: WebSocketStream<S>, opening: Opening, mut stop: watch::Receiver<bool>) -> Self {
+        let now = Instant::now();
+        let mut looks = tokio::time::interval_at(now + LOOKS, LOOKS);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            web_socket,
+            metrics: opening.csp.services().metrics.clone(),
+            csp: opening.csp,
+            config: opening.config,
+            agreed: opening.agreed,
+            form: opening.agreed.0.map(|one| one.form),
+            channel: opening.channel,
+            peer: opening.peer,
+            socket: Arc::default(),
+            sessions: FxHashMap::default(),
+            held: Vec::new(),
+            work: FuturesUnordered::new(),
+            requests: 0,
+            request_bytes: 0,
+            out: VecDeque::new(),
+            out_bytes: 0,
+            is_dirty: false,
+            stuck: None,
+            heard: now,
+            pinged: false,
+            lonely: now,
+            is_stopping: false,
+            closing: None,
+            is_deaf: false,
+            looks,
+            stop: Box::pin(async move {
+                let _ = stop.wait_for(|stop| *stop).await;
+            }),
+        }
+    }
+
+    /// Does whatever can be done, until nothing can.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match self.advance(context) {
+            Ok(()) => Poll::Pending,
+            Err(Over) => Poll::Ready(()),
+        }
+    }
+
+    fn advance(&mut self, context: &mut Context<'_>) -> Result<(), Over> {
+        // First, so that whoever becomes ready from here on wakes this again.
+        self.socket.waker.register(context.waker());
+        loop {
+            let mut progress = false;
+            while let Poll::Ready(Some(done)) = Pin::new(&mut self.work).poll_next(context) {
+                progress = true;
+                self.done(done);
+            }
+            for session in self.socket.take_ready() {
+                progress = true;
+                self.push(session);
+            }
+            progress |= self.hand_over(context)?;
+            if self.may_read() {
+                match self.read(context) {
+                    Poll::Ready(outcome) => {
+                        progress = true;
+                        outcome?;
+                    }
+                    Poll::Pending => {}
+                }
+            }
+            if !progress {
+                break;
+            }
+        }
+        self.write(context)?;
+        while self.looks.poll_tick(context).is_ready() {
+            self.look()?;
+        }
+        if !self.is_stopping && self.stop.as_mut().poll(context).is_ready() {
+            self.is_stopping = true;
+        }
+        if self.is_stopping && self.requests == 0 {
+            self.close(Why::ServerStops);
+        }
+        if self.out.is_empty() {
+            let is_written = !self.is_dirty;
+            // Whoever cannot be heard any more has been told why.
+            if self.closing.is_some() && self.is_deaf && is_written { Err(Over) } else { Ok(()) }
+        } else {
+            // A ping or a close came to be sent just now; unless the socket takes no more, which wakes by itself.
+            if self.stuck.is_none() {
+                context.waker().wake_by_ref();
+            }
+            Ok(())
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.out_bytes > self.config.buffer_max
+    }
+
+    fn may_read(&self) -> bool {
+        let has_room = !self.is_full()
+            && self.requests < self.config.pipeline
+            && self.request_bytes <= self.config.message_max
+            && !self.is_stopping;
+        // The answer to a close is read whatever else waits.
+        !self.is_deaf && (has_room || self.closing.is_some())
+    }
+
+    /// Reads a message.
+    fn read(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Over>> {
+        let read = ready!(Pin::new(&mut self.web_socket).poll_next(context));
+        Poll::Ready(match read {
+            None => {
+                self.is_deaf = true;
+                // Nobody is there to be answered, or the close was answered.
+                Err(Over)
+            }
+            Some(Err(error)) => self.refuse(&error),
+            Some(Ok(message)) => {
+                self.heard = Instant::now();
+                self.pinged = false;
+                self.received(message);
+                Ok(())
+            }
+        })
+    }
+
+    /// What was read is no message.
+    fn refuse(&mut self, error: &Error) -> Result<(), Over> {
+        self.is_deaf = true;
+        let why = match error {
+            Error::Capacity(CapacityError::MessageTooLong { .. }) => Why::TooLarge,
+            Error::Utf8(_) => Why::NotText,
+            Error::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)
+            | Error::Io(_) => return Err(Over),
+            _ => Why::NotProtocol,
+        };
+        self.close(why);
+        Ok(())
+    }
+
+    fn received(&mut self, message: Message) {
+        let (body, is_text) = match message {
+            Message::Text(text) => (Bytes::from(text), true),
+            Message::Binary(bytes) => (bytes, false),
+            // The protocol answers these by itself; its answers want to be written.
+            Message::Ping(_) | Message::Close(_) => {
+                self.is_dirty = true;
+                return;
+            }
+            Message::Pong(_) | Message::Frame(_) => return,
+        };
+        if self.closing.is_some() {
+            return;
+        }
+        self.metrics.websocket_received.up();
+        let content_type = self.agreed.0.map(|one| one.content_type);
+        if self.form.is_none() {
+            self.form = form_of(content_type, &body);
+        }
+        let (csp, peer, channel) = (self.csp.clone(), Some(self.peer), self.channel);
+        let bytes = body.len();
+        self.requests += 1;
+        self.request_bytes += bytes;
+        self.work.push(Box::pin(async move {
+            let answered = csp.converse(Exchange { body: &body, content_type, peer, channel }).await;
+            Done::Answered { answered, is_text, bytes }
+        }));
+    }
+
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::Answered { answered, is_text, bytes } => {
+                self.requests -= 1;
+                self.request_bytes -= bytes;
+                match answered.answer {
+                    Answer::Message(message) => self.send(message, is_text),
+                    // Whoever asks is answered: with nothing, if nothing waits.
+                    Answer::Nothing if answered.is_poll => self.send(Vec::new(), is_text),
+                    Answer::Nothing => {}
+                    Answer::NoCsp(413, _) => self.close(Why::TooLarge),
+                    Answer::NoCsp(500, _) => self.close(Why::ServerFailed),
+                    Answer::NoCsp(..) => self.close(Why::NotCsp),
+                }
+                if let Some(session) = answered.session {
+                    self.join(session);
+                }
+            }
+            Done::Pushed(id, pushed) => {
+                let is_text = self.agreed.0.map_or(self.form != Some(Form::Wbxml), |one| one.is_text);
+                let is_told = !pushed.messages.is_empty();
+                for message in pushed.messages {
+                    self.send(message, is_text);
+                }
+                if pushed.is_last {
+                    self.leave(id);
+                    if is_told && self.sessions.is_empty() {
+                        self.close(Why::SessionsEnded);
+                    }
+                    return;
+                }
+                let Some(joined) = self.sessions.get_mut(&id) else { return };
+                joined.is_pushing = false;
+                if pushed.is_more || joined.again {
+                    self.push(id);
+                }
+            }
+        }
+    }
+
+    /// A message of this session has come on this connection: it is where the session's client is now.
+    fn join(&mut self, session: Arc<Session>) {
+        let id = session.id;
+        if !self.sessions.contains_key(&id) {
+            if session.is_closed() {
+                // That was its logout.
+                return;
+            }
+            if self.sessions.len() >= self.config.sessions_max {
+                return self.close(Why::TooManySessions);
+            }
+            self.sessions.insert(id, Joined { session: session.clone(), is_pushing: false, again: false });
+        }
+        if let Some(link) = ClientLink::of(&session) {
+            link.attach(&self.socket);
+        }
+        self.push(id);
+    }
+
+    fn leave(&mut self, id: SessionId) {
+        let Some(joined) = self.sessions.remove(&id) else { return };
+        if let Some(link) = ClientLink::known(&joined.session) {
+            link.detach(&self.socket);
+        }
+        if self.sessions.is_empty() {
+            self.lonely = Instant::now();
+        }
+    }
+
+    /// Sends what waits for this session, if it can be written soon.
+    fn push(&mut self, id: SessionId) {
+        let is_full = self.is_full();
+        let Some(joined) = self.sessions.get_mut(&id) else { return };
+        if joined.is_pushing {
+            joined.again = true;
+            return;
+        }
+        let session = joined.session.clone();
+        let Some(link) = ClientLink::known(&session) else { return };
+        if !link.is_attached(&self.socket) {
+            // It has another connection now.
+            self.sessions.remove(&id);
+            return;
+        }
+        if self.closing.is_some() || !self.csp.may_push(&session) {
+            return;
+        }
+        if is_full {
+            if !self.held.contains(&id) {
+                self.held.push(id);
+            }
+            return;
+        }
+        let Some(form) = self.form else { return };
+        joined.is_pushing = true;
+        joined.again = false;
+        let csp = self.csp.clone();
+        self.work.push(Box::pin(async move { Done::Pushed(id, csp.push(&session, form, PUSH_BATCH).await) }));
+    }
+
+    fn send(&mut self, message: Vec<u8>, is_text: bool) {
+        self.metrics.websocket_sent.up();
+        self.out_bytes += message.len();
+        // What is no text after all goes out as what it is.
+        let message = match is_text {
+            true => String::from_utf8(message)
+                .map_or_else(|error| Message::Binary(error.into_bytes().into()), |text| Message::Text(text.into())),
+            false => Message::Binary(message.into()),
+        };
+        self.out.push_back(message);
+    }
+
+    /// Hands what is to be sent over to the protocol, as long as it takes it. Whether any was taken.
+    fn hand_over(&mut self, context: &mut Context<'_>) -> Result<bool, Over> {
+        let mut progress = false;
+        while !self.out.is_empty() {
+            match Pin::new(&mut self.web_socket).poll_ready(context) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Err(Over),
+                Poll::Pending => break,
+            }
+            let Some(message) = self.out.pop_front() else { break };
+            self.out_bytes -= if message.is_close() { 0 } else { message.len() };
+            Pin::new(&mut self.web_socket).start_send(message).map_err(|_| Over)?;
+            (progress, self.is_dirty) = (true, true);
+        }
+        if !self.held.is_empty() && !self.is_full() {
+            progress = true;
+            for id in std::mem::take(&mut self.held) {
+                self.push(id);
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Writes all that the protocol has.
+    fn write(&mut self, context: &mut Context<'_>) -> Result<(), Over> {
+        if self.is_dirty {
+            match Pin::new(&mut self.web_socket).poll_flush(context) {
+                Poll::Ready(Ok(())) => self.is_dirty = false,
+                Poll::Ready(Err(_)) => return Err(Over),
+                Poll::Pending => {}
+            }
+        }
+        if self.is_dirty || !self.out.is_empty() {
+            self.stuck.get_or_insert_with(Instant::now);
+        } else {
+            self.stuck = None;
+        }
+        Ok(())
+    }
+
+    /// Ends the connection, and says why.
+    fn close(&mut self, why: Why) {
+        if self.closing.is_some() {
+            return;
+        }
+        if why.is_refusal() {
+            self.metrics.websocket_refused.up();
+        }
+        tracing::debug!(peer = %self.peer, ?why, "WebSocket closed");
+        self.closing = Some(Instant::now());
+        self.out.push_back(Message::Close(Some(why.frame())));
+    }
+
+    /// Looks after what does not happen.
+    fn look(&mut self) -> Result<(), Over> {
+        let now = Instant::now();
+        if self.closing.is_some_and(|since| now - since > CLOSE_WITHIN) {
+            return Err(Over);
+        }
+        if self.stuck.is_some_and(|since| now - since > self.config.write_timeout) {
+            self.metrics.websocket_refused.up();
+            return Err(Over);
+        }
+        if self.closing.is_some() {
+            return Ok(());
+        }
+        if self.sessions.is_empty() && now - self.lonely > self.config.login_within {
+            self.close(Why::NoLogin);
+        } else if now - self.heard > self.config.ping * 2 {
+            self.close(Why::NoSignOfLife);
+        } else if now - self.heard > self.config.ping && !self.pinged {
+            self.pinged = true;
+            self.out.push_back(Message::Ping(Bytes::new()));
+        }
+        Ok(())
+    }
+}
