@@ -89,6 +89,7 @@ struct Subprotocol {
 const SUBPROTOCOLS: &[Subprotocol] = &[
     Subprotocol { name: "csp.xml", form: Form::Xml, is_text: true, content_type: "application/vnd.wv.csp+xml" },
     Subprotocol { name: "csp.wbxml", form: Form::Wbxml, is_text: false, content_type: "application/vnd.wv.csp+wbxml" },
+    Subprotocol { name: "csp.json", form: Form::Json, is_text: true, content_type: "application/vnd.hamlet.csp+json" },
 ];
 
 /// The names of all.
