@@ -219,7 +219,10 @@ impl ClientLink {
             Some(bytes) => format!("answered with {bytes} bytes"),
             None => "being answered".to_owned(),
         };
-        let form = |data: &DataUse| format!("{:?}", data.form).to_lowercase();
+        let form = |data: &DataUse| {
+            let name = format!("{:?}", data.form).to_lowercase();
+            name.split('(').next().unwrap_or_default().to_owned()
+        };
         let open = [
             calls.socket.as_ref().map(|_| "websocket"),
             calls.tcp.as_ref().map(|_| "cir tcp"),

@@ -80,16 +80,16 @@ impl Default for WebSocketConfig {
 /// What a client may speak, by the name that it asks for.
 struct Subprotocol {
     name: &'static str,
-    form: Form,
     /// Whether messages are text frames.
     is_text: bool,
     content_type: &'static str,
 }
 
 const SUBPROTOCOLS: &[Subprotocol] = &[
-    Subprotocol { name: "csp.xml", form: Form::Xml, is_text: true, content_type: "application/vnd.wv.csp+xml" },
-    Subprotocol { name: "csp.wbxml", form: Form::Wbxml, is_text: false, content_type: "application/vnd.wv.csp+wbxml" },
-    Subprotocol { name: "csp.json", form: Form::Json, is_text: true, content_type: "application/vnd.hamlet.csp+json" },
+    Subprotocol { name: "csp.xml", is_text: true, content_type: "application/vnd.wv.csp+xml" },
+    Subprotocol { name: "csp.wbxml", is_text: false, content_type: "application/vnd.wv.csp+wbxml" },
+    Subprotocol { name: "csp.json", is_text: true, content_type: "application/vnd.hamlet.csp+json" },
+    Subprotocol { name: "csp.pts", is_text: true, content_type: "application/vnd.wv.csp.sms" },
 ];
 
 /// The names of all.
@@ -305,10 +305,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Self {
             web_socket,
             metrics: opening.csp.services().metrics.clone(),
+            form: opening
+                .agreed
+                .0
+                .and_then(|one| form_of(Some(one.content_type), b"", opening.csp.config().pts_codes())),
             csp: opening.csp,
             config: opening.config,
             agreed: opening.agreed,
-            form: opening.agreed.0.map(|one| one.form),
             channel: opening.channel,
             peer: opening.peer,
             socket: Arc::default(),
@@ -455,7 +458,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.metrics.websocket_received.up();
         let content_type = self.agreed.0.map(|one| one.content_type);
         if self.form.is_none() {
-            self.form = form_of(content_type, &body);
+            self.form = form_of(content_type, &body, self.csp.config().pts_codes());
         }
         let (csp, peer, channel) = (self.csp.clone(), Some(self.peer), self.channel);
         let bytes = body.len();
@@ -654,5 +657,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.out.push_back(Message::Ping(Bytes::new()));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use imps_proto::wire::PtsCodes;
+
+    #[test]
+    fn subprotocols_say_the_encoding() {
+        for (wishes, name) in [
+            (&["csp.wbxml"][..], Some(Some("csp.wbxml"))),
+            (&["chat, csp.json , csp.xml"], Some(Some("csp.json"))),
+            (&["chat", "CSP.XML"], Some(Some("csp.xml"))),
+            (&[], Some(None)),
+            (&["", " , "], Some(None)),
+            (&["chat", "soap"], None),
+        ] {
+            assert_eq!(Agreed::new(wishes.iter().copied()).map(Agreed::name), name, "{wishes:?}");
+        }
+        for one in SUBPROTOCOLS {
+            let form = form_of(Some(one.content_type), b"", PtsCodes::Attested).unwrap();
+            let short = format!("{form:?}").to_lowercase();
+            assert_eq!(one.name.strip_prefix("csp.").unwrap(), short.split('(').next().unwrap());
+        }
+    }
+
+    #[test]
+    fn every_close_has_its_code() {
+        let mut codes: Vec<_> = CLOSES.iter().map(|row| (row.0.frame().code.into(), row.1)).collect();
+        assert!(codes.iter().all(|(sent, row): &(u16, u16)| sent == row));
+        codes.dedup();
+        assert_eq!(codes.len(), CLOSES.len());
     }
 }
