@@ -611,7 +611,9 @@ impl Csp {
             return Reply::status(Status::SERVICE_NOT_AGREED);
         }
         // Messages have a memory of their own, which a restart does not erase.
-        let is_remembered = row.is_some_and(|row| row.once && row.request != Element::SendMessageRequest);
+        let is_message =
+            |row: &Row| matches!(row.request, Element::SendMessageRequest | Element::ForwardMessageRequest);
+        let is_remembered = row.is_some_and(|row| row.once && !is_message(row));
         let can_be_repeated = (1..=REMEMBERED_ID_MAX).contains(&cx.transaction.len());
         let link = cx.session.filter(|_| is_remembered && can_be_repeated).and_then(|session| ClientLink::of(session));
         let Some(link) = link else {

@@ -5,10 +5,11 @@
 use bytes::Bytes;
 use imps_proto::csp::{
     BlockEntityRequest, ClientCapabilityRequest, ClientCapabilityResponse, CreateAttributeListRequest,
-    CreateListRequest, Disconnect, GetAttributeListRequest, GetBlockedListResponse, GetListResponse,
-    GetMessageListResponse, GetSpInfoResponse, ListManageRequest, ListManageResponse, LoginRequest, LoginResponse,
-    Logo, NewMessage, NotificationRequest, PresenceNotificationRequest, SendMessageRequest, ServiceRequest,
-    StatusPrimitive, SubscribeNotificationRequest, SubscribePresenceRequest, UnsubscribeNotificationRequest,
+    CreateListRequest, Disconnect, ForwardMessageRequest, ForwardMessageResponse, GetAttributeListRequest,
+    GetBlockedListResponse, GetListResponse, GetMessageListResponse, GetSpInfoResponse, ListManageRequest,
+    ListManageResponse, LoginRequest, LoginResponse, Logo, NewMessage, NotificationRequest,
+    PresenceNotificationRequest, SendMessageRequest, ServiceRequest, StatusPrimitive, SubscribeNotificationRequest,
+    SubscribePresenceRequest, UnsubscribeNotificationRequest,
 };
 use imps_proto::elements::{Message, SystemMessageResponse, UserIdPair, UserList};
 use imps_proto::grammar::{Decode, Primitive};
@@ -677,6 +678,20 @@ proptest! {
         let lists = AccessLists { block, grant };
         check(&BlockEntityRequest { lists: lists.clone() }, |it, version| access_lists_in(&mut it.lists, version));
         check(&GetBlockedListResponse { lists }, |it, version| access_lists_in(&mut it.lists, version));
+    }
+
+    #[test]
+    fn forward_message(message_id in text(), users in vec(user(), 0..3), groups in vec(group(), 0..2), own in option::of(user())) {
+        let recipient = Recipient { users, groups, ..Recipient::default() };
+        let request = ForwardMessageRequest { message_id: message_id.clone(), sender: own.map(Sender::User), recipient };
+        check(&request, |request, version| {
+            request.sender.take_if(|_| version < Version::V1_3);
+            if let Some(Sender::User(user)) = &mut request.sender {
+                user_in(user, version);
+            }
+            request.recipient.users.iter_mut().for_each(|user| user_in(user, version));
+        });
+        check(&ForwardMessageResponse { message_id }, |_, _| {});
     }
 
     #[test]

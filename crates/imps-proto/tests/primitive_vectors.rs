@@ -182,6 +182,7 @@ const OTHER_BYTES: &[(&str, &str)] = &[
     ),
     ("v13-capability-request.wbxml", "AcceptedContentType is a struct in 1.3; and the order"),
     ("v13-capability-response.wbxml", CIR_URL),
+    ("v13-forward-response.wbxml", "ForwardMessage-Response has a MessageID only"),
     ("v13-new-message-date.wbxml", DATE),
     ("v13-presence-notification.wbxml", ORDER),
     ("v13-send-message-binary.wbxml", "content as base64 text, which every client reads (Encoding 1.5)"),

@@ -62,6 +62,7 @@ metrics! {
     messages_offered     counter "hamlet_messages_offered_total"       "NewMessage and MessageNotification handed to clients, repeats included";
     messages_delivered   counter "hamlet_messages_delivered_total"     "Messages acknowledged by MessageDelivered";
     messages_rejected    counter "hamlet_messages_rejected_total"      "Messages rejected by their recipient";
+    messages_forwarded   counter "hamlet_messages_forwarded_total"     "Messages forwarded by their recipient";
     messages_expired     counter "hamlet_messages_expired_total"       "Messages whose validity ended before delivery";
     reports              counter "hamlet_delivery_reports_total"       "Delivery reports made";
     presence_updates     counter "hamlet_presence_updates_total"       "Changes of presence values";

@@ -75,7 +75,7 @@ service_tree! {
     Mm                      2 "MM"                  V1_2 V1_3 true;
     ImSendFunc              2 "IMSendFunc"          V1_1 V1_3 true;
     Mdeliv                  3 "MDELIV"              V1_1 V1_3 true;
-    FwMsg                   3 "FWMSG"               V1_1 V1_3 false;
+    FwMsg                   3 "FWMSG"               V1_1 V1_3 true;
     ImReceiveFunc           2 "IMReceiveFunc"       V1_1 V1_3 true;
     Setd                    3 "SETD"                V1_1 V1_3 true;
     GetLm                   3 "GETLM"               V1_1 V1_3 true;

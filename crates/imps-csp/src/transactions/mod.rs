@@ -9,6 +9,7 @@ mod create_attribute_list;
 mod create_list;
 mod delete_attribute_list;
 mod delete_list;
+mod forward_message;
 mod get_attribute_list;
 mod get_blocked_list;
 mod get_list;

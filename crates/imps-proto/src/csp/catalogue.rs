@@ -260,6 +260,7 @@ catalogue! { $
         RejectMessage          reject_message        RejectMessageRequest         RejectMessageRequest         [Status]                            Inband  V1_1 V1_3 Rejcm once;
         GetMessage             get_message           GetMessageRequest            GetMessageRequest            [GetMessageResponse Status]         Inband  V1_1 V1_3 GetM  again;
         MessageDelivered       message_delivered     MessageDelivered             MessageDelivered             [Status]                            Inband  V1_1 V1_3 Mm    once;
+        ForwardMessage         forward_message       ForwardMessageRequest        ForwardMessageRequest        [Status ForwardMessageResponse]     Inband  V1_1 V1_3 FwMsg once;
         GetBlockedList         get_blocked_list      GetBlockedListRequest        GetBlockedListRequest        [GetBlockedListResponse Status]     Inband  V1_1 V1_3 Glblu again;
         BlockEntity            block_entity          BlockEntityRequest           BlockEntityRequest           [Status]                            Inband  V1_1 V1_3 Blent once;
     }
@@ -277,7 +278,6 @@ catalogue! { $
         GetMapRequest                   [GetMapResponse Status]                  Client V1_3 V1_3 GetMap again;
         GetPublicProfileRequest         [GetPublicProfileResponse Status]        Client V1_3 V1_3 -      again;
         UpdatePublicProfileRequest      [Status]                                 Client V1_3 V1_3 -      once;
-        ForwardMessageRequest           [Status ForwardMessageResponse]          Client V1_1 V1_3 FwMsg  once;
         CreateGroupRequest              [Status]                                 Client V1_1 V1_3 Creag  once;
         DeleteGroupRequest              [Status]                                 Client V1_1 V1_3 Delgr  once;
         JoinGroupRequest                [JoinGroupResponse Status]               Client V1_1 V1_3 Mg     once;
@@ -331,6 +331,7 @@ catalogue! { $
         SendMessage            send_message          SendMessageResponse          SendMessageResponse;
         GetMessageList         get_message_list      GetMessageListResponse       GetMessageListResponse;
         GetMessage             get_message           GetMessageResponse           GetMessageResponse;
+        ForwardMessage         forward_message       ForwardMessageResponse       ForwardMessageResponse;
         GetBlockedList         get_blocked_list      GetBlockedListResponse       GetBlockedListResponse;
     }
     answers {

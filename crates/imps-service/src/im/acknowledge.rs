@@ -8,10 +8,9 @@ use imps_types::element::{DetailedResult, ResultInfo};
 use imps_types::{MessageId, Status, UserId};
 
 use super::Im;
-use super::queue::{IndexRow, Records, Waiting, delete, index_key};
+use super::queue::{IndexRow, Waiting, delete, index_key};
 use crate::error::Error;
 use crate::event::{Message, Report};
-use crate::routing::Place;
 use crate::seam::{Batch, Space, StoreError};
 use crate::session::Session;
 
@@ -148,9 +147,8 @@ impl Im<'_> {
         // Whether it is still there matters only where two may end it, or a report would be doubled.
         let is_careful = message.report || outcome != Status::SUCCESSFUL || self.has_several_clients(recipient);
         let mut expected = is_careful.then(|| Bytes::from(IndexRow::of_message(message).to_record()));
-        let sender = if message.report { self.report_recipient(message).await } else { None };
         for _ in 0..TRIES {
-            match self.settle_if(recipient, message, outcome, expected.clone(), sender.as_ref()).await {
+            match self.settle_if(recipient, message, outcome, expected.clone()).await {
                 Ok(()) => {}
                 Err(StoreError::Condition) => {
                     // Gone; or the row was written otherwise than we would write it today.
@@ -180,7 +178,6 @@ impl Im<'_> {
         message: &Message,
         outcome: Status,
         expected: Option<Bytes>,
-        sender: Option<&UserId>,
     ) -> Result<(), StoreError> {
         let sequence = message.id.sequence();
         let mut batch = Batch::new();
@@ -188,37 +185,14 @@ impl Im<'_> {
             batch.if_equals(Space::MessageIndex, index_key(recipient, sequence), row);
         }
         delete(&mut batch, sequence, recipient, message.expires);
-        let Some(sender) = sender else { return self.store.commit(batch).await };
-        let now = self.clock.now();
-        let mut report = Report {
-            id: MessageId::new(0),
-            recipient: sender.clone(),
-            result: outcome,
-            time: now.date_time(),
-            info: message.info.clone(),
-            expires: now.plus(self.config.validity_default),
-        };
-        let records = Records::of_report(&report);
-        let (sequence, commit) = self.sequence.next(now, |next| {
-            let sequence = next();
-            records.put(&mut batch, sequence, sender, report.expires);
-            (sequence, self.store.commit(batch))
+        let Some(mut report) = self.report_on(message, outcome).await else { return self.store.commit(batch).await };
+        let commit = self.sequence.next(self.clock.now(), |next| {
+            report.put(&mut batch, next, None);
+            self.store.commit(batch)
         });
         commit.await?;
-        report.id = MessageId::new(sequence);
-        self.metrics.reports.up();
-        if let Some(user) = self.users.loaded(sender) {
-            self.offer_report(&user, &Arc::new(report));
-        }
+        self.offer_reports([report]);
         Ok(())
-    }
-
-    /// Who gets the report: the sender, if he is still there and one of ours.
-    async fn report_recipient(&self, message: &Message) -> Option<UserId> {
-        let sender = &message.sender;
-        let is_ours = matches!(self.router.place(sender), Place::Here(_));
-        // If the store does not answer, a report too many is better than one too few: it ends by itself.
-        (is_ours && self.user_exists(sender).await.unwrap_or(true)).then(|| sender.clone())
     }
 
     pub(super) fn one_less(&self, user: &UserId) {

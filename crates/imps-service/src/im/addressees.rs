@@ -17,8 +17,8 @@ use crate::user::UserState;
 /// Somebody who gets the message.
 pub(super) struct Addressee {
     pub(super) state: Arc<UserState>,
-    /// As he was addressed.
-    pub(super) user: User,
+    /// He alone, as he was addressed.
+    pub(super) recipient: Recipient,
 }
 
 /// Failures, gathered by code.
@@ -121,10 +121,10 @@ impl Im<'_> {
         client_id: Option<ClientId>,
     ) -> Result<(), Error> {
         if let Some(known) = all.found.iter_mut().find(|one| one.state.id == id) {
-            if known.user.client_id != client_id {
-                // Named twice with different clients: all of them get it.
-                known.user.client_id = None;
-            }
+            // Named twice with different clients: all of them get it.
+            known.recipient.users.iter_mut().filter(|user| user.client_id != client_id).for_each(|user| {
+                user.client_id = None;
+            });
             return Ok(());
         }
         if all.found.len() >= self.config.recipients_max {
@@ -147,7 +147,7 @@ impl Im<'_> {
             return Ok(());
         }
         let user = User { client_id, ..User::of(&id) };
-        all.found.push(Addressee { state, user });
+        all.found.push(Addressee { state, recipient: Recipient::user(user) });
         Ok(())
     }
 

@@ -6,7 +6,9 @@
 //!
 //! The lists are looked at when something arrives, for each recipient. A list that is not in use keeps its entities.
 
-use imps_types::element::{AccessList, AccessLists, EntityList, ResultInfo, ScreenName};
+use imps_types::element::{
+    AccessList, AccessLists, EntityList, Notification, NotificationType, ResultInfo, ScreenName,
+};
 use imps_types::{Address, ContactListId, Domain, GroupId, Status, UserId};
 
 use super::Im;
@@ -281,14 +283,14 @@ impl Im<'_> {
             let mut batch = Batch::new();
             batch.put(Space::Blocking, user_key(&owner.id), blocking.to_record());
             self.store.commit(batch).await?;
-            owner.lock().blocking = blocking;
+            self.set_blocking(session, blocking);
         }
         Ok(ResultInfo::partial(any, refusals.done()))
     }
 
     /// Adds to `batch` that these users may reach `owner`: they come onto his grant list, and those who are on his block
     /// list go from there. For ListManage's AuthorizeAndGrant. The caller holds the owner's `change`, commits, and then
-    /// gives the lists that are returned to [`UserInner::blocking`]; `None`: nothing changes.
+    /// gives the lists that are returned to [`Im::set_blocking`]; `None`: nothing changes.
     pub fn grant(&self, owner: &UserState, users: &[UserId], batch: &mut Batch) -> Option<Blocking> {
         let mut blocking = owner.lock().blocking.clone();
         for user in users {
@@ -303,6 +305,21 @@ impl Im<'_> {
         }
         batch.put(Space::Blocking, user_key(&owner.id), blocking.to_record());
         Some(blocking)
+    }
+
+    /// The lists of the session's user are these from now on: they are committed. His other clients hear of it.
+    pub fn set_blocking(&self, session: &Session, blocking: Blocking) {
+        let owner = &session.user;
+        let before = std::mem::replace(&mut owner.lock().blocking, blocking.clone());
+        let changes = [
+            (before.block.list != blocking.block.list, Notification::of(NotificationType::BlockListChanged)),
+            (before.block.in_use != blocking.block.in_use, Notification::block_list_in_use(blocking.block.in_use)),
+            (before.grant.list != blocking.grant.list, Notification::of(NotificationType::GrantListChanged)),
+            (before.grant.in_use != blocking.grant.in_use, Notification::grant_list_in_use(blocking.grant.in_use)),
+        ];
+        for (_, what) in changes.into_iter().filter(|(is_changed, _)| *is_changed) {
+            self.access().notify(&owner.id, Some(session), what);
+        }
     }
 
     /// Adds to `batch` that a user's lists go. For the removal of the account.
@@ -527,7 +544,7 @@ mod tests {
         let mut batch = Batch::new();
         let lists = world.services.im().grant(&bob.user, &[user("alice")], &mut batch).unwrap();
         world.services.store.commit(batch).await.unwrap();
-        bob.user.lock().blocking = lists;
+        world.services.im().set_blocking(&bob, lists);
         assert_eq!(send(&world, &alice, "bob").await.status, Status::SUCCESSFUL);
         assert_eq!(world.services.im().grant(&bob.user, &[user("alice")], &mut Batch::new()), None);
     }

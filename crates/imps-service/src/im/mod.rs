@@ -11,10 +11,12 @@ mod addressees;
 mod blocking;
 mod expire;
 mod fetch;
+mod forward;
 mod notice;
 mod offer;
 mod queue;
 mod repeat;
+mod report;
 mod send;
 mod sequence;
 #[cfg(test)]
@@ -22,6 +24,7 @@ mod tests;
 
 pub use blocking::{Blocking, Entities, Entity, Origin};
 pub use fetch::WaitingMessage;
+pub use forward::Forward;
 pub use notice::NewNotice;
 pub use queue::WaitingKind;
 pub(crate) use repeat::SentRing;

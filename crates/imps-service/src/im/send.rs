@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use imps_types::MessageId;
 use imps_types::element::{Content, ContentEncoding, MessageInfo, Recipient, ResultInfo, Sender, User};
 
 use super::addressees::{Addressee, Addressees, named_client};
 use super::blocking::Origin;
-use super::queue::{Records, put_shared};
+use super::queue::{Records, delete, index_key, put_shared};
 use super::repeat::{Known, UnderWay, put_repeat, repeat_record};
+use super::report::NewReport;
 use super::{Im, Once, Sent};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::event::Message;
-use crate::seam::{Batch, StoreError};
+use crate::seam::{Batch, Space, StoreError};
 use crate::session::Session;
 
 /// Content that is larger is stored once for all recipients of a message.
@@ -34,6 +36,79 @@ pub struct OutgoingMessage {
     pub delivery_report: bool,
 }
 
+/// A message before it is given to its addressees: what they all get alike.
+pub(super) struct Draft {
+    /// Without MessageID and Recipient.
+    info: MessageInfo,
+    content: Content,
+    report: bool,
+    expires: Timestamp,
+}
+
+impl Draft {
+    /// A new message. `validity`: the default, and the longest.
+    fn new(message: OutgoingMessage, sender: User, now: Timestamp, validity: (Duration, Duration)) -> Self {
+        let OutgoingMessage { info, content, delivery_report: report } = message;
+        let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+        let (default, most) = (seconds(validity.0), seconds(validity.1));
+        let validity = info.validity.filter(|seconds| *seconds > 0).unwrap_or(default).min(most);
+        let info = MessageInfo {
+            message_id: None,
+            content_encoding: content.binary.then_some(ContentEncoding::Base64),
+            content_size: u32::try_from(content.data.len()).unwrap_or(u32::MAX),
+            recipient: Recipient::default(),
+            sender: Some(Sender::User(sender)),
+            // Senders' clocks are not to be trusted (Encoding 1.5).
+            date_time: Some(now.date_time()),
+            validity: Some(validity),
+            ..info
+        };
+        Self { info, content, report, expires: now.plus(Duration::from_secs(validity.into())) }
+    }
+
+    /// A message that somebody sends on. It is good for as long as it was, and nobody hears what becomes of it.
+    pub(super) fn of_forwarded(original: &Message, sender: User, now: Timestamp) -> Self {
+        let left = original.expires.since(now).as_secs().max(1);
+        let info = MessageInfo {
+            message_id: None,
+            recipient: Recipient::default(),
+            sender: Some(Sender::User(sender)),
+            date_time: Some(now.date_time()),
+            validity: Some(u32::try_from(left).unwrap_or(u32::MAX)),
+            ..original.info.clone()
+        };
+        let content = Content { data: original.content.clone(), binary: original.binary };
+        Self { info, content, report: false, expires: original.expires }
+    }
+}
+
+/// A message of the session's user that ends with the commit of another one.
+pub(super) struct Replaced<'a> {
+    pub(super) message: &'a Message,
+    /// The row of the index, which must be there still.
+    pub(super) row: Bytes,
+}
+
+/// Whether a request was carried out before.
+pub(super) enum Begun<'a> {
+    /// It was, and this was the answer.
+    Before(Sent),
+    /// It is under way now.
+    Now(UnderWay<'a>),
+}
+
+/// What is committed in one step when a message is accepted.
+pub(super) struct Posting<'a> {
+    pub(super) session: &'a Session,
+    pub(super) draft: Draft,
+    pub(super) addressees: &'a [Addressee],
+    pub(super) once: Option<&'a Once>,
+    pub(super) result: &'a ResultInfo,
+    /// Reports that are known with it: on this message where they have no MessageID yet.
+    pub(super) reports: Vec<NewReport>,
+    pub(super) replaces: Option<Replaced<'a>>,
+}
+
 impl Im<'_> {
     /// Accepts a message: when this returns with an ID, it is committed. A request that equals one of the last is answered
     /// like that one and not carried out again.
@@ -47,16 +122,24 @@ impl Im<'_> {
         message: OutgoingMessage,
         once: Option<Once>,
     ) -> Result<Sent, Error> {
-        if let Some(once) = &once
-            && let Some(sent) = self.repeated(session, once).await?
-        {
-            self.metrics.messages_repeated.up();
-            return Ok(sent);
-        }
-        let under_way = UnderWay::new(session, once.as_ref());
+        let under_way = match self.begin(session, once.as_ref()).await? {
+            Begun::Before(sent) => return Ok(sent),
+            Begun::Now(under_way) => under_way,
+        };
         let sent = self.send_new(session, message, once.as_ref()).await?;
         under_way.finish(&sent);
         Ok(sent)
+    }
+
+    /// Whether a request is a copy of one of the last: that is answered as the first was.
+    pub(super) async fn begin<'a>(&self, session: &'a Session, once: Option<&'a Once>) -> Result<Begun<'a>, Error> {
+        if let Some(once) = once
+            && let Some(sent) = self.repeated(session, once).await?
+        {
+            self.metrics.messages_repeated.up();
+            return Ok(Begun::Before(sent));
+        }
+        Ok(Begun::Now(UnderWay::new(session, once)))
     }
 
     /// What the first copy of this request was answered, once it was.
@@ -96,25 +179,26 @@ impl Im<'_> {
             return Ok(Sent { id: None, result: ResultInfo::partial(false, refusals.done()) });
         }
         let result = ResultInfo::partial(true, refusals.done());
-        let id = self.commit(session, message, sender, &addressees, once, &result).await?;
+        let validity = (self.config.validity_default, self.config.validity_max);
+        let draft = Draft::new(message, sender, self.clock.now(), validity);
+        let reports = match draft.report {
+            true => self.reports_on_refused(&session.user.id, &draft.info, &result.detailed),
+            false => Vec::new(),
+        };
+        let posting =
+            Posting { session, draft, addressees: &addressees, once, result: &result, reports, replaces: None };
+        let id = self.post(posting).await?;
         Ok(Sent { id: Some(id), result })
     }
 
-    /// Commits the message for each addressee, and then offers it.
-    async fn commit(
-        &self,
-        session: &Session,
-        message: OutgoingMessage,
-        sender: User,
-        addressees: &[Addressee],
-        once: Option<&Once>,
-        result: &ResultInfo,
-    ) -> Result<MessageId, Error> {
-        let now = self.clock.now();
-        let OutgoingMessage { info, content, delivery_report: report } = message;
+    /// Commits a message for each addressee, and all that goes with it; then offers it.
+    ///
+    /// # Errors
+    /// `UnknownMessage` when the message that it replaces is gone, or the store's failure.
+    pub(super) async fn post(&self, posting: Posting<'_>) -> Result<MessageId, Error> {
+        let Posting { session, draft, addressees, once, result, mut reports, replaces } = posting;
+        let Draft { info: mut template, content, report, expires } = draft;
         let shared = addressees.len() > 1 && content.data.len() > SHARED_FROM;
-        let mut template = self.template(info, &content, sender, now);
-        let expires = now.plus(Duration::from_secs(template.validity.unwrap_or_default().into()));
         // Everything that does not depend on the number is made before the number is taken: others wait for the next one.
         let mut messages = Vec::with_capacity(addressees.len());
         let mut records = Vec::with_capacity(addressees.len());
@@ -125,7 +209,7 @@ impl Im<'_> {
                 id: MessageId::new(0),
                 sender: session.user.id.clone(),
                 // The others are nobody's business (CSP 12.1).
-                info: MessageInfo { recipient: Recipient::user(addressee.user.clone()), ..base },
+                info: MessageInfo { recipient: addressee.recipient.clone(), ..base },
                 content: content.data.clone(),
                 binary: content.binary,
                 shared,
@@ -137,7 +221,12 @@ impl Im<'_> {
         }
         let repeat = once.map(|once| repeat_record(&session.id, once, result));
         let mut batch = Batch::new();
-        let (sequence, commit) = self.sequence.next(now, |next| {
+        if let Some(Replaced { message, row }) = &replaces {
+            let (user, sequence) = (&session.user.id, message.id.sequence());
+            batch.if_equals(Space::MessageIndex, index_key(user, sequence), row.clone());
+            delete(&mut batch, sequence, user, message.expires);
+        }
+        let (sequence, commit) = self.sequence.next(self.clock.now(), |next| {
             let sequence = next();
             if shared {
                 put_shared(&mut batch, sequence, &content.data, expires);
@@ -148,10 +237,14 @@ impl Im<'_> {
             if let Some(repeat) = repeat {
                 put_repeat(&mut batch, sequence, repeat);
             }
+            for report in &mut reports {
+                report.put(&mut batch, next, replaces.is_none().then_some(sequence));
+            }
             (sequence, self.store.commit(batch))
         });
         match commit.await {
             Ok(()) => {}
+            Err(StoreError::Condition) => return Err(Error::UnknownMessage),
             // It may have happened, and then the next try would be a second message.
             Err(StoreError::Unknown) if self.is_any_stored(addressees, sequence).await? => {}
             Err(error) => return Err(error.into()),
@@ -164,6 +257,7 @@ impl Im<'_> {
             message.info.message_id = Some(text.as_str().into());
             self.offer(&addressee.state, Arc::new(message));
         }
+        self.offer_reports(reports);
         Ok(id)
     }
 
@@ -176,7 +270,7 @@ impl Im<'_> {
     }
 
     /// The sender as recipients see him; it must be the session's own user (CSP 12.1).
-    fn sender(&self, session: &Session, sender: Option<&Sender>) -> Result<User, Error> {
+    pub(super) fn sender(&self, session: &Session, sender: Option<&Sender>) -> Result<User, Error> {
         let own = User::of(&session.user.id);
         match sender {
             None => Ok(own),
@@ -189,23 +283,6 @@ impl Im<'_> {
                 Ok(User { client_id, friendly_name: user.friendly_name.clone(), ..own })
             }
             Some(Sender::Group(_)) => Err(Error::UnknownGroup),
-        }
-    }
-
-    /// What all recipients are told alike; the MessageID is not known yet.
-    fn template(&self, info: MessageInfo, content: &Content, sender: User, now: Timestamp) -> MessageInfo {
-        let most = u32::try_from(self.config.validity_max.as_secs()).unwrap_or(u32::MAX);
-        let default = u32::try_from(self.config.validity_default.as_secs()).unwrap_or(u32::MAX);
-        MessageInfo {
-            message_id: None,
-            content_encoding: content.binary.then_some(ContentEncoding::Base64),
-            content_size: u32::try_from(content.data.len()).unwrap_or(u32::MAX),
-            recipient: Recipient::default(),
-            sender: Some(Sender::User(sender)),
-            // Senders' clocks are not to be trusted (Encoding 1.5).
-            date_time: Some(now.date_time()),
-            validity: Some(info.validity.filter(|seconds| *seconds > 0).unwrap_or(default).min(most)),
-            ..info
         }
     }
 }

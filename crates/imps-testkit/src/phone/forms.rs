@@ -504,9 +504,7 @@ impl Speaker {
     /// SendMessage-Request.
     pub fn send_message(&self, message: &Outgoing) -> Node {
         use base64::Engine as _;
-        let users = message.to.users.iter().map(|one| user(one));
-        let lists = message.to.lists.iter().map(|one| Node::leaf("ContactList", one));
-        let recipient = Node::new("Recipient", users.chain(lists));
+        let recipient = self.recipient(&message.to);
         let sender = message.sender.as_deref().map(|sender| {
             let bare = sender.strip_prefix("wv:").filter(|_| self.is(Personality::Colibria)).unwrap_or(sender);
             Node::new("Sender", [user(bare)])
@@ -551,6 +549,17 @@ impl Speaker {
     /// GetMessageList-Request.
     pub fn get_message_list(&self, count: Option<u32>) -> Node {
         Node::new("GetMessageList-Request", count.map(|count| Node::leaf("MessageCount", count.to_string())))
+    }
+
+    /// ForwardMessage-Request.
+    pub fn forward_message(&self, id: &str, to: &Targets) -> Node {
+        Node::new("ForwardMessage-Request", [Node::leaf("MessageID", id), self.recipient(to)])
+    }
+
+    fn recipient(&self, to: &Targets) -> Node {
+        let users = to.users.iter().map(|one| user(one));
+        let lists = to.lists.iter().map(|one| Node::leaf("ContactList", one));
+        Node::new("Recipient", users.chain(lists))
     }
 
     /// BlockEntity-Request for the list of this name, `BlockList` or `GrantList`.

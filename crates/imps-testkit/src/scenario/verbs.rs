@@ -47,6 +47,7 @@ verbs! {
     Fetches "fetches" "ID" "GetMessage-Request";
     Confirms "confirms" "ID" "MessageDelivered as a request";
     Rejects "rejects" "ID.." "RejectMessage-Request";
+    Forwards "forwards" "ID to TARGET.." "ForwardMessage-Request";
     ChangesBlockList "changes block list" "[ in use T|F ] { add ENTITY.. | remove ENTITY.. }" "BlockEntity-Request; an entity is a user, `list NAME`, `group ID`, `name NAME in ID`, `application ID` or `domain NAME`";
     ChangesGrantList "changes grant list" "[ in use T|F ] { add ENTITY.. | remove ENTITY.. }" "BlockEntity-Request for the other list";
     AsksForBlockedList "asks for blocked list" "" "GetBlockedList-Request";

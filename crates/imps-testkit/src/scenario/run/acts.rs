@@ -60,6 +60,7 @@ impl World<'_> {
             | Verb::AsksForMessages
             | Verb::Fetches
             | Verb::Confirms
+            | Verb::Forwards
             | Verb::Rejects => self.act_on_messages(phone, verb, arguments, expect).await,
             Verb::ChangesBlockList | Verb::ChangesGrantList | Verb::AsksForBlockedList => {
                 self.act_on_access_lists(phone, verb, arguments, expect).await
@@ -371,6 +372,16 @@ impl World<'_> {
                 arguments.end()?;
                 let request = phone.speaker.set_delivery_method(&method, limit);
                 self.ask(phone, request, "Status", expect).await
+            }
+            Verb::Forwards => {
+                let id = self.fill(arguments.text("the MessageID")?);
+                if !arguments.takes("to") {
+                    return Err("to whom?".to_owned());
+                }
+                let request = phone.speaker.forward_message(&id, &self.targets(phone, arguments.all())?);
+                let is_of_13 = phone.speaker.version == Version::V1_3;
+                let response = if is_of_13 { "ForwardMessage-Response" } else { "Status" };
+                self.ask(phone, request, response, expect).await
             }
             Verb::AsksForMessages => {
                 let count = if arguments.takes("count") { Some(arguments.number("the count")?) } else { None };

@@ -16,6 +16,8 @@ use crate::seam::{KeyRange, Order, Row, Space, StoreError};
 use crate::testing::{World, user};
 use crate::{Error, Session};
 
+mod forward;
+
 fn to(names: &[&str]) -> Recipient {
     let (lists, users): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| name.contains('/'));
     let one = |name: &&str| match name.split_once('#') {
@@ -249,6 +251,30 @@ async fn delivered_and_reported() {
     }
     assert_eq!(reports, ["200 wv:bob@x", "538 wv:carol@x"]);
     assert_eq!(world.kept().await, (0, 0, 0));
+}
+
+#[tokio::test]
+async fn whoever_was_left_out_is_reported_too() {
+    let world = World::of(&["alice", "bob", "carol"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    world.make_list(&alice, "alice/f", &["bob", "carol"]).await;
+    world.services.access().remove_user(&user("carol")).await.unwrap();
+    let id = world.sent(&alice, reported(&["wv:ghost", "alice/f", "alice/none"], "hi")).await;
+    let mut reports = Vec::new();
+    while let Some(Event::DeliveryReport(report)) = world.im().next_event(&alice).await {
+        assert_eq!(report.info.message_id, Some(id.to_string().into()));
+        let recipient = &report.info.recipient;
+        let named = recipient.users.iter().map(|user| &user.user_id).chain(&recipient.contact_lists);
+        reports.push(format!("{} {}", report.result, named.map(Address::as_str).collect::<String>()));
+        world.im().report_acknowledged(&report).await.unwrap();
+    }
+    assert_eq!(reports, ["531 wv:ghost", "531 wv:carol@x", "700 alice/none"]);
+    let told = world.pushed(&bob).await;
+    world.im().delivered(&bob, &id.to_string(), Some(&told)).await.unwrap();
+    assert_eq!(world.offered(&alice).await, ["report 200 wv:bob@x"]);
+    // Nobody got it: the response says all there is to say.
+    world.send(&alice, reported(&["wv:ghost"], "hi")).await;
+    assert_eq!(world.offered(&alice).await, [""; 0]);
 }
 
 #[tokio::test]
