@@ -1,7 +1,7 @@
 //! Service negotiation and client capabilities (CSP 4.7, 4.8, 5, 6).
 
 use imps_types::Version;
-use imps_types::element::{Bearer, CapabilityList, Notification};
+use imps_types::element::{Bearer, CapabilityList, ClientType, ContentEncoding, Notification};
 use imps_types::service_tree::FunctionSet;
 
 use super::Access;
@@ -109,7 +109,7 @@ impl Access<'_> {
                 udp_port: None,
                 tcp_address: None,
                 tcp_port: None,
-                ..list
+                ..whole(list)
             },
             Version::V1_2 => CapabilityList { bearers, cir_methods, server_poll_min, ..CapabilityList::default() },
             Version::V1_3 => CapabilityList {
@@ -129,5 +129,20 @@ impl Access<'_> {
                 ..CapabilityList::default()
             },
         }
+    }
+}
+
+/// The list as 1.1 has it in answers, where nothing may be missing: what the client left out is what holds for it now.
+fn whole(list: CapabilityList) -> CapabilityList {
+    let holds = Negotiated::default();
+    let is_known = |one: &Box<str>| ContentEncoding::parse(one).is_some();
+    CapabilityList {
+        client_type: list.client_type.or(Some(ClientType::Other)),
+        initial_delivery_method: list.initial_delivery_method.or(Some(holds.delivery)),
+        content_length: list.content_length.or(Some(holds.push_length)),
+        multi_trans: list.multi_trans.or(Some(1)),
+        parser_size: list.parser_size.or(Some(holds.parser_size)),
+        transfer_encodings: list.transfer_encodings.iter().filter(|one| is_known(one)).cloned().collect(),
+        ..list
     }
 }
