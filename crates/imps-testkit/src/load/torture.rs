@@ -5,6 +5,8 @@
 //! then have one MessageID, and no session may need a new login. A message is lost when it was accepted and never
 //! arrives; it is doubled when it is offered after its acknowledgement was answered, or arrives under two MessageIDs.
 
+mod mix;
+
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -29,6 +31,7 @@ Usage: hamlet-torture [OPTIONS]
 Options:
   --cycles N      how often the server is killed [default: 200]
   --senders N     how many send at the same time, each to a recipient of his own [default: 16]
+  --clubs N       how many groups of four phones write, invite and change presence meanwhile [default: 4]
   --hamlet PATH   the server [default: hamlet beside this program]
   --dir DIR       where the data folder is made [default: beside this program]
   --sync-proof    trace the server's system calls instead (strace), and show for 1,000 messages that the log of the
@@ -40,6 +43,7 @@ Exit code 1 when a message was lost or doubled, or a session did not survive.";
 struct Options {
     cycles: u64,
     senders: usize,
+    clubs: usize,
     hamlet: PathBuf,
     folder: PathBuf,
     sync_proof: bool,
@@ -89,6 +93,7 @@ impl Options {
         let mut options = Self {
             cycles: 200,
             senders: 16,
+            clubs: 4,
             hamlet: beside.unwrap_or_else(|| "hamlet".into()),
             folder: default_folder(),
             sync_proof: false,
@@ -106,6 +111,7 @@ impl Options {
                 "--help" | "-h" => return Ok(None),
                 "--cycles" => options.cycles = number(value()?)?,
                 "--senders" => options.senders = number(value()?)?.clamp(1, 10_000) as usize,
+                "--clubs" => options.clubs = number(value()?)?.min(1000) as usize,
                 "--hamlet" => options.hamlet = value()?.into(),
                 "--dir" => options.folder = value()?.into(),
                 "--sync-proof" => options.sync_proof = true,
@@ -190,7 +196,7 @@ fn torture(options: &Options) -> Outcome<bool> {
     let data = folder.file("data");
     let (senders, recipients): (Vec<String>, Vec<String>) =
         (0..options.senders).map(|number| (format!("sender{number}"), format!("recipient{number}"))).unzip();
-    make_users(&data, &[senders.clone(), recipients.clone()].concat())?;
+    make_users(&data, &[senders.clone(), recipients.clone(), mix::names(options.clubs)].concat())?;
     let server = Hamlet::start(&options.hamlet, &data, &[])?;
     let (requests, scanner) = (Requests::new(), Scanner::new());
     let mut net = Net::open(server.address, 8)?;
@@ -223,6 +229,7 @@ fn torture(options: &Options) -> Outcome<bool> {
         faults: Faults::default(),
     };
     let mut net = Net::open(it.server.address, 2 * options.senders)?;
+    let clubs = mix::Mix::start(it.server.address, options.clubs)?;
     let mut dice = Dice::new(u64::from(std::process::id()) << 20 | u64::from(it.server.process));
     let mut slowest_start = Duration::ZERO;
     let began = now();
@@ -234,6 +241,7 @@ fn torture(options: &Options) -> Outcome<bool> {
         it.server = Hamlet::start(&options.hamlet, &data, &[])?;
         slowest_start = slowest_start.max(starting.elapsed());
         net.reopen(it.server.address)?;
+        clubs.moves_to(it.server.address);
         (it.broken, it.is_dead) = (0, false);
         it.repeat(&mut net);
         net.wake_at(now() + LOOK_AFTER, LOOK);
@@ -257,8 +265,10 @@ fn torture(options: &Options) -> Outcome<bool> {
     net.wake_at(now(), CHECK);
     net.run(&mut it)?;
     it.count_lost();
+    let (mixed, faults) = clubs.finish()?;
+    it.faults.merge(faults);
     it.server.stop()?;
-    Ok(it.report(options, slowest_start, began.elapsed()))
+    Ok(it.report(options, &mixed, slowest_start, began.elapsed()))
 }
 
 impl Torture<'_> {
@@ -442,9 +452,10 @@ impl Torture<'_> {
         }
     }
 
-    fn report(&self, options: &Options, slowest_start: Duration, took: Duration) -> bool {
+    fn report(&self, options: &Options, mixed: &mix::Counts, slowest_start: Duration, took: Duration) -> bool {
         let counts = &self.counts;
-        let ok = counts.lost + counts.doubled + counts.sessions_lost + self.faults.count == 0;
+        let ok =
+            counts.lost + mixed.lost + counts.doubled + mixed.doubled + counts.sessions_lost + self.faults.count == 0;
         if options.json {
             let document = json!({
                 "cycles": options.cycles, "senders": options.senders, "seconds": took.as_secs_f64(),
@@ -453,6 +464,10 @@ impl Torture<'_> {
                 "requests_repeated": counts.repeated, "repeats_recognised": counts.recognised,
                 "offered_again_before_acknowledgement": counts.offered_again,
                 "answered_503": counts.refused, "errors": self.faults.count, "first_errors": self.faults.first,
+                "group_messages": mixed.group_messages, "group_deliveries": mixed.group_deliveries,
+                "invitations": mixed.invitations, "invitations_seen": mixed.invitations_seen,
+                "presence_updates": mixed.presence, "mixed_requests_repeated": mixed.repeated,
+                "mixed_lost": mixed.lost, "mixed_doubled": mixed.doubled,
                 "slowest_start_ms": slowest_start.as_millis() as u64, "ok": ok,
             });
             say(&document.to_string());
@@ -475,6 +490,22 @@ impl Torture<'_> {
             counts.recognised,
             counts.offered_again
         ));
+        if options.clubs > 0 {
+            say(&format!(
+                "{} groups of {}: {} messages to groups and {} deliveries, {} invitations of which {} were seen, {} presence \
+                 updates; {} requests repeated; lost {}, doubled {}",
+                options.clubs,
+                mix::MEMBERS,
+                mixed.group_messages,
+                mixed.group_deliveries,
+                mixed.invitations,
+                mixed.invitations_seen,
+                mixed.presence,
+                mixed.repeated,
+                mixed.lost,
+                mixed.doubled
+            ));
+        }
         say(&format!(
             "lost {}, doubled {}, sessions lost {}, errors {}",
             counts.lost, counts.doubled, counts.sessions_lost, self.faults.count
