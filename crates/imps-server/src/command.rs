@@ -102,6 +102,10 @@ pub(crate) enum Command {
         who: Who,
         list: Option<String>,
     },
+    /// The block list and the grant list of a user.
+    Blocking {
+        who: Who,
+    },
     /// Everything that is counted.
     Statistics,
     /// Which address is listened on, and whether the store is sound; for `doctor`.
@@ -176,6 +180,13 @@ pub(crate) struct MemberView {
     pub(crate) name: Option<String>,
 }
 
+/// A block list or a grant list, for people and scripts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct EntitiesView {
+    pub(crate) in_use: bool,
+    pub(crate) entities: Vec<String>,
+}
+
 /// Something that is counted.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Figure {
@@ -220,6 +231,10 @@ pub(crate) enum Outcome {
     },
     Lists {
         lists: Vec<ListView>,
+    },
+    Blocking {
+        block: EntitiesView,
+        grant: EntitiesView,
     },
     Statistics {
         figures: Vec<Figure>,
@@ -368,6 +383,11 @@ pub(crate) async fn run(node: &Node, command: Command) -> Result<Outcome, Failur
             let lists = lists(&state, list.as_deref())?;
             Ok(Outcome::Lists { lists })
         }
+        Command::Blocking { who } => {
+            let user = find(services, &who)?;
+            let blocking = services.im().blocking(&user).await.map_err(|error| refused(&error, &user, services))?;
+            Ok(Outcome::Blocking { block: entities(&blocking.block), grant: entities(&blocking.grant) })
+        }
         Command::Statistics => Ok(Outcome::Statistics { figures: figures(services) }),
         Command::Check => check(node).await,
     }
@@ -410,6 +430,10 @@ fn lists(state: &imps_service::user::UserState, only: Option<&str>) -> Result<Ve
             .hint(format!("`hamlet list show {}` shows which there are", state.id.local()))),
         _ => Ok(found),
     }
+}
+
+fn entities(list: &imps_service::im::Entities) -> EntitiesView {
+    EntitiesView { in_use: list.in_use, entities: list.iter().map(ToString::to_string).collect() }
 }
 
 fn figures(services: &Services) -> Vec<Figure> {

@@ -30,6 +30,15 @@ fn a_running_server_is_backed_up_and_goes_back_to_it() {
     let alice = server.login("alice", "secret").unwrap();
     let made = server.ask(&alice, CREATE);
     assert_eq!(between(&made, "<Code>", "</Code>").as_deref(), Some("200"), "{made}");
+    let blocked = server.ask(
+        &alice,
+        "<BlockEntity-Request><BlockList><InUse>T</InUse><AddList><UserID>bob</UserID></AddList></BlockList>\
+         </BlockEntity-Request>",
+    );
+    assert_eq!(between(&blocked, "<Code>", "</Code>").as_deref(), Some("200"), "{blocked}");
+    let lists = folder.json(&["block", "show", "alice", "--json"]);
+    assert_eq!((&lists["block"]["in_use"], &lists["block"]["entities"][0]), (&true.into(), &"wv:bob@localhost".into()));
+    assert!(folder.run(&["stats"]).contains("hamlet_sessions"));
     let to = path(&folder, "copy");
     let told = folder.json(&["backup", &to, "--json"]);
     assert_eq!(told["about"]["rows"]["users"], 2);

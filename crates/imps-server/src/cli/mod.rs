@@ -1,6 +1,7 @@
 //! The command line: reads what was typed, asks, prints. The only place that prints.
 
 mod backup;
+mod block;
 mod config;
 mod desk;
 mod doctor;
@@ -57,6 +58,9 @@ enum Group {
     /// Show the contact lists of users
     #[command(subcommand)]
     List(list::ListCommand),
+    /// Show whom users block or let through
+    #[command(subcommand)]
+    Block(block::BlockCommand),
     Stats(stats::Stats),
     Backup(backup::Backup),
     Restore(backup::Restore),
@@ -143,6 +147,7 @@ pub(crate) fn main() -> ExitCode {
         Group::Session(command) => command.run(common),
         Group::Message(command) => command.run(common),
         Group::List(command) => command.run(common),
+        Group::Block(command) => command.run(common),
         Group::Stats(stats) => stats.run(common),
         Group::Backup(backup) => backup.run(common),
         Group::Restore(restore) => restore.run(common),

@@ -61,6 +61,19 @@ pub enum Entity {
     Domain(Domain),
 }
 
+impl std::fmt::Display for Entity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::User(user) => user.fmt(f),
+            Self::ScreenName(group, name) => write!(f, "{name} in {group}"),
+            Self::Group(group) => group.fmt(f),
+            Self::ContactList(list) => list.fmt(f),
+            Self::Application(application) => write!(f, "the application {application}"),
+            Self::Domain(domain) => write!(f, "everybody of {domain}"),
+        }
+    }
+}
+
 impl Entity {
     /// Whether something of this origin comes from it. `owner`: whose list it is on.
     fn covers(&self, origin: &Origin, owner: &UserInner) -> bool {
