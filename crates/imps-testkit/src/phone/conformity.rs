@@ -80,6 +80,29 @@ fn children(definitions: &[Value]) -> Vec<Child> {
     children
 }
 
+/// The rule for an element, inside presence attributes or not.
+fn rule(name: &str, in_presence: bool, version: Version) -> Option<&'static Rule> {
+    let presence = in_presence.then(|| GRAMMAR.get(&(version, key("PA", name)))).flatten();
+    presence.or_else(|| GRAMMAR.get(&(version, name.to_owned())))
+}
+
+/// The type of an element in a version, or in any that has it.
+pub(super) fn kind(name: &str, in_presence: bool, version: Version) -> Option<&'static str> {
+    let versions = [version, Version::V1_3, Version::V1_2, Version::V1_1];
+    versions.iter().find_map(|version| rule(name, in_presence, *version)).map(|rule| rule.kind.as_str())
+}
+
+/// Whether some version lets an element have several of this child: in JSON it is a list then. Each criterion of a search
+/// is a SearchPairList of its own (`docs/json.md`).
+pub(super) fn may_repeat(parent: &str, child: &str, in_presence: bool) -> bool {
+    let is_criterion = parent == "SearchPairList" && child != "SearchPair";
+    !is_criterion
+        && Version::ALL
+            .iter()
+            .filter_map(|version| rule(parent, in_presence, *version))
+            .any(|rule| rule.children.iter().any(|known| known.name == child && known.may_repeat))
+}
+
 /// Every way in which a document breaks the grammar of its version, as sentences.
 pub fn complaints(root: &Node, version: Version) -> Vec<String> {
     let mut found = Vec::new();
@@ -89,9 +112,7 @@ pub fn complaints(root: &Node, version: Version) -> Vec<String> {
 
 fn look(node: &Node, in_presence: bool, version: Version, found: &mut Vec<String>) {
     let in_presence = in_presence || node.name == "PresenceSubList";
-    let presence_key = (version, format!("PA:{}", node.name));
-    let rule = in_presence.then(|| GRAMMAR.get(&presence_key)).flatten();
-    let Some(rule) = rule.or_else(|| GRAMMAR.get(&(version, node.name.clone()))) else {
+    let Some(rule) = rule(&node.name, in_presence, version) else {
         found.push(format!("{} is not an element of {version}", node.name));
         return;
     };

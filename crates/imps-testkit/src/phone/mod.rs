@@ -8,6 +8,7 @@ pub mod conformity;
 pub mod digest;
 pub mod forms;
 pub mod http;
+mod json;
 pub mod personality;
 pub mod tree;
 

@@ -9,6 +9,8 @@ use imps_proto::wire::{self, AnyWriter, Form, Limits, Namespace, Reader, Start, 
 use imps_proto::{Element, Space};
 use imps_types::Version;
 
+use super::json;
+
 /// An element with all that is in it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Node {
@@ -139,11 +141,12 @@ impl Node {
                 self.write_xml(&mut out, None);
                 out.into_bytes()
             }
-            Form::Wbxml | Form::Json | Form::Pts(_) => {
+            Form::Wbxml | Form::Pts(_) => {
                 let mut writer = wire::writer(form, version, Vec::new());
                 self.write(&mut writer, Space::Csp);
                 writer.finish()
             }
+            Form::Json => json::write(self, version),
         }
     }
 
@@ -183,6 +186,9 @@ impl Node {
     /// # Errors
     /// What is wrong with it, in words.
     pub fn read(form: Form, bytes: &[u8]) -> Result<Self, String> {
+        if form == Form::Json {
+            return json::read(bytes);
+        }
         let wrong = |error: wire::DecodeError| format!("the answer cannot be read: {error}");
         let mut reader = wire::reader(form, bytes, &Limits::default()).map_err(wrong)?;
         let Token::Start(start) = reader.next().map_err(wrong)? else {

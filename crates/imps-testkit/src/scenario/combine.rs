@@ -24,7 +24,7 @@ impl Combination {
     pub fn all() -> impl Iterator<Item = Self> {
         [EngineKind::Memory, EngineKind::Sqlite].into_iter().flat_map(|engine| {
             Version::ALL.into_iter().flat_map(move |version| {
-                [Form::Xml, Form::Wbxml].into_iter().map(move |form| Self { engine, version, form })
+                [Form::Xml, Form::Wbxml, Form::Json].into_iter().map(move |form| Self { engine, version, form })
             })
         })
     }

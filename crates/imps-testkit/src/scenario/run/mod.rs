@@ -258,7 +258,7 @@ impl<'a> World<'a> {
         let bytes = read_raw(self.place, file)?;
         // What is text may name the session and users.
         let bytes = match String::from_utf8(bytes) {
-            Ok(text) if file.ends_with(".xml") => {
+            Ok(text) if file.ends_with(".xml") || file.ends_with(".json") => {
                 self.names.insert("SESSION".to_owned(), phone.session_id().to_owned());
                 self.fill(&text).into_bytes()
             }
@@ -267,6 +267,7 @@ impl<'a> World<'a> {
         };
         let usual = match file.rsplit('.').next() {
             Some("wbxml") => "application/vnd.wv.csp.wbxml",
+            Some("json") => "application/vnd.hamlet.csp+json",
             _ => "application/vnd.wv.csp.xml",
         };
         let (http, answer) = phone.post_raw(&bytes, Some(label.unwrap_or(usual))).await?;
