@@ -26,6 +26,11 @@ impl Sequence {
         act(&mut take)
     }
 
+    /// The last number that was given out.
+    pub(crate) fn last(&self) -> u64 {
+        *self.last.lock()
+    }
+
     /// No number up to this one is given out again.
     pub(crate) fn after(&self, used: u64) {
         let mut last = self.last.lock();

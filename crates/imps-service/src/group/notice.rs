@@ -1,0 +1,357 @@
+//! Changes of a group, as those who subscribed to them are told (CSP 13.2, *GroupChangeNotice*).
+//!
+//! A change is noted in the outbox of each subscriber, merged with what it was not told yet: who came and went meanwhile
+//! is not told of at all, and values are looked up when the client fetches. So a slow client hears once of ten changes.
+//! These notices are not kept over a restart; then each subscriber is told once who has joined now.
+
+use std::sync::Arc;
+
+use imps_types::element::{GroupProperties, Mapping, Property};
+use imps_types::{GroupId, UserId, Version};
+
+use super::Groups;
+use super::properties::{COMMON, CommonProperties, OwnView};
+use super::record::Person;
+use super::rights::{Act, may};
+use super::state::{GroupInner, GroupState, JoinedUser};
+use crate::session::Session;
+
+/// Names of one kind that wait for one session, at most: what is beyond is not told of.
+const NAMES_MAX: usize = 20_000;
+
+/// What a subscriber has not been told yet.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GroupNews {
+    joined: Vec<(Arc<str>, UserId)>,
+    left: Vec<Arc<str>>,
+    /// Rejected users who tried to join.
+    joined_blocked: Vec<Arc<str>>,
+    /// Users who were rejected while they had joined.
+    left_blocked: Vec<Arc<str>>,
+    /// Common properties that changed: a bit for each row of the table.
+    properties: u32,
+    welcome_note: bool,
+    /// Own properties that may have changed.
+    own: bool,
+    /// Everybody who has joined is to be told, whoever was before.
+    everybody: bool,
+}
+
+impl GroupNews {
+    /// Somebody joined under this name.
+    pub(super) fn came(&mut self, name: &Arc<str>, user: &UserId) {
+        if let Some(place) = self.left.iter().position(|one| one == name) {
+            // The client believes that the name is there still; but it may be another's now.
+            self.left.swap_remove(place);
+        }
+        if self.joined.len() < NAMES_MAX {
+            self.joined.push((name.clone(), user.clone()));
+        }
+    }
+
+    /// Whoever had this name left, or has another name.
+    pub(super) fn went(&mut self, name: &Arc<str>) {
+        if let Some(place) = self.joined.iter().position(|(one, _)| one == name) {
+            self.joined.swap_remove(place);
+        } else if self.left.len() < NAMES_MAX {
+            self.left.push(name.clone());
+        }
+    }
+
+    pub(super) fn blocked(&mut self, name: &Arc<str>, was_joined: bool) {
+        let names = if was_joined { &mut self.left_blocked } else { &mut self.joined_blocked };
+        if !names.contains(name) && names.len() < NAMES_MAX {
+            names.push(name.clone());
+        }
+    }
+
+    pub(super) fn changed(&mut self, properties: u32, welcome_note: bool) {
+        self.properties |= properties;
+        self.welcome_note |= welcome_note;
+    }
+
+    pub(super) fn own(&mut self) {
+        self.own = true;
+    }
+
+    pub(super) fn everybody(&mut self) {
+        self.everybody = true;
+        self.joined = Vec::new();
+    }
+
+    /// Adds what came later.
+    pub(crate) fn followed_by(&mut self, later: Self) {
+        for name in &later.left {
+            self.went(name);
+        }
+        for (name, user) in &later.joined {
+            self.came(name, user);
+        }
+        for name in &later.joined_blocked {
+            self.blocked(name, false);
+        }
+        for name in &later.left_blocked {
+            self.blocked(name, true);
+        }
+        self.changed(later.properties, later.welcome_note);
+        self.own |= later.own;
+        self.everybody |= later.everybody;
+    }
+
+    /// Whether there is nothing to tell.
+    fn is_nothing(&self) -> bool {
+        self.joined.is_empty()
+            && self.left.is_empty()
+            && self.joined_blocked.is_empty()
+            && self.left_blocked.is_empty()
+            && self.properties == 0
+            && !self.welcome_note
+            && !self.own
+            && !self.everybody
+    }
+}
+
+/// What a subscriber is told (*GroupChangeNotice*).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupChange {
+    /// The group.
+    pub group: GroupId,
+    /// Who joined.
+    pub joined: Vec<Mapping>,
+    /// The screen names of those who left.
+    pub left: Vec<Arc<str>>,
+    /// 1.3: of rejected users who tried to join.
+    pub joined_blocked: Vec<Arc<str>>,
+    /// 1.3: of users who left because they were rejected.
+    pub left_blocked: Vec<Arc<str>>,
+    /// Properties that changed.
+    pub properties: Option<GroupProperties>,
+    /// The subscriber's own properties, if they changed.
+    pub own: Option<Vec<Property>>,
+}
+
+/// Which rows of the table have another value.
+pub(super) fn difference(before: &CommonProperties, now: &CommonProperties, group: &GroupInner, id: &GroupId) -> u32 {
+    let facts = group.facts(id, usize::MAX);
+    let told = |properties: &CommonProperties, name: &str| {
+        let told = properties.tell(Version::V1_3, facts).properties;
+        told.into_iter().find(|one| one.name.eq_ignore_ascii_case(name)).and_then(|one| one.value)
+    };
+    let rows = COMMON.iter().enumerate();
+    let changed = rows.filter(|(_, row)| told(before, row.name) != told(now, row.name));
+    changed.fold(0, |bits, (place, _)| bits | 1 << place)
+}
+
+/// About how many bytes a screen name takes in XML, with the tags around it.
+fn written_size(name: &str, other: usize) -> usize {
+    name.len() + other + 70
+}
+
+impl GroupInner {
+    /// How somebody who has joined is shown to one who may, or may not, see addresses that are not shown to all.
+    pub(super) fn mapping(&self, user: &UserId, joined: &JoinedUser, sees_all: bool) -> Mapping {
+        let shows = self.people.get(user).is_some_and(|person| person.settings.show_id);
+        Mapping { name: (&*joined.name).into(), user_id: (sees_all || shows).then(|| user.into()) }
+    }
+
+    /// What a user is told of his own place.
+    pub(super) fn own_view(&self, user: &UserId, version: Version) -> Vec<Property> {
+        let nobody = Person::default();
+        let person = self.people.get(user).unwrap_or(&nobody);
+        let joined = self.joined.get(user);
+        let view = OwnView {
+            role: if self.is_owner(user) { Some(self.rank(user)) } else { person.role },
+            settings: &person.settings,
+            screen_name: joined.map(|joined| &*joined.name).or(person.screen_name.as_deref()),
+            private_messaging: self.record.properties.private_messaging,
+        };
+        view.tell(version)
+    }
+}
+
+impl Groups<'_> {
+    /// Notes a change for every subscriber but the session that made it. Returns the sessions to wake, which is for when
+    /// the group's lock is released.
+    pub(super) fn note(
+        &self,
+        group: &Arc<GroupState>,
+        inner: &GroupInner,
+        except: Option<&Session>,
+        note: impl Fn(&mut GroupNews),
+    ) -> Vec<Arc<Session>> {
+        let mut woken = Vec::new();
+        for (user, joined) in &inner.joined {
+            if inner.people.get(user).is_some_and(|person| person.settings.do_not_notify) {
+                continue;
+            }
+            for one in &joined.sessions {
+                if one.subscribed && except.is_none_or(|except| except.id != one.session.id) {
+                    one.session.outbox().group_news(group, &note);
+                    woken.push(one.session.clone());
+                }
+            }
+        }
+        self.metrics.group_notices.add(woken.len() as u64);
+        woken
+    }
+
+    /// Notes for one user that his own properties changed.
+    pub(super) fn note_own(&self, group: &Arc<GroupState>, inner: &GroupInner, user: &UserId) -> Vec<Arc<Session>> {
+        let mut woken = Vec::new();
+        for one in inner.joined.get(user).map(|joined| joined.sessions.as_slice()).unwrap_or_default() {
+            if one.subscribed {
+                one.session.outbox().group_news(group, GroupNews::own);
+                woken.push(one.session.clone());
+            }
+        }
+        woken
+    }
+
+    /// Wakes sessions for which something was noted.
+    pub(super) fn wake(sessions: &[Arc<Session>]) {
+        for session in sessions {
+            session.wake();
+        }
+    }
+
+    /// What a session is told that fetches its news of a group: values as they are now, and no more than its client can
+    /// parse; the rest waits on. `None` when there is nothing to tell any more.
+    pub(crate) fn change_notice(
+        &self,
+        session: &Session,
+        group: &Arc<GroupState>,
+        mut news: GroupNews,
+    ) -> Option<GroupChange> {
+        let mut room = crate::im::parser_room(&session.negotiated());
+        let inner = group.lock();
+        if inner.is_gone || inner.joined_session(session).is_none() {
+            return None;
+        }
+        let sees_all = may(inner.rank(&session.user.id), Act::SeeAddresses);
+        if std::mem::take(&mut news.everybody) {
+            news.joined = inner.joined.iter().map(|(user, one)| (one.name.clone(), user.clone())).collect();
+        }
+        let version = session.version;
+        let mut told = GroupChange {
+            group: group.id.clone(),
+            joined: Vec::new(),
+            left: Vec::new(),
+            joined_blocked: Vec::new(),
+            left_blocked: Vec::new(),
+            properties: None,
+            own: None,
+        };
+        let facts = inner.facts(&group.id, self.config.group_joined_max);
+        if news.properties != 0 || news.welcome_note {
+            let mut properties = inner.record.properties.tell(version, facts);
+            let is_told = |name: &str| {
+                let place = COMMON.iter().position(|row| row.name.eq_ignore_ascii_case(name));
+                place.is_some_and(|place| news.properties & (1 << place) != 0)
+            };
+            properties.properties.retain(|one| is_told(&one.name));
+            properties.welcome_note = properties.welcome_note.filter(|_| news.welcome_note);
+            if !properties.properties.is_empty() || properties.welcome_note.is_some() {
+                let value = |one: &Property| one.value.as_deref().map_or(0, str::len) + 80;
+                let note = properties.welcome_note.as_ref().map_or(0, |note| note.content.data.len() / 3 * 4 + 200);
+                room = room.saturating_sub(properties.properties.iter().map(value).sum::<usize>() + note);
+                told.properties = Some(properties);
+            }
+            (news.properties, news.welcome_note) = (0, false);
+        }
+        if std::mem::take(&mut news.own) {
+            room = room.saturating_sub(600);
+            told.own = Some(inner.own_view(&session.user.id, version));
+        }
+        let group_size = group.id.as_str().len();
+        let mut first = true;
+        // One name is told in any case: else a client that can parse nothing would be asked to poll for ever.
+        let mut fits = move |name: &str, other: usize| {
+            let size = written_size(name, other);
+            let fits = size <= room || std::mem::take(&mut first);
+            first = false;
+            room = room.saturating_sub(size);
+            fits
+        };
+        while let Some((name, _)) = news.joined.last() {
+            if !fits(name, group_size.max(64)) {
+                break;
+            }
+            let Some((name, user)) = news.joined.pop() else { break };
+            // Who has another name by now comes with it later; who left is told of as such.
+            let mapping = inner.joined.get(&user).filter(|joined| joined.name == name);
+            told.joined.push(match mapping {
+                Some(joined) => inner.mapping(&user, joined, sees_all),
+                None => Mapping { name: (&*name).into(), user_id: None },
+            });
+        }
+        let mut names = |from: &mut Vec<Arc<str>>, to: &mut Vec<Arc<str>>| {
+            while let Some(name) = from.last() {
+                if !fits(name, group_size) {
+                    break;
+                }
+                to.extend(from.pop());
+            }
+        };
+        names(&mut news.left, &mut told.left);
+        if version >= Version::V1_3 {
+            names(&mut news.joined_blocked, &mut told.joined_blocked);
+            names(&mut news.left_blocked, &mut told.left_blocked);
+        } else {
+            (news.joined_blocked, news.left_blocked) = (Vec::new(), Vec::new());
+        }
+        drop(inner);
+        told.joined.sort_by(|one, other| one.name.cmp(&other.name));
+        told.left.sort();
+        if !news.is_nothing() {
+            session.outbox().rest_of_news(group, news);
+        }
+        let is_empty = told.joined.is_empty()
+            && told.left.is_empty()
+            && told.joined_blocked.is_empty()
+            && told.left_blocked.is_empty()
+            && told.properties.is_none()
+            && told.own.is_none();
+        (!is_empty).then_some(told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Arc<str> {
+        text.into()
+    }
+
+    fn user() -> UserId {
+        UserId::from_canonical("wv:a@x")
+    }
+
+    #[test]
+    fn who_came_and_went_is_not_told_of() {
+        let mut news = GroupNews::default();
+        news.came(&name("Al"), &user());
+        news.went(&name("Al"));
+        assert!(news.is_nothing());
+        news.went(&name("Bo"));
+        assert_eq!(news.left, [name("Bo")]);
+        news.came(&name("Bo"), &user());
+        assert!(news.left.is_empty());
+        assert_eq!(news.joined.len(), 1, "perhaps it is somebody else");
+    }
+
+    #[test]
+    fn what_did_not_fit_is_told_with_what_came_later() {
+        let mut rest = GroupNews::default();
+        rest.came(&name("Al"), &user());
+        rest.came(&name("Bo"), &user());
+        let mut later = GroupNews::default();
+        later.went(&name("Al"));
+        later.came(&name("Cy"), &user());
+        later.own();
+        rest.followed_by(later);
+        let joined: Vec<_> = rest.joined.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(joined, ["Bo", "Cy"]);
+        assert!(rest.left.is_empty() && rest.own);
+    }
+}
