@@ -62,6 +62,8 @@ pub enum Error {
     QueueFull,
     /// There is no such group.
     UnknownGroup,
+    /// The answer is larger than the client can parse.
+    TooLarge,
     /// Something about a group is refused.
     Group(crate::group::GroupError),
     /// The history of groups is not kept.
@@ -99,6 +101,7 @@ impl Error {
             Self::UnknownMessage => Status::INVALID_MESSAGE_ID,
             Self::QueueFull => Status::MESSAGE_QUEUE_IS_FULL,
             Self::UnknownGroup => Status::GROUP_DOES_NOT_EXIST,
+            Self::TooLarge => Status::RESPONSE_TOO_LARGE,
             Self::Group(error) => error.status(),
             Self::NoHistory => Status::HISTORY_NOT_SUPPORTED,
         }
@@ -145,6 +148,7 @@ impl fmt::Display for Error {
             Self::UnknownMessage => f.write_str("no message with this ID"),
             Self::QueueFull => f.write_str("too many messages wait for this user"),
             Self::UnknownGroup => f.write_str("no such group"),
+            Self::TooLarge => f.write_str("the answer is larger than your client can take"),
             Self::Group(error) => error.fmt(f),
             Self::NoHistory => f.write_str("this group keeps no history"),
             Self::Store(error) => write!(f, "the store cannot take it now: {error}"),

@@ -4,11 +4,12 @@ use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use imps_types::element::{MessageInfo, Notification, ResultInfo};
+use imps_types::element::{Group, MessageInfo, Notification, ResultInfo};
 use imps_types::presence::{AttributeSet, PresenceSubList};
-use imps_types::{DateTime, MessageId, Status, UserId};
+use imps_types::{DateTime, GroupId, MessageId, Status, UserId};
 
 use crate::clock::Timestamp;
+pub use crate::group::GroupChange;
 
 /// A message as it waits for a recipient, or for all joined users of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,26 @@ pub struct Message {
     pub report: bool,
     /// When it is of no use any more.
     pub expires: Timestamp,
+}
+
+impl Message {
+    /// The group whose joined users get it; also of a message to one of them by his screen name.
+    pub fn group(&self) -> Option<&str> {
+        group_of(&self.info)
+    }
+
+    /// Whether all joined users of a group get it.
+    pub fn is_to_group(&self) -> bool {
+        matches!(self.info.recipient.groups.first(), Some(Group::Id(_)))
+    }
+}
+
+/// The group of the recipient of a message that is addressed to a group, or to somebody in it by his screen name.
+pub(crate) fn group_of(info: &MessageInfo) -> Option<&str> {
+    info.recipient.groups.first().map(|group| match group {
+        Group::Id(id) => id.as_str(),
+        Group::ScreenName(name) => name.group_id.as_str(),
+    })
 }
 
 /// A delivery report as it waits for the sender of the message.
@@ -94,6 +115,15 @@ impl PresenceSnapshot {
     }
 }
 
+/// A client was forced out of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForcedLeave {
+    /// The group.
+    pub group: GroupId,
+    /// 800 it was deleted, 809 rejected, 810 no member any more, and the like.
+    pub reason: Status,
+}
+
 /// Something for a client.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -107,6 +137,10 @@ pub enum Event {
     Notice(Arc<Notice>),
     /// What happened to something of the user's; done when the client has heard of it.
     Notification(Arc<Notification>),
+    /// A group changed; done when the client has heard of it.
+    GroupChange(Arc<GroupChange>),
+    /// The client was forced out of a group; done when it has heard of it.
+    ForcedLeave(Arc<ForcedLeave>),
     /// Presence changed, or was subscribed to.
     Presence(Arc<PresenceSnapshot>),
     /// The session is over. Nothing comes after it.
@@ -119,7 +153,8 @@ impl Event {
         match self {
             Self::NewMessage(message) => 512 + message.content.len(),
             Self::MessageNotification(_) | Self::DeliveryReport(_) | Self::Notice(_) | Self::Disconnect(_) => 512,
-            Self::Presence(_) | Self::Notification(_) => 1024,
+            Self::ForcedLeave(_) => 512,
+            Self::Presence(_) | Self::Notification(_) | Self::GroupChange(_) => 1024,
         }
     }
 }

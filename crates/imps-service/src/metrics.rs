@@ -69,6 +69,8 @@ metrics! {
     presence_queued      counter "hamlet_presence_notices_total"       "Notifications queued for watchers, before merging";
     notifications        counter "hamlet_notifications_total"          "General notifications queued for clients, before merging";
     notifications_dropped counter "hamlet_notifications_dropped_total" "General notifications dropped because a client did not fetch them";
+    groups               gauge   "hamlet_groups"                       "Groups";
+    group_notices        counter "hamlet_group_notices_total"          "Changes of groups noted for subscribers, before merging";
     requests             counter "hamlet_csp_requests_total"           "CSP messages answered";
     transactions         counter "hamlet_csp_transactions_total"       "CSP transactions carried out";
     malformed            counter "hamlet_csp_malformed_total"          "CSP messages that could not be read";

@@ -49,6 +49,8 @@ pub struct Services {
     pub(crate) guard: LoginGuard,
     /// Where MessageIDs come from.
     pub(crate) sequence: Sequence,
+    /// Messages to groups that are in memory.
+    pub(crate) group_bodies: crate::im::GroupBodies,
     /// Guards what lies between a watcher and those whom he watches.
     pub(crate) pairs: Pairs,
     /// How far the watcher lists were gone through for what is too old.
@@ -76,6 +78,7 @@ impl Services {
             metrics: Arc::default(),
             guard,
             sequence: Sequence::default(),
+            group_bodies: crate::im::GroupBodies::default(),
             pairs: Pairs::default(),
             tidying: parking_lot::Mutex::default(),
             tidied: LastTime::default(),
@@ -125,9 +128,11 @@ impl Services {
         self.clock.adjust();
         self.access().sweep().await;
         self.im().sweep().await;
+        self.group().sweep().await;
         let now = self.clock.now();
         if self.tidied.is_due(now, TIDY) {
             self.im().forget_repeats(now);
+            self.group_bodies.tidy();
             if let Err(error) = self.presence().tidy_watcher_lists().await {
                 tracing::warn!(%error, "watcher lists are not tidied");
             }
@@ -135,6 +140,7 @@ impl Services {
             self.users.let_go(Timestamp(now.0.saturating_sub(unused)));
         }
         self.metrics.users_loaded.set(self.users.len() as u64);
+        self.metrics.groups.set(self.groups.len() as u64);
         self.metrics.sessions.set(self.sessions.len() as u64);
     }
 

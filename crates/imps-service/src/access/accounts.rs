@@ -156,6 +156,7 @@ impl Access<'_> {
             self.disconnect(&session, Status::FORCED_LOGOUT, "this account was removed").await?;
         }
         self.im().remove_queue(user).await?;
+        self.group().remove_user(user).await?;
         let mut batch = Batch::new();
         batch.delete(Space::Users, user_key(user));
         self.presence().remove_user(user, &mut batch);

@@ -243,7 +243,8 @@ impl Groups<'_> {
         let Ok(group) = self.known(id) else { return Vec::new() };
         let mut room = crate::im::parser_room(&session.negotiated());
         let inner = group.lock();
-        let note = inner.record.properties.welcome_note.as_ref().map_or(0, |note| note.content.data.len() / 3 * 4 + 200);
+        let note =
+            inner.record.properties.welcome_note.as_ref().map_or(0, |note| note.content.data.len() / 3 * 4 + 200);
         room = room.saturating_sub(note);
         let sees_all = may(inner.rank(&session.user.id), Act::SeeAddresses);
         let mut shown = Vec::new();

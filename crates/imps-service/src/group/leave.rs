@@ -185,9 +185,8 @@ impl Groups<'_> {
     ) -> Option<UserId> {
         let joined = inner.joined.get_mut(&departure.user)?;
         let is_leaving = |session: &Session| departure.takes(session);
-        let (leaving, staying) = std::mem::take(&mut joined.sessions)
-            .into_iter()
-            .partition::<Vec<_>, _>(|one| is_leaving(&one.session));
+        let (leaving, staying) =
+            std::mem::take(&mut joined.sessions).into_iter().partition::<Vec<_>, _>(|one| is_leaving(&one.session));
         joined.sessions = staying;
         let has_left = joined.sessions.is_empty();
         for one in leaving {

@@ -254,4 +254,3 @@ fn new_batch(id: &GroupId, record: &GroupRecord) -> Batch {
     batch.if_absent(Space::Groups, group_key(id)).put(Space::Groups, group_key(id), record.to_record());
     batch
 }
-

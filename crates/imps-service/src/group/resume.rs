@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use imps_types::{GroupId, SessionId, UserId};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Groups;
-use super::record::{GroupRecord, JoinedRecord, Person, SavedJoin, person_key, person_parts};
+use super::record::{GroupRecord, JoinedRecord, Person, SavedJoin, leave_parts, person_key, person_parts, read_leave};
 use super::state::GroupState;
+use super::{GroupNews, Groups};
 use crate::Error;
 use crate::seam::{Batch, KeyRange, Order, Row, Space};
 use crate::session::{JoinedGroup, Session};
@@ -107,6 +107,7 @@ impl Groups<'_> {
     pub(crate) async fn resumed(&self) -> Result<(), Error> {
         let Some(table) = self.groups.resuming.lock().take() else { return Ok(()) };
         let mut left = Batch::new();
+        let had_joined: FxHashSet<GroupId> = table.rows.iter().map(|(id, ..)| id.clone()).collect();
         for (id, user, record) in table.rows {
             let key = person_key(&id, &user);
             let now = self.groups.find(&id).and_then(|group| group.lock().joined_record(&id, &user));
@@ -120,8 +121,30 @@ impl Groups<'_> {
                 }
             }
         }
+        let mut leaves = Vec::new();
+        self.each(Space::GroupLeaves, |row| leaves.push(row)).await?;
+        for row in leaves {
+            // Its client has not heard yet that it was forced out; if it is still there.
+            let session = leave_parts(&row.key).and_then(|(id, group)| Some((self.sessions.find(&id)?, group)));
+            match (session, read_leave(&row.value)) {
+                (Some((session, group)), Ok(reason)) => session.outbox().forced_leave(group, reason),
+                _ => {
+                    left.delete(Space::GroupLeaves, row.key);
+                }
+            }
+        }
         if !left.is_empty() {
             self.store.commit(left).await?;
+        }
+        // Whoever is told of changes hears once who is there now: what waited to be told was not kept. And a group that
+        // everybody has left meanwhile ends, if it is to.
+        for group in self.groups.all() {
+            let woken = self.note(&group, &group.lock(), None, GroupNews::everybody);
+            Self::wake(&woken);
+            let _change = group.change.lock().await;
+            if had_joined.contains(&group.id) {
+                self.end_if_left(&group).await?;
+            }
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imps_types::element::{GroupProperties, Property, ResultInfo, Role, SubscribeType};
+use imps_types::element::{DeliveryMethod, GroupProperties, Property, ResultInfo, SubscribeType};
 use imps_types::{Address, Status, Version};
 
 use super::join::JoinWish;
@@ -115,12 +115,7 @@ impl Groups<'_> {
     }
 
     /// The group's `change` is held.
-    async fn set_common(
-        &self,
-        by: Manager<'_>,
-        group: &Arc<GroupState>,
-        given: &GroupProperties,
-    ) -> Result<(), Error> {
+    async fn set_common(&self, by: Manager<'_>, group: &Arc<GroupState>, given: &GroupProperties) -> Result<(), Error> {
         let (before, record) = {
             let inner = group.lock();
             if inner.is_gone {
@@ -254,10 +249,43 @@ impl Groups<'_> {
         Ok(wanted)
     }
 
+    /// How messages of a group come to a session from now on, and up to which size.
+    ///
+    /// # Errors
+    /// `UnknownGroup`, `ForeignDomain`, `NotJoined`, or the store's failure: nothing is changed then.
+    pub(crate) async fn set_delivery(
+        &self,
+        session: &Session,
+        address: &Address,
+        method: Option<DeliveryMethod>,
+        push_length: Option<u32>,
+    ) -> Result<(), Error> {
+        let group = self.find(address)?;
+        let _change = group.change.lock().await;
+        let user = &session.user.id;
+        let record = {
+            let inner = group.lock();
+            inner.joined_session(session).ok_or(GroupError::NotJoined)?;
+            let mut record = inner.joined_record(&group.id, user).ok_or(GroupError::NotJoined)?;
+            if let Some(one) = record.sessions.iter_mut().find(|one| one.session == session.id) {
+                one.delivery = method.or(one.delivery);
+                one.push_length = push_length.or(one.push_length);
+            }
+            record
+        };
+        let mut batch = Batch::new();
+        batch.put(Space::GroupJoined, person_key(&group.id, user), record.to_record());
+        self.store.commit(batch).await?;
+        for one in session.groups.lock().iter_mut().filter(|one| Arc::ptr_eq(&one.group, &group)) {
+            one.delivery = method.or(one.delivery);
+            one.push_length = push_length.or(one.push_length);
+        }
+        Ok(())
+    }
+
     /// The names of the common properties that can be set, for the operator's help.
     pub fn settable_properties() -> Vec<&'static str> {
         let settable = COMMON.iter().filter(|row| row.set_by != super::properties::SetBy::Server);
         settable.map(|row| row.name).collect()
     }
 }
-

@@ -36,6 +36,8 @@ pub(super) struct GroupInner {
     names: FxHashMap<Box<str>, UserId>,
     /// The joined users in a row, made when a message is sent to them and kept until somebody comes or goes.
     roster: Option<Roster>,
+    /// How many messages are in the history, once they were counted.
+    history: Option<usize>,
 }
 
 /// The joined users in a row.
@@ -86,6 +88,7 @@ impl GroupState {
             joined: FxHashMap::default(),
             names: FxHashMap::default(),
             roster: None,
+            history: None,
         };
         Self { id, change: tokio::sync::Mutex::default(), inner: Mutex::new(inner) }
     }
@@ -135,6 +138,23 @@ impl GroupState {
     /// Whether the user may learn of the group though it is not to be found: its owner, members and joined users.
     pub fn is_familiar_to(&self, user: &UserId) -> bool {
         self.lock().is_familiar_to(user)
+    }
+
+    /// Whether its last messages are kept.
+    pub fn keeps_history(&self) -> bool {
+        self.lock().record.properties.history
+    }
+
+    /// One message more is in the history: how many are now, if that was counted before.
+    pub(crate) fn count_history(&self) -> Option<usize> {
+        let mut inner = self.lock();
+        inner.history = inner.history.map(|count| count + 1);
+        inner.history
+    }
+
+    /// So many messages are in the history.
+    pub(crate) fn set_history(&self, count: usize) {
+        self.lock().history = Some(count);
     }
 
     /// As a search sees it.

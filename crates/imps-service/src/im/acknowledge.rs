@@ -34,6 +34,8 @@ impl Im<'_> {
         }
         let settled = match self.find(session, id).await {
             Ok(message) => self.settle(&session.user.id, &message, Status::SUCCESSFUL).await,
+            // A client that fetched it from a group's history says so too.
+            Err(Error::UnknownMessage) if self.from_history(session, id).await?.is_some() => Ok(false),
             Err(error) => Err(error),
         };
         // It was fetched, so it may wait to be offered still.
@@ -65,10 +67,11 @@ impl Im<'_> {
         named.dedup_by_key(|(_, sequence)| *sequence);
         let sequences: Vec<u64> = named.iter().map(|(_, sequence)| *sequence).collect();
         let now = self.clock.now();
-        let found = self.load_all(user, &sequences).await?.into_iter().map(|waiting| match waiting {
+        let found = self.load_any(user, &sequences).await?.into_iter().map(|waiting| match waiting {
             Some(Waiting::Message(message)) if message.expires > now => {
-                Some(Message { content: Bytes::new(), ..message })
+                Some(Arc::new(Message { content: Bytes::new(), ..message }))
             }
+            Some(Waiting::GroupMessage(message)) if message.expires > now => Some(message),
             _ => None,
         });
         let settled = join_all(found.map(|message| async move {
@@ -125,6 +128,7 @@ impl Im<'_> {
     pub(super) async fn find(&self, session: &Session, id: MessageId) -> Result<Arc<Message>, Error> {
         match self.load(&session.user.id, id.sequence()).await? {
             Some(Waiting::Message(message)) if message.expires > self.clock.now() => Ok(Arc::new(message)),
+            Some(Waiting::GroupMessage(message)) if message.expires > self.clock.now() => Ok(message),
             _ => Err(Error::UnknownMessage),
         }
     }
@@ -136,13 +140,16 @@ impl Im<'_> {
         session.outbox().remove(sequence);
     }
 
-    fn has_several_clients(&self, user: &UserId) -> bool {
+    pub(super) fn has_several_clients(&self, user: &UserId) -> bool {
         self.users.loaded(user).is_some_and(|user| user.lock().sessions.len() > 1)
     }
 
     /// Ends a message's life for this recipient with this outcome; `false` when it ended before. The report, if one is
     /// wanted, is committed with the deletion.
     pub(super) async fn settle(&self, recipient: &UserId, message: &Message, outcome: Status) -> Result<bool, Error> {
+        if message.is_to_group() {
+            return self.settle_group_message(recipient, message).await;
+        }
         let sequence = message.id.sequence();
         // Whether it is still there matters only where two may end it, or a report would be doubled.
         let is_careful = message.report || outcome != Status::SUCCESSFUL || self.has_several_clients(recipient);

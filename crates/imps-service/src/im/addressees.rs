@@ -152,7 +152,7 @@ impl Im<'_> {
     }
 
     /// How much waits for a user.
-    pub(super) async fn waiting(&self, user: &UserState) -> Result<u64, Error> {
+    pub(crate) async fn waiting(&self, user: &UserState) -> Result<u64, Error> {
         if let Some(waiting) = user.lock().waiting {
             return Ok(waiting);
         }

@@ -5,10 +5,10 @@ use futures_util::future::join_all;
 use imps_types::{Status, UserId};
 
 use super::Im;
-use super::queue::{Waiting, delete, expired_range, expiry_parts, shared_key};
+use super::queue::{Ending, Waiting, delete, expired_range, expiry_parts, shared_key};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::seam::{Batch, Key, KeyRange, Order, Space};
+use crate::seam::{Batch, KeyRange, Order, Row, Space};
 
 /// Rows of one scan: their messages end together, in one or two commits.
 const PAGE: usize = 64;
@@ -41,7 +41,7 @@ impl Im<'_> {
     async fn expire(&self, now: Timestamp) -> Result<(), Error> {
         for _ in 0..PAGES {
             let rows = self.store.scan(Space::MessageExpiry, expired_range(now), Order::Forwards, PAGE).await?;
-            for ended in join_all(rows.iter().map(|row| self.end(&row.key))).await {
+            for ended in join_all(rows.iter().map(|row| self.end(row))).await {
                 ended?;
             }
             if rows.len() < PAGE {
@@ -52,10 +52,14 @@ impl Im<'_> {
     }
 
     /// Ends what a row of the expiry space is about. Whatever it is, the row is gone then.
-    async fn end(&self, key: &Key) -> Result<(), Error> {
+    async fn end(&self, row: &Row) -> Result<(), Error> {
+        let key = &row.key;
         let mut batch = Batch::new();
         match expiry_parts(key) {
-            Some((end, sequence, Some(recipient))) => match self.load(&recipient, sequence).await? {
+            Some((_, sequence, Ending::Group(group))) => {
+                return self.end_group_message(key, sequence, &group, &row.value).await;
+            }
+            Some((end, sequence, Ending::Of(recipient))) => match self.load(&recipient, sequence).await? {
                 Some(Waiting::Message(mut message)) => {
                     // Many are ended together: what they say is not needed for it.
                     message.content = Bytes::new();
@@ -81,9 +85,9 @@ impl Im<'_> {
                     return Ok(());
                 }
                 // What is left of something that was damaged.
-                None => delete(&mut batch, sequence, &recipient, end),
+                Some(Waiting::GroupMessage(_)) | None => delete(&mut batch, sequence, &recipient, end),
             },
-            Some((_, sequence, None)) => {
+            Some((_, sequence, Ending::Shared)) => {
                 batch.delete(Space::MessageExpiry, key.clone()).delete(Space::Messages, shared_key(sequence));
             }
             None => {

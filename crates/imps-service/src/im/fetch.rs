@@ -32,7 +32,7 @@ pub struct WaitingMessage {
 }
 
 /// About how many bytes a MessageInfo takes in XML, the longest of the encodings.
-fn written_size(info: &MessageInfo) -> usize {
+pub(super) fn written_size(info: &MessageInfo) -> usize {
     let texts = [&info.message_id, &info.message_uri, &info.content_type, &info.content_name];
     let texts: usize = texts.into_iter().flatten().map(|text| text.len() + 40).sum();
     let users = info.recipient.users.iter().map(|user| user.user_id.as_str().len() + 90);
@@ -41,30 +41,35 @@ fn written_size(info: &MessageInfo) -> usize {
 }
 
 impl Im<'_> {
-    /// A message that waits for this user. It is there until it is acknowledged.
+    /// A message that waits for this user, or is in the history of a group that the session has joined. It is there until
+    /// it is acknowledged.
     ///
     /// # Errors
     /// `UnknownMessage`, or the store's failure.
     pub async fn message(&self, session: &Session, id: &str) -> Result<Arc<Message>, Error> {
-        self.find(session, MessageId::parse(id).ok_or(Error::UnknownMessage)?).await
+        let id = MessageId::parse(id).ok_or(Error::UnknownMessage)?;
+        match self.find(session, id).await {
+            Err(Error::UnknownMessage) => self.from_history(session, id).await?.ok_or(Error::UnknownMessage),
+            found => found,
+        }
     }
 
     /// The messages that wait for this session, oldest first: so many at most, and no more than its client can parse.
     ///
     /// # Errors
-    /// `UnknownGroup` when a group's history is asked for, or the store's failure.
+    /// Where a group's history is asked for `UnknownGroup`, `ForeignDomain`, `NotJoined`, `NoHistory`; or the store's
+    /// failure.
     pub async fn message_list(
         &self,
         session: &Session,
         group: Option<&Address>,
         count: Option<u32>,
     ) -> Result<Vec<MessageInfo>, Error> {
-        if let Some(group) = group {
-            self.router.group(group)?;
-            return Err(Error::UnknownGroup);
-        }
         let most = count.map_or(LISTED, |count| usize::try_from(count).unwrap_or(LISTED_MAX).min(LISTED_MAX));
         let mut room = parser_room(&session.negotiated());
+        if let Some(group) = group {
+            return self.history(session, group, most, room).await;
+        }
         let mut infos = Vec::new();
         let mut range = index_range(&session.user.id);
         while infos.len() < most {
@@ -96,7 +101,8 @@ impl Im<'_> {
     /// How messages come to this session from now on, and up to which size.
     ///
     /// # Errors
-    /// `UnknownGroup` when it is for the messages of a group, or the store's failure: nothing is changed then.
+    /// Where it is for the messages of a group `UnknownGroup`, `ForeignDomain`, `NotJoined`; or the store's failure:
+    /// nothing is changed then.
     pub async fn set_delivery_method(
         &self,
         session: &Session,
@@ -105,8 +111,7 @@ impl Im<'_> {
         group: Option<&Address>,
     ) -> Result<(), Error> {
         if let Some(group) = group {
-            self.router.group(group)?;
-            return Err(Error::UnknownGroup);
+            return self.group().set_delivery(session, group, method, content_length).await;
         }
         let before = session.negotiated().clone();
         {

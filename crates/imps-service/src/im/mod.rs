@@ -12,6 +12,8 @@ mod blocking;
 mod expire;
 mod fetch;
 mod forward;
+||||||| parent of c8c1ee0 (wip2)
+mod group;
 mod notice;
 mod offer;
 mod queue;
@@ -25,7 +27,10 @@ mod tests;
 pub use blocking::{Blocking, Entities, Entity, Origin};
 pub use fetch::WaitingMessage;
 pub use forward::Forward;
+||||||| parent of c8c1ee0 (wip2)
+pub(crate) use group::{GroupBodies, delete_group_body};
 pub use notice::NewNotice;
+pub(crate) use offer::parser_room;
 pub use queue::WaitingKind;
 pub(crate) use repeat::SentRing;
 pub use repeat::{Once, Sent};

@@ -7,7 +7,7 @@ use imps_types::element::MessageInfo;
 use super::Im;
 use super::queue::{IndexRow, Waiting, index_range, index_sequence};
 use crate::error::Error;
-use crate::event::{Event, Message, Report};
+use crate::event::{Event, ForcedLeave, Message, Report, group_of};
 use crate::seam::{KeyRange, Order, Space};
 use crate::session::{Negotiated, Pending, Session};
 use crate::user::UserState;
@@ -76,13 +76,24 @@ impl Im<'_> {
                 Pending::Message(message) if message.expires <= self.clock.now() => {}
                 Pending::Message(message) => {
                     self.metrics.messages_offered.up();
-                    let push = is_pushed(&session.negotiated(), &message);
+                    let push = match group_agreement(session, &message) {
+                        Some(agreed) => is_pushed(&agreed, &message),
+                        None => is_pushed(&session.negotiated(), &message),
+                    };
                     return Some(if push { Event::NewMessage(message) } else { Event::MessageNotification(message) });
                 }
                 Pending::Report(report) => return Some(Event::DeliveryReport(report)),
                 Pending::Notice(notice) if notice.expires <= self.clock.now() => {}
                 Pending::Notice(notice) => return Some(Event::Notice(notice)),
                 Pending::Notification(notification) => return Some(Event::Notification(Arc::new(notification))),
+                Pending::ForcedLeave { group, reason } => {
+                    return Some(Event::ForcedLeave(Arc::new(ForcedLeave { group, reason })));
+                }
+                Pending::GroupChange { group, news } => {
+                    if let Some(change) = self.group().change_notice(session, &group, *news) {
+                        return Some(Event::GroupChange(Arc::new(change)));
+                    }
+                }
                 Pending::Presence { publisher, changed, lost } => {
                     if let Some(snapshot) = self.presence().snapshot(session, &publisher, changed, lost) {
                         return Some(Event::Presence(snapshot));
@@ -128,29 +139,37 @@ impl Im<'_> {
         };
         let mut complete = rows.len() < REFILL;
         let mut chosen = Vec::new();
+        let mut last = None;
         let mut bytes = 0;
         for row in &rows {
             let Some(sequence) = index_sequence(&row.key) else { continue };
-            let size = IndexRow::read(&row.value).map_or(0, |row| row.size);
-            if !chosen.is_empty() && bytes + size > self.config.outbox_bytes as u64 {
+            let Ok(index) = IndexRow::read(&row.value) else {
+                last = Some(sequence);
+                continue;
+            };
+            if !chosen.is_empty() && bytes + index.size > self.config.outbox_bytes as u64 {
                 complete = false;
                 break;
             }
-            bytes += size;
-            chosen.push(sequence);
+            last = Some(sequence);
+            // What is said in groups is for those who have joined; who joins later asks for what he missed.
+            if index.group.as_ref().is_none_or(|group| session.has_joined(group.as_str())) {
+                bytes += index.size;
+                chosen.push((sequence, index));
+            }
         }
-        let bodies = match self.load_all(user, &chosen).await {
+        let bodies = match self.load_rows(user, &chosen).await {
             Ok(bodies) => bodies,
             Err(error) => {
                 session.outbox().refilled(Vec::new(), None, false);
                 return Err(error);
             }
         };
-        let last = chosen.last().copied();
         // A page without a single readable key would be read for ever.
         complete |= last.is_none();
         let found = bodies.into_iter().flatten().filter_map(|waiting| match waiting {
             Waiting::Message(message) => is_for(&message.info, session).then(|| Pending::Message(Arc::new(message))),
+            Waiting::GroupMessage(message) => is_for(&message.info, session).then_some(Pending::Message(message)),
             Waiting::Report(report) => Some(Pending::Report(Arc::new(report))),
             Waiting::Notice(notice) => notice.content.is_for(session).then(|| Pending::Notice(Arc::new(notice))),
         });
@@ -168,6 +187,22 @@ pub(super) fn waits_for(user: &UserState) -> Vec<Arc<Session>> {
     inner.sessions.clone()
 }
 
+/// What holds for messages of a group where the client said so of that group.
+fn group_agreement(session: &Session, message: &Message) -> Option<Negotiated> {
+    let group = message.group()?;
+    let groups = session.groups.lock();
+    let own = groups.iter().find(|one| one.group.id.as_str() == group)?;
+    if own.delivery.is_none() && own.push_length.is_none() {
+        return None;
+    }
+    let (delivery, push_length) = (own.delivery, own.push_length);
+    drop(groups);
+    let mut agreed = session.negotiated().clone();
+    agreed.delivery = delivery.unwrap_or(agreed.delivery);
+    agreed.push_length = push_length.unwrap_or(agreed.push_length);
+    Some(agreed)
+}
+
 /// Whether a message is pushed to a client that agreed on this, or the client told and left to fetch it (CSP 12.2). What
 /// it cannot parse is never pushed (CSP 6): BASE64 takes a third more, and the envelope its share.
 fn is_pushed(agreed: &Negotiated, message: &Message) -> bool {
@@ -178,7 +213,7 @@ fn is_pushed(agreed: &Negotiated, message: &Message) -> bool {
 }
 
 /// Bytes that a client can parse beside the envelope. 0 is no size that a client can mean.
-pub(super) fn parser_room(agreed: &Negotiated) -> usize {
+pub(crate) fn parser_room(agreed: &Negotiated) -> usize {
     match usize::try_from(agreed.parser_size) {
         Ok(0) | Err(_) => usize::MAX,
         Ok(size) => size.saturating_sub(ENVELOPE),
@@ -187,6 +222,10 @@ pub(super) fn parser_room(agreed: &Negotiated) -> usize {
 
 /// Whether a message that may be addressed to one client of the user is for this session.
 pub(super) fn is_for(info: &MessageInfo, session: &Session) -> bool {
+    // Messages in a group are for those who have joined it.
+    if group_of(info).is_some_and(|group| !session.has_joined(group)) {
+        return false;
+    }
     let mut users = info.recipient.users.iter();
     users.all(|user| user.client_id.as_ref().is_none_or(|client| *client == session.client))
 }

@@ -4,15 +4,19 @@
 //! |---|---|---|
 //! | Messages | sequence, recipient | the message, the report or the notice |
 //! | Messages | sequence, "" | content that several recipients share |
-//! | MessageIndex | slot, recipient, sequence | kind, size and end: enough to choose and to delete |
+//! | Messages | sequence, group | a message to all joined users of a group |
+//! | MessageIndex | slot, recipient, sequence | kind, size, end and group: enough to choose and to delete |
 //! | MessageExpiry | end, sequence, recipient | nothing |
+//! | MessageExpiry | end, sequence, group | who had joined: so many index rows go then |
 //! | MessageExpiry | end and a minute, sequence, "" | nothing: the shared content goes, whatever became of its recipients |
 //!
 //! All but the index begin with the time, so they are written in order.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use imps_types::element::{ContentEncoding, Font, Group, MessageInfo, Recipient, ScreenName, Sender, User};
-use imps_types::{Address, ClientId, DateTime, MessageId, Slot, Status, UserId};
+use imps_types::{Address, ClientId, DateTime, GroupId, MessageId, Slot, Status, UserId};
 
 use super::Im;
 use crate::clock::Timestamp;
@@ -24,11 +28,16 @@ use crate::seam::{Batch, Key, KeyRange, Space};
 const MESSAGE: u64 = 1;
 const REPORT: u64 = 2;
 const NOTICE: u64 = 3;
+/// A message whose body all joined users of a group share.
+const GROUP_MESSAGE: u64 = 4;
+/// A message to somebody in a group by his screen name.
+const PRIVATE_MESSAGE: u64 = 5;
 
 /// What waits: a message, a report or a notice.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Waiting {
     Message(Message),
+    GroupMessage(Arc<Message>),
     Report(Report),
     Notice(Notice),
 }
@@ -38,6 +47,8 @@ pub(super) enum Waiting {
 pub enum WaitingKind {
     /// A message.
     Message,
+    /// A message to the joined users of a group.
+    GroupMessage,
     /// A delivery report.
     Report,
     /// A notice.
@@ -49,6 +60,7 @@ impl WaitingKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Message => "message",
+            Self::GroupMessage => "group message",
             Self::Report => "report",
             Self::Notice => "notice",
         }
@@ -57,6 +69,7 @@ impl WaitingKind {
     const fn number(self) -> u64 {
         match self {
             Self::Message => MESSAGE,
+            Self::GroupMessage => GROUP_MESSAGE,
             Self::Report => REPORT,
             Self::Notice => NOTICE,
         }
@@ -64,7 +77,8 @@ impl WaitingKind {
 
     fn of(number: u64) -> Result<Self, RecordError> {
         match number {
-            MESSAGE => Ok(Self::Message),
+            MESSAGE | PRIVATE_MESSAGE => Ok(Self::Message),
+            GROUP_MESSAGE => Ok(Self::GroupMessage),
             REPORT => Ok(Self::Report),
             NOTICE => Ok(Self::Notice),
             _ => Err(RecordError("unknown kind of row")),
@@ -73,13 +87,15 @@ impl WaitingKind {
 }
 
 /// A row of the index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct IndexRow {
     pub(super) kind: WaitingKind,
     pub(super) size: u64,
     pub(super) expires: Timestamp,
     /// The content lies in a row of its own.
     pub(super) shared: bool,
+    /// The group whose joined users get it, if it is a message in a group.
+    pub(super) group: Option<GroupId>,
 }
 
 pub(super) fn body_key(sequence: u64, recipient: &UserId) -> Key {
@@ -116,6 +132,15 @@ fn expiry_key(expires: Timestamp, sequence: u64, recipient: &UserId) -> Key {
     Key::build().u64(expires.0).u64(sequence).text(recipient.as_str()).done()
 }
 
+/// Where the body of a message to a group lies: no user's address has a `/` in it.
+pub(super) fn group_body_key(sequence: u64, group: &GroupId) -> Key {
+    Key::build().u64(sequence).text(group.as_str()).done()
+}
+
+pub(super) fn group_expiry_key(expires: Timestamp, sequence: u64, group: &GroupId) -> Key {
+    Key::build().u64(expires.0).u64(sequence).text(group.as_str()).done()
+}
+
 /// Everything that ended before this moment.
 pub(super) fn expired_range(now: Timestamp) -> KeyRange {
     KeyRange::new(Key::from(&[0_u8; 0][..]), Key::build().u64(now.0).done())
@@ -126,43 +151,67 @@ fn shared_end(expires: Timestamp) -> Timestamp {
     Timestamp(expires.0.saturating_add(60_000))
 }
 
-/// End, sequence and recipient of an expiry key; no recipient: it is for a shared content.
-pub(super) fn expiry_parts(key: &Key) -> Option<(Timestamp, u64, Option<UserId>)> {
+/// What ends with a row of the expiry space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// What waits for a user.
+    Of(UserId),
+    /// A message to a group.
+    Group(GroupId),
+    /// A shared content.
+    Shared,
+}
+
+/// End, sequence and what ends, of an expiry key.
+pub(super) fn expiry_parts(key: &Key) -> Option<(Timestamp, u64, Ending)> {
     let mut reader = key.read();
     let (end, sequence) = (Timestamp(reader.u64()?), reader.u64()?);
-    let recipient = reader.text()?;
-    Some((end, sequence, (!recipient.is_empty()).then(|| UserId::from_canonical(&recipient))))
+    let whose = reader.text()?;
+    let what = if whose.is_empty() {
+        Ending::Shared
+    } else if whose.contains('/') {
+        Ending::Group(GroupId::from_canonical(&whose))
+    } else {
+        Ending::Of(UserId::from_canonical(&whose))
+    };
+    Some((end, sequence, what))
 }
 
 impl IndexRow {
     pub(super) fn of_message(message: &Message) -> Self {
         let size = message.info.content_size.into();
-        Self { kind: WaitingKind::Message, size, expires: message.expires, shared: message.shared }
+        let kind = if message.is_to_group() { WaitingKind::GroupMessage } else { WaitingKind::Message };
+        let group = message.group().map(GroupId::from_canonical);
+        Self { kind, size, expires: message.expires, shared: message.shared, group }
     }
 
     pub(super) fn of_report(report: &Report) -> Self {
-        Self { kind: WaitingKind::Report, size: 0, expires: report.expires, shared: false }
+        Self { kind: WaitingKind::Report, size: 0, expires: report.expires, shared: false, group: None }
     }
 
     pub(super) fn of_notice(notice: &Notice) -> Self {
-        Self { kind: WaitingKind::Notice, size: 0, expires: notice.expires, shared: false }
+        Self { kind: WaitingKind::Notice, size: 0, expires: notice.expires, shared: false, group: None }
     }
 
-    pub(super) fn to_record(self) -> Vec<u8> {
+    pub(super) fn to_record(&self) -> Vec<u8> {
         let mut writer = RecordWriter::new(1);
-        writer.number(self.kind.number());
+        let is_private = self.kind == WaitingKind::Message && self.group.is_some();
+        writer.number(if is_private { PRIVATE_MESSAGE } else { self.kind.number() });
         writer.number(self.size).number(self.expires.0).flag(self.shared);
+        if let Some(group) = &self.group {
+            writer.text(group.as_str());
+        }
         writer.done()
     }
 
     pub(super) fn read(record: &[u8]) -> Result<Self, RecordError> {
         let (mut reader, _) = RecordReader::new(record, 1)?;
-        Ok(Self {
-            kind: WaitingKind::of(reader.number()?)?,
-            size: reader.number()?,
-            expires: Timestamp(reader.number()?),
-            shared: reader.flag()?,
-        })
+        let number = reader.number()?;
+        let kind = WaitingKind::of(number)?;
+        let (size, expires, shared) = (reader.number()?, Timestamp(reader.number()?), reader.flag()?);
+        let is_in_group = matches!(number, GROUP_MESSAGE | PRIVATE_MESSAGE);
+        let group = if is_in_group { Some(GroupId::from_canonical(reader.text()?)) } else { None };
+        Ok(Self { kind, size, expires, shared, group })
     }
 }
 
@@ -216,7 +265,7 @@ pub(super) fn delete(batch: &mut Batch, sequence: u64, recipient: &UserId, expir
     batch.delete(Space::MessageExpiry, expiry_key(expires, sequence, recipient));
 }
 
-fn message_record(message: &Message) -> Vec<u8> {
+pub(super) fn message_record(message: &Message) -> Vec<u8> {
     let inline = if message.shared { 0 } else { message.content.len() };
     let mut writer = RecordWriter::with_capacity(1, 256 + inline);
     writer.number(MESSAGE).text(message.sender.as_str());
@@ -370,12 +419,51 @@ fn read_group(reader: &mut RecordReader<'_>) -> Result<Group, RecordError> {
 }
 
 impl Im<'_> {
-    /// The message or report of this user with this number, from the store.
+    /// What waits for this user under this number, from the store.
     pub(super) async fn load(&self, recipient: &UserId, sequence: u64) -> Result<Option<Waiting>, Error> {
-        Ok(self.load_all(recipient, &[sequence]).await?.pop().flatten())
+        Ok(self.load_any(recipient, &[sequence]).await?.pop().flatten())
     }
 
-    /// The bodies of several numbers of one user, each in its place; none where there is none that can be read.
+    /// The same of several numbers, each in its place.
+    pub(super) async fn load_any(&self, recipient: &UserId, sequences: &[u64]) -> Result<Vec<Option<Waiting>>, Error> {
+        let mut found = self.load_all(recipient, sequences).await?;
+        // A message to a group has no body of each recipient's own; the index knows which group it was.
+        let missing = found.iter().zip(sequences).filter(|(one, _)| one.is_none());
+        let keys: Vec<Key> = missing.map(|(_, sequence)| index_key(recipient, *sequence)).collect();
+        if keys.is_empty() {
+            return Ok(found);
+        }
+        let mut rows = self.store.get(Space::MessageIndex, &keys).await?.into_iter();
+        for (one, sequence) in found.iter_mut().zip(sequences).filter(|(one, _)| one.is_none()) {
+            let row = rows.next().flatten().and_then(|row| IndexRow::read(&row).ok());
+            if let Some(IndexRow { kind: WaitingKind::GroupMessage, group: Some(group), .. }) = row {
+                *one = self.group_message(*sequence, &group).await?.map(Waiting::GroupMessage);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The bodies that rows of a user's index stand for, each in its place.
+    pub(super) async fn load_rows(
+        &self,
+        recipient: &UserId,
+        rows: &[(u64, IndexRow)],
+    ) -> Result<Vec<Option<Waiting>>, Error> {
+        let is_own = |row: &IndexRow| row.kind != WaitingKind::GroupMessage;
+        let own: Vec<u64> = rows.iter().filter(|(_, row)| is_own(row)).map(|(sequence, _)| *sequence).collect();
+        let mut own = self.load_all(recipient, &own).await?.into_iter();
+        let mut found = Vec::with_capacity(rows.len());
+        for (sequence, row) in rows {
+            found.push(match &row.group {
+                Some(group) if !is_own(row) => self.group_message(*sequence, group).await?.map(Waiting::GroupMessage),
+                _ => own.next().flatten(),
+            });
+        }
+        Ok(found)
+    }
+
+    /// The bodies of several numbers of one user, each in its place; none where there is none that can be read. Messages
+    /// to groups have none.
     pub(super) async fn load_all(&self, recipient: &UserId, sequences: &[u64]) -> Result<Vec<Option<Waiting>>, Error> {
         let keys: Vec<Key> = sequences.iter().map(|sequence| body_key(*sequence, recipient)).collect();
         let records = self.store.get(Space::Messages, &keys).await?;
@@ -438,6 +526,7 @@ impl Im<'_> {
                     batch.delete(Space::MessageIndex, row.key.clone());
                     continue;
                 };
+                // The body of a message to a group is the others' too, and goes with the end of its validity.
                 delete(&mut batch, sequence, user, index.expires);
                 if index.shared {
                     shared.push((sequence, index.expires));
@@ -515,8 +604,14 @@ mod tests {
         assert_eq!(report_record(&report), golden);
         let read = read_body(9, &report.recipient, &Bytes::from_static(golden)).unwrap();
         assert_eq!(read, Waiting::Report(report));
-        let row = IndexRow { kind: WaitingKind::Message, size: 2, expires: Timestamp(300), shared: false };
+        let row = IndexRow { kind: WaitingKind::Message, size: 2, expires: Timestamp(300), shared: false, group: None };
         assert_eq!(row.to_record(), [1, 1, 2, 0xac, 2, 0]);
+        assert_eq!(IndexRow::read(&row.to_record()), Ok(row.clone()));
+        let row = IndexRow { group: Some(GroupId::from_canonical("wv:/l@x")), ..row };
+        assert_eq!(row.to_record(), b"\x01\x05\x02\xac\x02\x00\x07wv:/l@x");
+        assert_eq!(IndexRow::read(&row.to_record()), Ok(row.clone()));
+        let row = IndexRow { kind: WaitingKind::GroupMessage, ..row };
+        assert_eq!(row.to_record(), b"\x01\x04\x02\xac\x02\x00\x07wv:/l@x");
         assert_eq!(IndexRow::read(&row.to_record()), Ok(row));
     }
 
@@ -529,8 +624,11 @@ mod tests {
         );
         let longer = UserId::from_canonical("wv:bob@a.example.org");
         assert!(!index_range(&bob).contains(&index_key(&longer, 1)));
-        assert_eq!(expiry_parts(&expiry_key(Timestamp(5), 6, &bob)), Some((Timestamp(5), 6, Some(bob.clone()))));
-        assert_eq!(expiry_parts(&shared_expiry_key(6, Timestamp(5))), Some((Timestamp(60_005), 6, None)));
+        assert_eq!(expiry_parts(&expiry_key(Timestamp(5), 6, &bob)), Some((Timestamp(5), 6, Ending::Of(bob.clone()))));
+        assert_eq!(expiry_parts(&shared_expiry_key(6, Timestamp(5))), Some((Timestamp(60_005), 6, Ending::Shared)));
+        let lobby = GroupId::from_canonical("wv:/lobby@a.example");
+        let ending = expiry_parts(&group_expiry_key(Timestamp(5), 6, &lobby));
+        assert_eq!(ending, Some((Timestamp(5), 6, Ending::Group(lobby))));
         assert!(expired_range(Timestamp(6)).contains(&expiry_key(Timestamp(5), 6, &bob)));
         assert!(!expired_range(Timestamp(5)).contains(&expiry_key(Timestamp(5), 6, &bob)));
     }

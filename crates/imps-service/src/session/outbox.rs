@@ -13,11 +13,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use imps_types::UserId;
 use imps_types::element::{Notification, NotificationTypes, Payload, PayloadKind, ResultInfo};
 use imps_types::presence::AttributeSet;
+use imps_types::{GroupId, Status, UserId};
 
 use crate::event::{Message, Notice, Report};
+use crate::group::{GroupNews, GroupState};
 use crate::user::UserState;
 
 /// Something that waits, before it becomes an [`Event`](crate::event::Event).
@@ -31,6 +32,20 @@ pub enum Pending {
     Notice(Arc<Notice>),
     /// Something of the user's changed.
     Notification(Notification),
+    /// The client was forced out of a group.
+    ForcedLeave {
+        /// The group.
+        group: GroupId,
+        /// Why.
+        reason: Status,
+    },
+    /// A group changed.
+    GroupChange {
+        /// The group.
+        group: Arc<GroupState>,
+        /// What the client was not told of it yet.
+        news: Box<GroupNews>,
+    },
     /// Presence of somebody changed.
     Presence {
         /// The publisher.
@@ -63,6 +78,12 @@ pub struct Outbox {
     fetched: [Fetched; 2],
     /// The greatest number that ever got here.
     highest: u64,
+    /// Groups that the client was forced out of.
+    leaves: Vec<(GroupId, Status)>,
+    /// Groups that changed, oldest first.
+    groups: VecDeque<(Arc<GroupState>, Box<GroupNews>)>,
+    /// Whether the last event was a change of a group: then a message comes first, so that neither keeps the other away.
+    told_of_group: bool,
     /// What happened to the user's things, oldest first.
     notifications: Vec<Notification>,
     /// Whose presence changed, oldest first: attributes with a new value, and those that may be seen no longer.
@@ -107,6 +128,9 @@ impl Default for Outbox {
             way: Way::Stored { from: 0, more: true },
             fetched: [Fetched::default(); 2],
             highest: 0,
+            leaves: Vec::new(),
+            groups: VecDeque::new(),
+            told_of_group: false,
             notifications: Vec::new(),
             presence: VecDeque::new(),
         }
@@ -116,12 +140,17 @@ impl Default for Outbox {
 impl Outbox {
     /// Whether nothing waits here. The store may still have something: see [`Outbox::wants_refill`].
     pub fn is_empty(&self) -> bool {
-        self.disconnect.is_none() && self.items.is_empty() && self.notifications.is_empty() && self.presence.is_empty()
+        self.len() == 0
     }
 
     /// How many events wait here.
     pub fn len(&self) -> usize {
-        usize::from(self.disconnect.is_some()) + self.items.len() + self.notifications.len() + self.presence.len()
+        usize::from(self.disconnect.is_some())
+            + self.leaves.len()
+            + self.items.len()
+            + self.groups.len()
+            + self.notifications.len()
+            + self.presence.len()
     }
 
     /// Whether the store must be looked at before it can be said that no message waits: the number to scan from.
@@ -215,7 +244,11 @@ impl Outbox {
                 Pending::Message(message) => (message.id.sequence(), Item::Message(message)),
                 Pending::Report(report) => (report.id.sequence(), Item::Report(report)),
                 Pending::Notice(notice) => (notice.id.sequence(), Item::Notice(notice)),
-                Pending::Notification(_) | Pending::Presence { .. } | Pending::Disconnect(_) => continue,
+                Pending::ForcedLeave { .. }
+                | Pending::GroupChange { .. }
+                | Pending::Notification(_)
+                | Pending::Presence { .. }
+                | Pending::Disconnect(_) => continue,
             };
             self.bytes += item.weight();
             self.items.insert(sequence, item);
@@ -228,6 +261,80 @@ impl Outbox {
             let from = last.map_or(from, |last| last + 1);
             self.way = if complete && !more { Way::Pushed } else { Way::Stored { from, more } };
         }
+    }
+
+    /// A message that scans have left out waits for this session after all.
+    pub(crate) fn restore(&mut self, message: Arc<Message>) {
+        let sequence = message.id.sequence();
+        // Who scans the store from before it finds it himself.
+        let is_left_to_scan = matches!(self.way, Way::Stored { from, .. } if sequence >= from);
+        if !is_left_to_scan && !self.items.contains_key(&sequence) {
+            let item = Item::Message(message);
+            self.bytes += item.weight();
+            self.items.insert(sequence, item);
+        }
+    }
+
+    /// The client was forced out of a group: nothing else is told of it.
+    pub(crate) fn forced_leave(&mut self, group: GroupId, reason: Status) {
+        self.forget_leave(&group);
+        self.leaves.push((group, reason));
+    }
+
+    /// The client has joined again: that it was forced out before is not told any more.
+    pub(crate) fn forget_leave(&mut self, group: &GroupId) {
+        self.leaves.retain(|(one, _)| one != group);
+    }
+
+    /// Notes a change of a group; what was not fetched yet is merged.
+    pub(crate) fn group_news(&mut self, group: &Arc<GroupState>, note: impl FnOnce(&mut GroupNews)) {
+        match self.groups.iter_mut().find(|(one, _)| Arc::ptr_eq(one, group)) {
+            Some((_, news)) => note(news),
+            None => {
+                let mut news = Box::default();
+                note(&mut news);
+                self.groups.push_back((group.clone(), news));
+            }
+        }
+    }
+
+    /// What did not fit into one notice comes with the next.
+    pub(crate) fn rest_of_news(&mut self, group: &Arc<GroupState>, rest: GroupNews) {
+        match self.groups.iter_mut().find(|(one, _)| Arc::ptr_eq(one, group)) {
+            Some((_, news)) => {
+                let later = std::mem::replace(&mut **news, rest);
+                news.followed_by(later);
+            }
+            None => self.groups.push_back((group.clone(), Box::new(rest))),
+        }
+    }
+
+    /// The client knows its own properties of a group.
+    pub(crate) fn forget_own(&mut self, group: &GroupId) {
+        for (one, news) in &mut self.groups {
+            if one.id == *group {
+                news.forget_own();
+            }
+        }
+        self.groups.retain(|(_, news)| !news.is_nothing());
+    }
+
+    /// Changes of a group are not told any more.
+    pub(crate) fn forget_news(&mut self, group: &GroupId) {
+        self.groups.retain(|(one, _)| one.id != *group);
+    }
+
+    /// Nothing of a group is told any more, its messages included.
+    pub(crate) fn forget_group(&mut self, group: &GroupId) {
+        self.forget_news(group);
+        let bytes = &mut self.bytes;
+        self.items.retain(|_, item| {
+            let is_of_group = matches!(item, Item::Message(message) if message.group() == Some(group.as_str()));
+            if is_of_group {
+                *bytes = bytes.saturating_sub(item.weight());
+            }
+            !is_of_group
+        });
     }
 
     /// Something of the user's changed. What it says is not said a second time of what waits. With `most` waiting the
@@ -269,10 +376,24 @@ impl Outbox {
     }
 
     /// The next event: Disconnect, then messages, reports and notices oldest first, then notifications, then presence
-    /// (CSP 16).
+    /// (CSP 16). Forced leaves come before messages, and changes of groups among them: who speaks is known then.
     pub fn take(&mut self) -> Option<Pending> {
         if let Some(result) = self.disconnect.take() {
             return Some(Pending::Disconnect(result));
+        }
+        if !self.leaves.is_empty() {
+            let (group, reason) = self.leaves.remove(0);
+            return Some(Pending::ForcedLeave { group, reason });
+        }
+        let is_groups_turn = !self.told_of_group || self.items.is_empty();
+        self.told_of_group = false;
+        if is_groups_turn && let Some((group, news)) = self.groups.pop_front() {
+            self.told_of_group = true;
+            if self.groups.is_empty() {
+                // An idle session keeps no memory of a burst.
+                self.groups = VecDeque::new();
+            }
+            return Some(Pending::GroupChange { group, news });
         }
         if let Some((_, item)) = self.items.pop_first() {
             self.bytes = self.bytes.saturating_sub(item.weight());
