@@ -173,7 +173,8 @@ const REPEAT_INTERVAL: Duration = Duration::from_millis(20);
 #[expect(clippy::large_enum_variant, reason = "there are one or two, for the time of one answer")]
 enum Outgoing {
     Response(TransactionId, Response),
-    Event(Open),
+    /// The flag: how the client reads lists of joined users.
+    Event(Open, bool),
     Last(Disconnect),
 }
 
@@ -530,7 +531,13 @@ impl Csp {
             }
             let poll = self.must_poll(received.channel, session).await;
             let transaction = open.transaction;
-            match self.write(received, session.version, Some(id), vec![Outgoing::Event(open)], Some(poll)) {
+            match self.write(
+                received,
+                session.version,
+                Some(id),
+                vec![Outgoing::Event(open, self.config.reads_two_levels(session))],
+                Some(poll),
+            ) {
                 // PTS has no code for it.
                 Answer::Message(message) if message.is_empty() => {
                     ClientLink::of(session).into_iter().for_each(|link| link.withdraw(transaction));
@@ -586,6 +593,7 @@ impl Csp {
     ) -> Cx<'a> {
         Cx {
             services: &self.services,
+            config: &self.config,
             session,
             version: match session {
                 Some(session) if !received.tells_version => session.version,
@@ -730,9 +738,12 @@ impl Csp {
             Event::NewMessage(_) => Ok(false),
             Event::DeliveryReport(report) => self.services.im().report_acknowledged(report).await.map(|()| true),
             Event::Notice(notice) => self.services.im().notice_acknowledged(notice).await.map(|()| true),
-            Event::MessageNotification(_) | Event::Notification(_) | Event::Presence(_) | Event::Disconnect(_) => {
-                Ok(true)
-            }
+            Event::ForcedLeave(leave) => self.services.group().leave_heard(session, &leave.group).map(|()| true),
+            Event::MessageNotification(_)
+            | Event::Notification(_)
+            | Event::GroupChange(_)
+            | Event::Presence(_)
+            | Event::Disconnect(_) => Ok(true),
         }
     }
 
@@ -767,9 +778,11 @@ impl Csp {
                 Outgoing::Response(id, response) => {
                     writer.transaction(Mode::Response, id.as_str(), poll, |writer| response.write(writer));
                 }
-                Outgoing::Event(open) => {
+                Outgoing::Event(open, two_levels) => {
                     let id = transaction_text(open.transaction, form);
-                    writer.transaction(Mode::Request, &id, poll, |writer| write_event(&open.event, form, writer));
+                    writer.transaction(Mode::Request, &id, poll, |writer| {
+                        write_event(&open.event, form, *two_levels, writer);
+                    });
                 }
                 Outgoing::Last(disconnect) => {
                     let write = |writer: &mut dyn Writer| disconnect.write(writer);

@@ -21,7 +21,7 @@ pub use answer::{Answer, Exchange};
 pub use channel::{CallMethod, CallResult, CallUse, Channel, Channels, Poked, channels, poke};
 use cir::{Cir, CirConfig};
 use imps_proto::wire::{Limits, PtsCodes};
-use imps_service::Services;
+use imps_service::{Services, Session};
 
 /// Settings of the face.
 #[derive(Clone, Debug)]
@@ -30,6 +30,9 @@ pub struct CspConfig {
     pub limits: Limits,
     /// Whether PTS has our own codes, and names of elements in full, beside the codes that a real client is known to use.
     pub pts_project_codes: bool,
+    /// ClientIDs, between commas, of clients that read lists of joined users without the level of UserMapping (CSP 18,
+    /// row 7): each stands for all that begin so.
+    pub two_level_clients: String,
     /// When a transaction of the server that was not acknowledged is sent again.
     pub redeliver_after: Duration,
     /// How often; messages until they are acknowledged or their validity ends.
@@ -48,6 +51,7 @@ impl Default for CspConfig {
         Self {
             limits: Limits::default(),
             pts_project_codes: false,
+            two_level_clients: String::new(),
             redeliver_after: Duration::from_secs(60),
             redeliveries: 3,
             open_max: 8,
@@ -58,6 +62,16 @@ impl Default for CspConfig {
 }
 
 impl CspConfig {
+    /// Whether the client of this session reads lists of joined users without the level of UserMapping.
+    pub(crate) fn reads_two_levels(&self, session: &Session) -> bool {
+        if self.two_level_clients.is_empty() {
+            return false;
+        }
+        let client = session.client.to_string().to_lowercase();
+        let named = self.two_level_clients.split(',').map(|name| name.trim().to_lowercase());
+        named.filter(|name| !name.is_empty()).any(|name| client.starts_with(&name))
+    }
+
     /// The codes of PTS.
     pub(crate) fn pts_codes(&self) -> PtsCodes {
         if self.pts_project_codes { PtsCodes::Project } else { PtsCodes::Attested }

@@ -47,6 +47,8 @@ impl Open {
             Event::DeliveryReport(_)
             | Event::Notice(_)
             | Event::Notification(_)
+            | Event::GroupChange(_)
+            | Event::ForcedLeave(_)
             | Event::Presence(_)
             | Event::Disconnect(_) => false,
         }

@@ -88,23 +88,23 @@ service_tree! {
     Glblu                   3 "GLBLU"               V1_1 V1_3 true;
     Blent                   3 "BLENT"               V1_1 V1_3 true;
     GroupFeat               1 "GroupFeat"           V1_1 V1_3 true;
-    Mg                      2 "MG"                  V1_2 V1_3 false;
+    Mg                      2 "MG"                  V1_2 V1_3 true;
     GroupMgmtFunc           2 "GroupMgmtFunc"       V1_1 V1_3 true;
-    Creag                   3 "CREAG"               V1_1 V1_3 false;
-    Delgr                   3 "DELGR"               V1_1 V1_3 false;
-    GetGp                   3 "GETGP"               V1_1 V1_3 false;
-    SetGp                   3 "SETGP"               V1_1 V1_3 false;
+    Creag                   3 "CREAG"               V1_1 V1_3 true;
+    Delgr                   3 "DELGR"               V1_1 V1_3 true;
+    GetGp                   3 "GETGP"               V1_1 V1_3 true;
+    SetGp                   3 "SETGP"               V1_1 V1_3 true;
     GroupUseFunc            2 "GroupUseFunc"        V1_1 V1_3 true;
-    SubGcn                  3 "SUBGCN"              V1_1 V1_3 false;
-    Grchn                   3 "GRCHN"               V1_1 V1_3 false;
+    SubGcn                  3 "SUBGCN"              V1_1 V1_3 true;
+    Grchn                   3 "GRCHN"               V1_1 V1_3 true;
     Excon                   3 "EXCON"               V1_3 V1_3 false;
     GroupAuthFunc           2 "GroupAuthFunc"       V1_1 V1_3 true;
-    GetGm                   3 "GETGM"               V1_1 V1_3 false;
-    AddGm                   3 "ADDGM"               V1_1 V1_3 false;
-    RmvGm                   3 "RMVGM"               V1_1 V1_3 false;
-    Mbrac                   3 "MBRAC"               V1_1 V1_3 false;
-    Rejec                   3 "REJEC"               V1_1 V1_3 false;
-    GetJu                   3 "GETJU"               V1_2 V1_3 false;
+    GetGm                   3 "GETGM"               V1_1 V1_3 true;
+    AddGm                   3 "ADDGM"               V1_1 V1_3 true;
+    RmvGm                   3 "RMVGM"               V1_1 V1_3 true;
+    Mbrac                   3 "MBRAC"               V1_1 V1_3 true;
+    Rejec                   3 "REJEC"               V1_1 V1_3 true;
+    GetJu                   3 "GETJU"               V1_2 V1_3 true;
 }
 
 /// A set of tree nodes. As a wish or an agreement it is kept *closed*: every node stands for itself, and the functions

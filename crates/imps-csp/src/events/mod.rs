@@ -2,6 +2,8 @@
 
 mod delivery_report;
 mod disconnect;
+mod group_change_notice;
+mod leave_group;
 mod message_notification;
 mod new_message;
 mod notice;
@@ -14,14 +16,16 @@ pub(crate) use new_message::with_content;
 use imps_proto::wire::{Form, Writer};
 use imps_service::event::Event;
 
-/// Writes an event in the writer's version.
-pub(crate) fn write_event(event: &Event, form: Form, writer: &mut dyn Writer) {
+/// Writes an event in the writer's version. `two_levels`: the client reads lists of joined users so (CSP 18, row 7).
+pub(crate) fn write_event(event: &Event, form: Form, two_levels: bool, writer: &mut dyn Writer) {
     match event {
         Event::NewMessage(message) => new_message::write(message, writer),
         Event::MessageNotification(message) => message_notification::write(message, writer),
         Event::DeliveryReport(report) => delivery_report::write(report, writer),
         Event::Notice(notice) => notice::write(notice, writer),
         Event::Notification(what) => notification::write(what, writer),
+        Event::GroupChange(change) => group_change_notice::write(change, two_levels, writer),
+        Event::ForcedLeave(leave) => leave_group::write(leave, writer),
         Event::Presence(snapshot) => presence_notification::write(snapshot, form, writer),
         Event::Disconnect(result) => disconnect::write(result, writer),
     }

@@ -2,16 +2,22 @@
 //!
 //! The dispatch is made of the catalogue: a row there without its [`Transaction`] here does not compile.
 
+mod add_group_members;
 mod block_entity;
 mod cancel_auth;
 mod client_capability;
 mod create_attribute_list;
+mod create_group;
 mod create_list;
 mod delete_attribute_list;
+mod delete_group;
 mod delete_list;
 mod forward_message;
 mod get_attribute_list;
 mod get_blocked_list;
+mod get_group_members;
+mod get_group_props;
+mod get_joined_users;
 mod get_list;
 mod get_message;
 mod get_message_list;
@@ -19,17 +25,24 @@ mod get_presence;
 mod get_reactive_auth_status;
 mod get_sp_info;
 mod get_watcher_list;
+mod join_group;
 mod keep_alive;
+mod leave_group;
 mod list_manage;
 mod login;
 mod logout;
+mod member_access;
 mod message_delivered;
 mod polling;
 mod presence_auth_user;
+mod reject_list;
 mod reject_message;
+mod remove_group_members;
 mod send_message;
 mod service;
 mod set_delivery_method;
+mod set_group_props;
+mod subscribe_group_notice;
 mod subscribe_notification;
 mod subscribe_presence;
 mod unsubscribe_notification;
@@ -43,14 +56,18 @@ use std::sync::Arc;
 use imps_proto::client_transactions;
 use imps_proto::csp::catalogue::{Request, Response};
 use imps_proto::csp::{StatusPrimitive, VersionDiscoveryResponse};
+use imps_proto::elements::UserMapList;
 use imps_service::im::Once;
 use imps_service::{Error, Services, Session};
-use imps_types::element::{ResultInfo, User};
-use imps_types::{Address, Status, Version};
+use imps_types::element::{Mapping, ResultInfo, User, UserList};
+use imps_types::{Address, Status, UserId, Version};
+
+use crate::CspConfig;
 
 /// What a transaction is carried out with.
 pub(crate) struct Cx<'a> {
     pub(crate) services: &'a Arc<Services>,
+    pub(crate) config: &'a CspConfig,
     /// The session; none outside one.
     pub(crate) session: Option<&'a Arc<Session>>,
     /// The version of the answer.
@@ -67,6 +84,12 @@ impl Cx<'_> {
     /// The session that the transaction is in.
     pub(crate) fn session(&self) -> Result<&Arc<Session>, Error> {
         self.session.ok_or(Error::NotLoggedIn)
+    }
+
+    /// Screen names of joined users, as the client reads them.
+    pub(crate) fn map_list(&self, mappings: Vec<Mapping>) -> UserMapList {
+        let two_levels = self.session.is_some_and(|session| self.config.reads_two_levels(session));
+        UserMapList { mappings, two_levels }
     }
 
     /// What makes this request the same as another; nothing does without a TransactionID.
@@ -122,6 +145,11 @@ macro_rules! dispatch {
 /// Carries out a transaction; what is not of this server is 501.
 pub(crate) async fn dispatch(request: Request, cx: &Cx<'_>) -> Result<Reply, Error> {
     client_transactions!(dispatch! { request, cx })
+}
+
+/// Users by address alone.
+pub(crate) fn user_list(users: &[UserId]) -> UserList {
+    UserList { users: users.iter().map(User::of).collect(), screen_names: Vec::new() }
 }
 
 /// The addresses of users.

@@ -263,6 +263,19 @@ catalogue! { $
         ForwardMessage         forward_message       ForwardMessageRequest        ForwardMessageRequest        [Status ForwardMessageResponse]     Inband  V1_1 V1_3 FwMsg once;
         GetBlockedList         get_blocked_list      GetBlockedListRequest        GetBlockedListRequest        [GetBlockedListResponse Status]     Inband  V1_1 V1_3 Glblu again;
         BlockEntity            block_entity          BlockEntityRequest           BlockEntityRequest           [Status]                            Inband  V1_1 V1_3 Blent once;
+        CreateGroup            create_group          CreateGroupRequest           CreateGroupRequest           [Status]                            Inband  V1_1 V1_3 Creag once;
+        DeleteGroup            delete_group          DeleteGroupRequest           DeleteGroupRequest           [Status]                            Inband  V1_1 V1_3 Delgr once;
+        JoinGroup              join_group            JoinGroupRequest             JoinGroupRequest             [JoinGroupResponse Status]          Inband  V1_1 V1_3 Mg    once;
+        LeaveGroup             leave_group           LeaveGroupRequest            LeaveGroupRequest            [LeaveGroupResponse Status]         Inband  V1_1 V1_3 Mg    once;
+        GetGroupMembers        get_group_members     GetGroupMembersRequest       GetGroupMembersRequest       [GetGroupMembersResponse Status]    Inband  V1_1 V1_3 GetGm again;
+        GetJoinedUsers         get_joined_users      GetJoinedUsersRequest        GetJoinedUsersRequest        [GetJoinedUsersResponse Status]     Inband  V1_2 V1_3 GetJu again;
+        AddGroupMembers        add_group_members     AddGroupMembersRequest       AddGroupMembersRequest       [Status]                            Inband  V1_1 V1_3 AddGm once;
+        RemoveGroupMembers     remove_group_members  RemoveGroupMembersRequest    RemoveGroupMembersRequest    [Status]                            Inband  V1_1 V1_3 RmvGm once;
+        MemberAccess           member_access         MemberAccessRequest          MemberAccessRequest          [Status]                            Inband  V1_1 V1_3 Mbrac once;
+        GetGroupProps          get_group_props       GetGroupPropsRequest         GetGroupPropsRequest         [GetGroupPropsResponse Status]      Inband  V1_1 V1_3 GetGp again;
+        SetGroupProps          set_group_props       SetGroupPropsRequest         SetGroupPropsRequest         [Status]                            Inband  V1_1 V1_3 SetGp once;
+        RejectList             reject_list           RejectListRequest            RejectListRequest            [RejectListResponse Status]         Inband  V1_1 V1_3 Rejec once;
+        SubscribeGroupNotice   subscribe_group_notice SubscribeGroupNoticeRequest  SubscribeGroupNoticeRequest  [SubscribeGroupNoticeResponse Status] Inband  V1_1 V1_3 SubGcn once;
     }
     client_unbuilt {
         // request                      responses                                by     since until function repeat
@@ -278,19 +291,6 @@ catalogue! { $
         GetMapRequest                   [GetMapResponse Status]                  Client V1_3 V1_3 GetMap again;
         GetPublicProfileRequest         [GetPublicProfileResponse Status]        Client V1_3 V1_3 -      again;
         UpdatePublicProfileRequest      [Status]                                 Client V1_3 V1_3 -      once;
-        CreateGroupRequest              [Status]                                 Client V1_1 V1_3 Creag  once;
-        DeleteGroupRequest              [Status]                                 Client V1_1 V1_3 Delgr  once;
-        JoinGroupRequest                [JoinGroupResponse Status]               Client V1_1 V1_3 Mg     once;
-        LeaveGroupRequest               [LeaveGroupResponse Status]              Client V1_1 V1_3 Mg     once;
-        GetGroupMembersRequest          [GetGroupMembersResponse Status]         Client V1_1 V1_3 GetGm  again;
-        GetJoinedUsersRequest           [GetJoinedUsersResponse Status]          Client V1_2 V1_3 GetJu  again;
-        AddGroupMembersRequest          [Status]                                 Client V1_1 V1_3 AddGm  once;
-        RemoveGroupMembersRequest       [Status]                                 Client V1_1 V1_3 RmvGm  once;
-        MemberAccessRequest             [Status]                                 Client V1_1 V1_3 Mbrac  once;
-        GetGroupPropsRequest            [GetGroupPropsResponse Status]           Client V1_1 V1_3 GetGp  again;
-        SetGroupPropsRequest            [Status]                                 Client V1_1 V1_3 SetGp  once;
-        RejectListRequest               [RejectListResponse Status]              Client V1_1 V1_3 Rejec  once;
-        SubscribeGroupNoticeRequest     [SubscribeGroupNoticeResponse Status]    Client V1_1 V1_3 SubGcn once;
         ExtendConversationRequest       [ExtendConversationResponse Status]      Client V1_3 V1_3 Excon  once;
     }
     server {
@@ -302,6 +302,8 @@ catalogue! { $
         NewMessage             new_message           NewMessage                   NewMessage                   [MessageDelivered Status] V1_1 V1_3 NewM;
         MessageNotification    message_notification  MessageNotification          MessageNotification          [Status]                  V1_1 V1_3 Notif;
         DeliveryReport         delivery_report       DeliveryReportRequest        DeliveryReportRequest        [Status]                  V1_1 V1_3 Mdeliv;
+        ForcedLeave            leave_group           LeaveGroupResponse           LeaveGroupResponse           [Status]                  V1_1 V1_3 Mg;
+        GroupChange            group_change_notice   GroupChangeNotice            GroupChangeNotice            [Status]                  V1_1 V1_3 Grchn;
     }
     server_unbuilt {
         // request                      responses                                since until function
@@ -309,8 +311,6 @@ catalogue! { $
         InviteUserRequest               [Status]                                 V1_1 V1_3 Invit;
         InviteResponse                  [Status]                                 V1_1 V1_3 Invit;
         CancelInviteUserRequest         [Status]                                 V1_1 V1_3 CaInv;
-        LeaveGroupResponse              [Status]                                 V1_1 V1_3 Mg;
-        GroupChangeNotice               [Status]                                 V1_1 V1_3 Grchn;
     }
     responses {
         Status                 status                StatusPrimitive              Status;
@@ -333,6 +333,13 @@ catalogue! { $
         GetMessage             get_message           GetMessageResponse           GetMessageResponse;
         ForwardMessage         forward_message       ForwardMessageResponse       ForwardMessageResponse;
         GetBlockedList         get_blocked_list      GetBlockedListResponse       GetBlockedListResponse;
+        JoinGroup              join_group            JoinGroupResponse            JoinGroupResponse;
+        LeaveGroup             leave_group           LeaveGroupResponse           LeaveGroupResponse;
+        GetGroupMembers        get_group_members     GetGroupMembersResponse      GetGroupMembersResponse;
+        GetJoinedUsers         get_joined_users      GetJoinedUsersResponse       GetJoinedUsersResponse;
+        GetGroupProps          get_group_props       GetGroupPropsResponse        GetGroupPropsResponse;
+        RejectList             reject_list           RejectListResponse           RejectListResponse;
+        SubscribeGroupNotice   subscribe_group_notice SubscribeGroupNoticeResponse SubscribeGroupNoticeResponse;
     }
     answers {
         Status                 status                StatusPrimitive              Status;

@@ -5,6 +5,7 @@
 
 mod blocking;
 mod capability;
+mod group;
 mod message;
 mod notification;
 mod outcome;
@@ -15,6 +16,8 @@ mod watchers;
 mod words;
 
 pub(crate) use blocking::BlockAndGrant;
+pub(crate) use group::{JoinedOfResponse, NamedUsers, PlainMembers};
+pub use group::{JoinedUsers, Listed, UserMapList};
 pub(crate) use message::{ContentField, MessageInfos};
 pub use message::{Message, decode_base64, encode_base64};
 pub use notification::{UserIdPair, UserList};

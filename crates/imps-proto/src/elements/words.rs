@@ -6,7 +6,7 @@ use crate::wire::{DecodeError, Reader, Writer};
 use imps_types::Version;
 use imps_types::element::{
     Bearer, CirMethod, ClientType, ContentEncoding, DeliveryMethod, DigestSchema, NotificationType, OfflineHandling,
-    OnlineHandling, ReactiveAuthState, WatcherStatus,
+    OnlineHandling, ReactiveAuthState, SubscribeType, WatcherStatus,
 };
 
 macro_rules! words {
@@ -41,6 +41,7 @@ words! {
     OfflineHandling "offline handling";
     OnlineHandling "online handling";
     ReactiveAuthState "state of an authorisation";
+    SubscribeType "kind of subscription";
     WatcherStatus "watcher status";
 }
 

@@ -181,6 +181,7 @@ settings! {
     "presence.watcher_keep"           Seconds(60, 10 * YEAR) => service.watcher_keep, "How long somebody stays on a watcher list whose last session that watched has ended.";
     "presence.watcher_history"        Seconds(0, 10 * YEAR) => service.watcher_history, "How far back the history of watchers goes: former subscribers, and those who got presence once.";
 
+    "csp.two_level_clients"           Text(2000) => csp.two_level_clients, "ClientIDs, or how they begin, between commas: clients that read UserMapList without UserMapping, as that of Android 1.x does.";
     "csp.redeliver_after"             Seconds(1, 86_400) => csp.redeliver_after, "When a transaction of the server that its client did not answer is sent again.";
     "csp.redeliveries"                Count(0, 1000) => csp.redeliveries, "How often it is sent again. Messages: until they are acknowledged or their validity ends.";
     "csp.open_max"                    Count(1, 1000) => csp.open_max, "Transactions of the server that are open at once with a client that does not say how many it takes.";

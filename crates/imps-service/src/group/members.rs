@@ -12,6 +12,7 @@ use super::rights::{Act, may};
 use super::state::{GroupInner, GroupState};
 use super::{GroupError, Groups};
 use crate::Error;
+use crate::im::Origin;
 use crate::seam::Batch;
 use crate::session::Session;
 
@@ -98,11 +99,11 @@ impl Groups<'_> {
         Ok(members)
     }
 
-    /// The joined users, for a session that has joined.
+    /// The joined users, for a session that has joined; and the screen names of those among them whom its user blocks.
     ///
     /// # Errors
     /// `UnknownGroup`, `ForeignDomain`, `NotJoined`, `TooLarge` when its client cannot parse so many.
-    pub fn joined_users(&self, session: &Session, address: &Address) -> Result<JoinedUsers, Error> {
+    pub fn joined_users(&self, session: &Session, address: &Address) -> Result<(JoinedUsers, Vec<Box<str>>), Error> {
         let group = self.find(address)?;
         let room = crate::im::parser_room(&session.negotiated());
         let inner = group.lock();
@@ -112,13 +113,24 @@ impl Groups<'_> {
         let sees_all = may(inner.rank(&session.user.id), Act::SeeAddresses);
         let mut by_role: [Vec<Mapping>; 3] = Default::default();
         let mut size = 0;
+        let mut origins = Vec::with_capacity(inner.joined.len());
         for (user, joined) in &inner.joined {
             let mapping = inner.mapping(user, joined, sees_all);
             size += mapping.name.len() + mapping.user_id.as_ref().map_or(0, |id| id.as_str().len() + 20) + 50;
             let role = if sees_all { inner.rank(user) } else { Role::User };
             by_role[role as usize].push(mapping);
+            origins.push((joined.name.clone(), user.clone()));
         }
         drop(inner);
+        let blocks = |(name, user): &(Arc<str>, UserId)| {
+            let in_group = Some((group.id.clone(), (&**name).into()));
+            let origin = Origin { screen_name: in_group, ..Origin::of(user) };
+            *user != session.user.id && self.im().refuses(&session.user, &origin)
+        };
+        let mut blocked: Vec<Box<str>> =
+            origins.iter().filter(|one| blocks(one)).map(|(name, _)| (&**name).into()).collect();
+        blocked.sort();
+        size += blocked.iter().map(|name| name.len() + group.id.as_str().len() + 70).sum::<usize>();
         if size > room {
             return Err(Error::TooLarge);
         }
@@ -126,7 +138,8 @@ impl Groups<'_> {
             list.sort_by(|one, other| one.name.cmp(&other.name));
         }
         let [users, mods, admins] = by_role;
-        Ok(if sees_all { JoinedUsers::ByRole { admins, mods, users } } else { JoinedUsers::All(users) })
+        let joined = if sees_all { JoinedUsers::ByRole { admins, mods, users } } else { JoinedUsers::All(users) };
+        Ok((joined, blocked))
     }
 
     /// Makes users members; who is one keeps his role.

@@ -12,7 +12,6 @@ mod blocking;
 mod expire;
 mod fetch;
 mod forward;
-||||||| parent of c8c1ee0 (wip2)
 mod group;
 mod notice;
 mod offer;
@@ -27,7 +26,6 @@ mod tests;
 pub use blocking::{Blocking, Entities, Entity, Origin};
 pub use fetch::WaitingMessage;
 pub use forward::Forward;
-||||||| parent of c8c1ee0 (wip2)
 pub(crate) use group::{GroupBodies, delete_group_body};
 pub use notice::NewNotice;
 pub(crate) use offer::parser_room;

@@ -1,0 +1,13 @@
+//! *LeaveGroup-Response* as a transaction of the server's own: a client was forced out of a group. CSP 13.4.
+
+use imps_proto::csp::LeaveGroupResponse;
+use imps_proto::grammar::Primitive;
+use imps_proto::wire::Writer;
+use imps_service::event::ForcedLeave;
+use imps_types::Address;
+use imps_types::element::ResultInfo;
+
+pub(super) fn write(leave: &ForcedLeave, writer: &mut dyn Writer) {
+    LeaveGroupResponse { group_id: Some(Address::from(&leave.group)), result: ResultInfo::of(leave.reason) }
+        .write(writer);
+}
