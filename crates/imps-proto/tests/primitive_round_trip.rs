@@ -4,21 +4,13 @@
 
 use bytes::Bytes;
 use imps_proto::csp::{
-    BlockEntityRequest, ClientCapabilityRequest, ClientCapabilityResponse, CreateAttributeListRequest,
-    CreateListRequest, Disconnect, ForwardMessageRequest, ForwardMessageResponse, GetAttributeListRequest,
-    GetBlockedListResponse, GetListResponse, GetMessageListResponse, GetSpInfoResponse, ListManageRequest,
-    ListManageResponse, LoginRequest, LoginResponse, Logo, NewMessage, NotificationRequest,
-    PresenceNotificationRequest, SendMessageRequest, ServiceRequest, StatusPrimitive, SubscribeNotificationRequest,
-    SubscribePresenceRequest, UnsubscribeNotificationRequest,
+    BlockEntityRequest, CancelInviteRequest, CancelInviteUserRequest, ClientCapabilityRequest, ClientCapabilityResponse, CreateAttributeListRequest, CreateListRequest, Disconnect, ForwardMessageRequest, ForwardMessageResponse, GetAttributeListRequest, GetBlockedListResponse, GetListResponse, GetMapRequest, GetMapResponse, GetMessageListResponse, GetPublicProfileRequest, GetPublicProfileResponse, GetSpInfoResponse, InviteRequest, InviteResponse, InviteUserRequest, InviteUserResponse, ListManageRequest, ListManageResponse, LoginRequest, LoginResponse, Logo, Map, NewMessage, NotificationRequest, PresenceNotificationRequest, SearchRequest, SearchResponse, SendMessageRequest, ServiceRequest, StatusPrimitive, StopSearchRequest, SubscribeNotificationRequest, SubscribePresenceRequest, UnsubscribeNotificationRequest, UpdatePublicProfileRequest, VerifyIdRequest,
 };
 use imps_proto::elements::{Message, SystemMessageResponse, UserIdPair, UserList};
 use imps_proto::grammar::{Decode, Primitive};
 use imps_proto::wire::{self, Form, Limits, Tag, Token};
 use imps_types::element::{
-    AcceptedContentType, AccessList, AccessLists, Bearer, CapabilityList, CirMethod, ClientType, Content,
-    ContentEncoding, DeliveryMethod, DetailedResult, DigestSchema, EntityList, Font, Group, MessageInfo,
-    NOTIFICATION_TYPES, NickEntry, NotificationType, OfflineHandling, OnlineHandling, Property, Recipient, ResultInfo,
-    ScreenName, Sender, User,
+    AcceptedContentType, AccessList, AccessLists, Bearer, CapabilityList, CirMethod, ClientType, Content, ContentEncoding, DeliveryMethod, DetailedResult, DigestSchema, EntityList, Font, Group, IdList, InviteType, MessageInfo, NOTIFICATION_TYPES, NickEntry, NotificationType, OfflineHandling, OnlineHandling, Property, PublicProfile, Recipient, ResultInfo, ScreenName, SearchPair, SearchResult, Sender, User,
 };
 use imps_types::presence::{
     ATTRIBUTES, Field, FieldKind, FieldRow, FieldValue, PresenceAttribute, PresenceInfo, PresenceSubList,
@@ -699,4 +691,194 @@ proptest! {
         check(&Disconnect { result: result.clone() }, |it, version| result_in(&mut it.result, version));
         check(&StatusPrimitive { result, client_id }, |it, version| result_in(&mut it.result, version));
     }
+
+    #[test]
+    fn searches(
+        pairs in vec((text(), option::of(text()), option::of(any::<u32>())).prop_map(|(element, string, pair_id)|
+            SearchPair { element, string, pair_id }), 0..3),
+        rest in (option::of(text()), option::of(any::<u32>()), option::of(text()), option::of(any::<u32>())),
+        found in (any::<u32>(), any::<bool>(), option::of(any::<bool>()), vec(address(), 0..3)),
+    ) {
+        let (advanced_criteria, search_limit, search_id, search_index) = rest;
+        let request = SearchRequest {
+            pairs, advanced_criteria, search_limit, search_id: search_id.clone(), search_index,
+        };
+        check(&request, |request, version| {
+            if version < Version::V1_3 {
+                request.advanced_criteria = None;
+                request.pairs.iter_mut().for_each(|pair| pair.pair_id = None);
+            }
+        });
+        let items = found.3;
+        let search_result =
+            found.2.map(|users| if users { SearchResult::Users(items) } else { SearchResult::Groups(items) });
+        let response = SearchResponse {
+            search_id: search_id.clone(), search_findings: found.0, completion_flag: found.1, search_index, search_result,
+        };
+        check(&response, |_, _| {});
+        check(&StopSearchRequest { search_id: search_id.unwrap_or_default() }, |_, _| {});
+    }
+
+    #[test]
+    fn invitations(
+        what in (text(), select(InviteType::ALL), any::<bool>()),
+        sender in prop_oneof![user().prop_map(Sender::User), group().prop_map(Sender::Group)],
+        recipient in (vec(user(), 0..3), vec(group(), 0..2), vec(address(), 0..2))
+            .prop_map(|(users, groups, contact_lists)| Recipient { users, groups, contact_lists }),
+        named in (option::of(text()), option::of(address()), option::of(screen_name())),
+        content in (option::of(sub_list()), vec(text(), 0..3), option::of(text()), option::of(any::<u32>())),
+    ) {
+        let (invite_id, invite_type, acceptance) = what;
+        let (application_id, group_id, screen_name) = named;
+        let (presence_sub_list, urls, invite_note, validity) = content;
+        let list_in = |list: &mut Option<PresenceSubList>, version| {
+            *list = list.as_ref().map(|list| list.for_version(version));
+        };
+        let sender_in = |sender: &mut Sender, version| {
+            if let Sender::User(user) = sender {
+                user_in(user, version);
+            }
+        };
+        let recipient_in = |recipient: &mut Option<Recipient>, version| match recipient {
+            _ if version < Version::V1_3 => *recipient = None,
+            Some(recipient) => recipient.users.iter_mut().for_each(|user| user_in(user, version)),
+            None => {}
+        };
+        let request = InviteRequest {
+            invite_id: invite_id.clone(), invite_type, sender: Some(sender.clone()), recipient: recipient.clone(),
+            application_id: application_id.clone(), group_id: group_id.clone(),
+            presence_sub_list: presence_sub_list.clone(), urls: urls.clone(), invite_note: invite_note.clone(),
+            screen_name: screen_name.clone(), validity,
+        };
+        check(&request, |it, version| {
+            if version < Version::V1_3 {
+                (it.sender, it.application_id) = (None, None);
+            }
+            it.sender.iter_mut().for_each(|sender| sender_in(sender, version));
+            it.recipient.users.iter_mut().for_each(|user| user_in(user, version));
+            list_in(&mut it.presence_sub_list, version);
+        });
+        let delivered = InviteUserRequest {
+            invite_id: invite_id.clone(), invite_type, sender: sender.clone(), recipient: Some(recipient.clone()),
+            application_id: application_id.clone(), group_id: group_id.clone(),
+            presence_sub_list: presence_sub_list.clone(), urls: urls.clone(), invite_note: invite_note.clone(),
+            screen_name: screen_name.clone(), validity,
+        };
+        check(&delivered, |it, version| {
+            if version < Version::V1_3 {
+                (it.application_id, it.screen_name) = (None, None);
+            }
+            sender_in(&mut it.sender, version);
+            recipient_in(&mut it.recipient, version);
+            list_in(&mut it.presence_sub_list, version);
+        });
+        let answer = InviteUserResponse {
+            invite_id: invite_id.clone(), acceptance, sender: Some(sender.clone()), recipient: Some(recipient.clone()),
+            response_note: invite_note.clone(), screen_name: screen_name.clone(),
+        };
+        check(&answer, |it, version| {
+            it.sender.take_if(|_| version < Version::V1_2);
+            it.sender.iter_mut().for_each(|sender| sender_in(sender, version));
+            recipient_in(&mut it.recipient, version);
+        });
+        let told = InviteResponse {
+            invite_id: invite_id.clone(), acceptance, sender: sender.clone(), recipient: Some(recipient.clone()),
+            invite_note: invite_note.clone(), response_note: invite_note.clone(), screen_name: screen_name.clone(),
+        };
+        check(&told, |it, version| {
+            if version < Version::V1_3 {
+                (it.invite_note, it.screen_name) = (None, None);
+            }
+            sender_in(&mut it.sender, version);
+            recipient_in(&mut it.recipient, version);
+        });
+        let cancel = CancelInviteRequest {
+            invite_id: invite_id.clone(), sender: Some(sender.clone()), recipient: Some(recipient.clone()),
+            invite_note: invite_note.clone(), application_id: application_id.clone(), group_id: group_id.clone(),
+            presence_sub_list: presence_sub_list.clone(), urls: urls.clone(), screen_name: screen_name.clone(),
+        };
+        check(&cancel, |it, version| {
+            if version < Version::V1_3 {
+                (it.sender, it.application_id, it.group_id, it.presence_sub_list) = (None, None, None, None);
+            }
+            it.sender.iter_mut().for_each(|sender| sender_in(sender, version));
+            it.recipient.iter_mut().flat_map(|it| &mut it.users).for_each(|user| user_in(user, version));
+            list_in(&mut it.presence_sub_list, version);
+        });
+        let cancelled = CancelInviteUserRequest {
+            invite_id, sender, recipient: Some(recipient), invite_note, application_id, group_id, presence_sub_list,
+            urls, screen_name,
+        };
+        check(&cancelled, |it, version| {
+            if version < Version::V1_3 {
+                (it.application_id, it.group_id) = (None, None);
+                (it.presence_sub_list, it.screen_name) = (None, None);
+            }
+            sender_in(&mut it.sender, version);
+            recipient_in(&mut it.recipient, version);
+            list_in(&mut it.presence_sub_list, version);
+        });
+    }
+
+    #[test]
+    fn names_and_profiles(
+        user_ids in vec(address(), 0..3),
+        others in (vec(address(), 0..2), vec(address(), 0..2), vec(screen_name(), 0..2), vec(text(), 0..2)),
+        profiles in vec((option::of(address()), vec(property(), 0..3))
+            .prop_map(|(user_id, properties)| PublicProfile { user_id, properties }), 0..3),
+        result in result(),
+        rest in (option::of(any::<bool>()), option::of(sub_list()), text(), content(), option::of(text())),
+    ) {
+        let (contact_lists, group_ids, screen_names, domains) = others;
+        let id_list = IdList { user_ids: user_ids.clone(), contact_lists, group_ids, screen_names, domains };
+        check(&VerifyIdRequest { id_list }, |_, _| {});
+        let (clear_public_profile, presence_sub_list, content_type, content, url) = rest;
+        let update = UpdatePublicProfileRequest { clear_public_profile, public_profile: profiles.first().cloned() };
+        check(&update, |_, _| {});
+        let map = GetMapRequest { user_id: user_ids.first().cloned(), presence_sub_list };
+        check(&map, |it, version| {
+            it.presence_sub_list = it.presence_sub_list.as_ref().map(|list| list.for_version(version));
+        });
+        check(&GetMapResponse { map: Some(Map { content: (content_type, content) }), url }, |_, _| {});
+        check(&GetPublicProfileRequest { user_ids }, |_, _| {});
+        let response = GetPublicProfileResponse { result, profiles };
+        check(&response, |it, version| result_in(&mut it.result, version));
+    }
+}
+
+/// The criteria of a search as they are written in 1.3, with and without a SearchPair around each.
+#[test]
+fn the_parts_of_criteria_are_told_apart() {
+    let flat = "<SearchPairList><SearchElement>USER_ID</SearchElement><SearchString>a</SearchString>\
+        <SearchElement>USER_ALIAS</SearchElement><SearchString>b</SearchString><PairID>2</PairID></SearchPairList>\
+        <SearchPairList><PairID>3</PairID><SearchElement>USER_CITY</SearchElement><SearchString>c</SearchString></SearchPairList>";
+    let wrapped = "<SearchPairList><SearchPair><SearchElement>USER_ID</SearchElement><SearchString>a</SearchString>\
+        </SearchPair><SearchPair><PairID>2</PairID><SearchElement>USER_ALIAS</SearchElement><SearchString>b</SearchString>\
+        </SearchPair></SearchPairList><SearchPairList><SearchPair><SearchElement>USER_CITY</SearchElement>\
+        <SearchString>c</SearchString><PairID>3</PairID></SearchPair></SearchPairList>";
+    let pair = |element: &str, string: &str, pair_id| SearchPair {
+        element: element.into(),
+        string: Some(string.into()),
+        pair_id,
+    };
+    let expected = [pair("USER_ID", "a", None), pair("USER_ALIAS", "b", Some(2)), pair("USER_CITY", "c", Some(3))];
+    for pairs in [flat, wrapped] {
+        let text = format!("<Search-Request>{pairs}</Search-Request>");
+        let mut reader = wire::reader(Form::Xml, text.as_bytes(), &Limits::default()).unwrap();
+        let reader = reader.as_dyn();
+        reader.next().unwrap();
+        assert_eq!(SearchRequest::decode(reader).unwrap().pairs, expected);
+    }
+}
+
+/// Android answers an invitation with a bare User, which holds the inviter (CSP 7.2).
+#[test]
+fn the_answer_of_an_android_names_the_inviter() {
+    let text = "<InviteUser-Response><InviteID>1</InviteID><Acceptance>T</Acceptance>\
+        <User><UserID>wv:alice@x</UserID></User></InviteUser-Response>";
+    let mut reader = wire::reader(Form::Xml, text.as_bytes(), &Limits::default()).unwrap();
+    let reader = reader.as_dyn();
+    reader.next().unwrap();
+    let answer = InviteUserResponse::decode(reader).unwrap();
+    assert_eq!(answer.sender, Some(Sender::User(User::of("wv:alice@x"))));
 }

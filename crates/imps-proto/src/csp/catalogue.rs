@@ -239,6 +239,15 @@ catalogue! { $
         ClientCapability       client_capability     ClientCapabilityRequest      ClientCapabilityRequest      [ClientCapabilityResponse Status]   Inband  V1_1 V1_3 -     again;
         SubscribeNotification  subscribe_notification SubscribeNotificationRequest SubscribeNotificationRequest [Status]                           Inband  V1_3 V1_3 -     once;
         UnsubscribeNotification unsubscribe_notification UnsubscribeNotificationRequest UnsubscribeNotificationRequest [Status]                    Inband  V1_3 V1_3 -     once;
+        Search                 search                SearchRequest                SearchRequest                [SearchResponse Status]             Inband  V1_1 V1_3 Srch  once;
+        StopSearch             stop_search           StopSearchRequest            StopSearchRequest            [Status]                            Inband  V1_1 V1_3 StSrc once;
+        Invite                 invite                InviteRequest                InviteRequest                [Status]                            Inband  V1_1 V1_3 Invit once;
+        InviteUserResponse     invite_user_response  InviteUserResponse           InviteUserResponse           [Status]                            Inband  V1_1 V1_3 Invit once;
+        CancelInvite           cancel_invite         CancelInviteRequest          CancelInviteRequest          [Status]                            Inband  V1_1 V1_3 CaInv once;
+        VerifyId               verify_id             VerifyIdRequest              VerifyIdRequest              [Status]                            Inband  V1_2 V1_3 Vrid  again;
+        GetMap                 get_map               GetMapRequest                GetMapRequest                [GetMapResponse Status]             Inband  V1_3 V1_3 GetMap again;
+        GetPublicProfile       get_public_profile    GetPublicProfileRequest      GetPublicProfileRequest      [GetPublicProfileResponse Status]   Inband  V1_3 V1_3 -     again;
+        UpdatePublicProfile    update_public_profile UpdatePublicProfileRequest   UpdatePublicProfileRequest   [Status]                            Inband  V1_3 V1_3 -     once;
         GetList                get_list              GetListRequest               GetListRequest               [GetListResponse Status]            Inband  V1_1 V1_3 Gcli  again;
         CreateList             create_list           CreateListRequest            CreateListRequest            [Status CreateListResponse]         Inband  V1_1 V1_3 Ccli  once;
         DeleteList             delete_list           DeleteListRequest            DeleteListRequest            [Status]                            Inband  V1_1 V1_3 Dcli  once;
@@ -282,21 +291,15 @@ catalogue! { $
         GetSegmentRequest               [GetSegmentResponse Status]              Both   V1_3 V1_3 Sgmnt  again;
         DropSegmentRequest              [Status]                                 Both   V1_3 V1_3 Sgmnt  again;
         SystemMessageUser               [Status]                                 Client V1_3 V1_3 -      once;
-        SearchRequest                   [SearchResponse Status]                  Client V1_1 V1_3 Srch   again;
-        StopSearchRequest               [Status]                                 Client V1_1 V1_3 StSrc  once;
-        InviteRequest                   [Status]                                 Client V1_1 V1_3 Invit  once;
-        InviteUserResponse              [Status]                                 Client V1_1 V1_3 Invit  once;
-        CancelInviteRequest             [Status]                                 Client V1_1 V1_3 CaInv  once;
-        VerifyIdRequest                 [Status]                                 Client V1_2 V1_3 Vrid   again;
-        GetMapRequest                   [GetMapResponse Status]                  Client V1_3 V1_3 GetMap again;
-        GetPublicProfileRequest         [GetPublicProfileResponse Status]        Client V1_3 V1_3 -      again;
-        UpdatePublicProfileRequest      [Status]                                 Client V1_3 V1_3 -      once;
         ExtendConversationRequest       [ExtendConversationResponse Status]      Client V1_3 V1_3 Excon  once;
     }
     server {
         // variant             module                primitive                    request                      responses                since until function
         Disconnect             disconnect            Disconnect                   Disconnect                   []                        V1_1 V1_3 -;
         Notification           notification          NotificationRequest          NotificationRequest          [Status]                  V1_3 V1_3 -;
+        InviteUser             invite_user_request   InviteUserRequest            InviteUserRequest            [Status]                 V1_1 V1_3 Invit;
+        Invite                 invite_response       InviteResponse               InviteResponse               [Status]                 V1_1 V1_3 Invit;
+        CancelInviteUser       cancel_invite_user    CancelInviteUserRequest      CancelInviteUserRequest      [Status]                 V1_1 V1_3 CaInv;
         PresenceNotification   presence_notification PresenceNotificationRequest  PresenceNotificationRequest  [Status]                  V1_1 V1_3 Mp;
         PresenceAuthRequest    presence_auth_request PresenceAuthRequest          PresenceAuthRequest          [Status]                  V1_1 V1_2 React;
         NewMessage             new_message           NewMessage                   NewMessage                   [MessageDelivered Status] V1_1 V1_3 NewM;
@@ -308,9 +311,6 @@ catalogue! { $
     server_unbuilt {
         // request                      responses                                since until function
         SystemMessageRequest            [Status]                                 V1_3 V1_3 -;
-        InviteUserRequest               [Status]                                 V1_1 V1_3 Invit;
-        InviteResponse                  [Status]                                 V1_1 V1_3 Invit;
-        CancelInviteUserRequest         [Status]                                 V1_1 V1_3 CaInv;
     }
     responses {
         Status                 status                StatusPrimitive              Status;
@@ -321,6 +321,9 @@ catalogue! { $
         GetSpInfo              get_sp_info           GetSpInfoResponse            GetSpInfoResponse;
         Service                service               ServiceResponse              ServiceResponse;
         ClientCapability       client_capability     ClientCapabilityResponse     ClientCapabilityResponse;
+        Search                 search                SearchResponse               SearchResponse;
+        GetMap                 get_map               GetMapResponse               GetMapResponse;
+        GetPublicProfile       get_public_profile    GetPublicProfileResponse     GetPublicProfileResponse;
         GetList                get_list              GetListResponse              GetListResponse;
         CreateList             create_list           CreateListResponse           CreateListResponse;
         ListManage             list_manage           ListManageResponse           ListManageResponse;
@@ -344,6 +347,7 @@ catalogue! { $
     answers {
         Status                 status                StatusPrimitive              Status;
         MessageDelivered       message_delivered     MessageDelivered             MessageDelivered;
+        InviteUserResponse     invite_user_response  InviteUserResponse           InviteUserResponse;
     }
 }
 

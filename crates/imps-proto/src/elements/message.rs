@@ -257,6 +257,34 @@ impl Codec for ContentField {
     }
 }
 
+/// The same without ContentSize: Map, WelcomeNote.
+pub(crate) struct SizelessContent;
+
+impl Codec for SizelessContent {
+    type Slot = ContentSlot;
+    type Value = (Box<str>, Content);
+
+    fn takes(element: Element) -> bool {
+        ContentField::takes(element)
+    }
+
+    fn take(slot: &mut ContentSlot, element: Element, reader: &mut dyn Reader<'_>) -> Result<(), DecodeError> {
+        ContentField::take(slot, element, reader)
+    }
+
+    fn finish(slot: ContentSlot, at: usize) -> Result<Self::Value, DecodeError> {
+        ContentField::finish(slot, at)
+    }
+
+    fn put((content_type, content): &Self::Value, writer: &mut dyn Writer) {
+        content_type.encode(Element::ContentType, writer);
+        if content.binary {
+            ContentEncoding::Base64.encode(Element::ContentEncoding, writer);
+        }
+        content.encode(Element::ContentData, writer);
+    }
+}
+
 /// Messages without their content: MessageInfo each in 1.1 and 1.2, inside MessageInfoList in 1.3.
 pub(crate) struct MessageInfos;
 

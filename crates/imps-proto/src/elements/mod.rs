@@ -6,6 +6,7 @@
 mod blocking;
 mod capability;
 mod group;
+mod common;
 mod message;
 mod notification;
 mod outcome;
@@ -19,6 +20,8 @@ pub(crate) use blocking::BlockAndGrant;
 pub(crate) use group::{JoinedOfResponse, NamedUsers, PlainMembers};
 pub use group::{JoinedUsers, Listed, UserMapList};
 pub(crate) use message::{ContentField, MessageInfos};
+pub(crate) use common::{AnswerSender, BareUserIds, SearchPairs, Urls};
+pub(crate) use message::{ContentField, MessageInfos, SizelessContent};
 pub use message::{Message, decode_base64, encode_base64};
 pub use notification::{UserIdPair, UserList};
 pub use outcome::SystemMessageResponse;

@@ -236,7 +236,7 @@ impl Encode for Vec<Address> {
 }
 
 /// Every way to name a user among the children of a primitive.
-fn names_users(element: Element) -> bool {
+pub(super) fn names_users(element: Element) -> bool {
     matches!(element, Element::User | Element::UserId | Element::UserIdList | Element::UserList)
 }
 

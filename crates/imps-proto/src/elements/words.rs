@@ -5,8 +5,8 @@ use crate::grammar::{Codec, Decode, Encode, bad_value};
 use crate::wire::{DecodeError, Reader, Writer};
 use imps_types::Version;
 use imps_types::element::{
-    Bearer, CirMethod, ClientType, ContentEncoding, DeliveryMethod, DigestSchema, NotificationType, OfflineHandling,
     OnlineHandling, ReactiveAuthState, SubscribeType, WatcherStatus,
+    Bearer, CirMethod, ClientType, ContentEncoding, DeliveryMethod, DigestSchema, InviteType, NotificationType, OfflineHandling, OnlineHandling, ReactiveAuthState, WatcherStatus,
 };
 
 macro_rules! words {
@@ -38,6 +38,7 @@ words! {
     DeliveryMethod "delivery method";
     DigestSchema "digest schema";
     NotificationType "notification type";
+    InviteType "invite type";
     OfflineHandling "offline handling";
     OnlineHandling "online handling";
     ReactiveAuthState "state of an authorisation";

@@ -5,6 +5,7 @@
 mod blocking;
 mod capability;
 mod group;
+mod common;
 mod message;
 mod notification;
 mod outcome;
@@ -17,6 +18,7 @@ pub use capability::{
     OnlineHandling,
 };
 pub use group::{AdminMapList, GroupProperties, Mapping, Role, SubscribeType, UserList, WelcomeNote};
+pub use common::{IdList, InviteType, ProfileProperty, PublicProfile, SearchElement, SearchPair, SearchResult};
 pub use message::{Content, ContentEncoding, Font, MessageInfo};
 pub use notification::{
     Authorization, NOTIFICATION_TYPES, Notification, NotificationRow, NotificationType, NotificationTypes, Payload,
