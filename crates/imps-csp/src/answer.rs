@@ -31,6 +31,8 @@ use crate::finish::Finish;
 use crate::form::form_of;
 use crate::link::{ClientLink, Known, Open, Talk, transaction_text};
 use crate::transactions::{Cx, Reply, dispatch};
+use crate::link::{ClientLink, Known, Open, transaction_text};
+use crate::transactions::{Cx, Reply, dispatch, reply};
 
 /// A message as a transport received it.
 #[derive(Clone, Copy, Debug)]
@@ -717,6 +719,14 @@ impl Csp {
                     link.put_back(open);
                 }
                 heard?;
+            }
+            // The answer to an invitation in the invitation's own transaction: it was heard, and this is what is said to it.
+            Some(catalogue::Answer::InviteUserResponse(response)) => {
+                let answered = self.services.common().answer_invitation(session, reply(response.clone())).await;
+                if answered.is_err() {
+                    open.into_iter().for_each(|open| link.put_back(open));
+                }
+                answered?;
             }
             None => open.into_iter().for_each(|open| link.put_back(open)),
         }

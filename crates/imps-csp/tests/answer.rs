@@ -91,7 +91,7 @@ async fn refusals_are_statuses() {
     let world = World::new().await;
     let alice = world.login("alice").await;
     for (primitive, code) in [
-        ("<Search-Request/>", "501"),
+        ("<Search-Request/>", "402"),
         ("<Nonsense-Request/>", "501"),
         ("<GetMessage-Request/>", "400"),
         ("<GetMessage-Request><MessageID>m2</MessageID></GetMessage-Request>", "426"),

@@ -235,21 +235,27 @@ async fn a_session_of_13_negotiates_at_login_and_can_be_taken_up_again() {
 #[tokio::test]
 async fn what_was_refused_is_506_and_what_is_unknown_501() {
     let world = World::new().await;
-    let alice = world.login("alice").await;
-    assert_eq!(code(&alice.ask("2", "<Search-Request/>").await), "501");
+    let alice = phone(&world, &world.outband(Version::V1_3, "1", &login("alice", "x", PASSWORD)).await);
+    let ask = async |transaction: &str, primitive: &str| {
+        let message = envelope(Some(&alice.session), "Request", transaction, primitive);
+        world.post(&of_version(Version::V1_3, &message)).await
+    };
+    // There are no maps here, and never will be.
+    assert_eq!(code(&ask("2", "<GetMap-Request/>").await), "501");
     let service = |functions: &str, all: &str| {
         format!("<Service-Request>{functions}<AllFunctionsRequest>{all}</AllFunctionsRequest></Service-Request>")
     };
     let some = "<Functions><WVCSPFeat><FundamentalFeat/><IMFeat/></WVCSPFeat></Functions>";
-    let answer = alice.ask("3", &service(some, "F")).await;
-    assert!(answer.contains("<SearchFunc/>") && !answer.contains("AllFunctions"), "{answer}");
-    assert_eq!(code(&alice.ask("4", "<Search-Request/>").await), "506");
-    assert_eq!(code(&alice.ask("7", "<CreateGroup-Request/>").await), "501", "it was not asked for");
+    let answer = ask("3", &service(some, "F")).await;
+    assert!(answer.contains("<GETMAP/>") && !answer.contains("AllFunctions"), "{answer}");
+    assert_eq!(code(&ask("4", "<GetMap-Request/>").await), "506");
+    let not_asked_for = "<DeleteList-Request><ContactList>wv:alice/x</ContactList></DeleteList-Request>";
+    assert_eq!(code(&ask("7", not_asked_for).await), "700", "and served all the same");
     let available = "<Functions><WVCSPFeat><PresenceFeat><ContListFunc/></PresenceFeat></WVCSPFeat></Functions>";
-    let answer = alice.ask("8", &service(available, "T")).await;
+    let answer = ask("8", &service(available, "T")).await;
     assert!(!answer.contains("<Functions>") && answer.contains("<AllFunctions><WVCSPFeat>"), "{answer}");
-    assert_eq!(code(&alice.ask("9", "<Search-Request/>").await), "501", "the last negotiation holds");
-    let answer = alice.ask("10", &service("<Functions></Functions>", "F")).await;
+    assert_eq!(code(&ask("9", "<GetMap-Request/>").await), "501", "the last negotiation holds");
+    let answer = ask("10", &service("<Functions></Functions>", "F")).await;
     assert!(
         answer.contains("<Service-Response/>") || answer.contains("<Service-Response></Service-Response>"),
         "{answer}"

@@ -10,7 +10,10 @@ use imps_proto::elements::{Message, SystemMessageResponse, UserIdPair, UserList}
 use imps_proto::grammar::{Decode, Primitive};
 use imps_proto::wire::{self, Form, Limits, Tag, Token};
 use imps_types::element::{
-    AcceptedContentType, AccessList, AccessLists, Bearer, CapabilityList, CirMethod, ClientType, Content, ContentEncoding, DeliveryMethod, DetailedResult, DigestSchema, EntityList, Font, Group, IdList, InviteType, MessageInfo, NOTIFICATION_TYPES, NickEntry, NotificationType, OfflineHandling, OnlineHandling, Property, PublicProfile, Recipient, ResultInfo, ScreenName, SearchPair, SearchResult, Sender, User,
+    AcceptedContentType, AccessList, AccessLists, Bearer, CapabilityList, CirMethod, ClientType, Content,
+    ContentEncoding, DeliveryMethod, DetailedResult, DigestSchema, EntityList, Font, Group, IdList, InviteType,
+    MessageInfo, NOTIFICATION_TYPES, NickEntry, NotificationType, OfflineHandling, OnlineHandling, Property,
+    PublicProfile, Recipient, ResultInfo, ScreenName, SearchPair, SearchResult, Sender, User,
 };
 use imps_types::presence::{
     ATTRIBUTES, Field, FieldKind, FieldRow, FieldValue, PresenceAttribute, PresenceInfo, PresenceSubList,

@@ -93,6 +93,32 @@ pub struct ServiceConfig {
     pub outbox_bytes: usize,
     /// ServerPollMin told to clients that ask: seconds. Never enforced.
     pub server_poll_min: u32,
+    /// Items of one answer of a search whose client names no number.
+    pub search_page: usize,
+    /// Items of one answer of a search at most.
+    pub search_page_max: usize,
+    /// Items that one search may find; with more, the client is told to say more of what it looks for (536).
+    pub search_results_max: usize,
+    /// Searches that one session may have open; with one more, the oldest ends.
+    pub searches_per_session: usize,
+    /// How long a search stays open that nobody goes on with.
+    pub search_life: Duration,
+    /// How long a search may take, the wait for its turn included (535).
+    pub search_time_max: Duration,
+    /// Searches that are carried out at the same time.
+    pub search_workers: usize,
+    /// Whether everybody may search by OnlineStatus, or only whoever may see it in presence too.
+    pub search_online_of_everybody: bool,
+    /// Validity of an invitation whose inviter names none.
+    pub invitation_validity: Duration,
+    /// Longest validity of an invitation.
+    pub invitation_validity_max: Duration,
+    /// Invitations of one user that are open at once, each invited user counted.
+    pub invitations_max: usize,
+    /// Bytes of one value of a public profile.
+    pub profile_value_max: usize,
+    /// Bytes of the free text of a public profile.
+    pub profile_free_text_max: usize,
 }
 
 impl ServiceConfig {
@@ -142,6 +168,19 @@ impl ServiceConfig {
             outbox_max: 64,
             outbox_bytes: 256 * 1024,
             server_poll_min: 2,
+            search_page: 10,
+            search_page_max: 100,
+            search_results_max: 1000,
+            searches_per_session: 4,
+            search_life: Duration::from_secs(600),
+            search_time_max: Duration::from_secs(5),
+            search_workers: 2,
+            search_online_of_everybody: false,
+            invitation_validity: Duration::from_secs(86_400),
+            invitation_validity_max: Duration::from_secs(30 * 86_400),
+            invitations_max: 2000,
+            profile_value_max: 500,
+            profile_free_text_max: 4000,
         }
     }
 }

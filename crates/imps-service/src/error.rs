@@ -68,6 +68,34 @@ pub enum Error {
     Group(crate::group::GroupError),
     /// The history of groups is not kept.
     NoHistory,
+    /// A property of a user is unknown or cannot have this value.
+    BadUserProperty(&'static str),
+    /// A search looks at something that cannot be searched by: its name.
+    UnknownSearchElement(Box<str>),
+    /// The criteria of a search do not fit together.
+    InvalidSearch(&'static str),
+    /// No search with this ID is open for this user.
+    UnknownSearch,
+    /// The search has not found so many items.
+    BadSearchIndex,
+    /// The search took too long.
+    SearchTimedOut,
+    /// The search finds more than can be told.
+    TooManyHits,
+    /// The search says too little of what is looked for.
+    TooBroadSearch,
+    /// No such invitation, or it is over.
+    UnknownInvitation,
+    /// An invitation to a group that names none.
+    MissingGroup,
+    /// An invitation to an application that names none.
+    MissingApplication,
+    /// As many invitations are open as are allowed.
+    TooManyInvitations,
+    /// The user does not want to hear from the sender.
+    Blocked,
+    /// So much waits for the user already that nothing more is kept.
+    Undeliverable,
     /// The store cannot take it now; nothing was done. Try again.
     Store(StoreError),
 }
@@ -104,6 +132,20 @@ impl Error {
             Self::TooLarge => Status::RESPONSE_TOO_LARGE,
             Self::Group(error) => error.status(),
             Self::NoHistory => Status::HISTORY_NOT_SUPPORTED,
+            Self::BadUserProperty(_) => Status::INVALID_OR_UNSUPPORTED_USER_PROPERTIES,
+            Self::UnknownSearchElement(_) => Status::BAD_PARAMETER,
+            Self::InvalidSearch(_) => Status::INVALID_SEARCH,
+            Self::UnknownSearch => Status::INVALID_SEARCH_ID,
+            Self::BadSearchIndex => Status::INVALID_SEARCH_INDEX,
+            Self::SearchTimedOut => Status::SEARCH_TIMED_OUT,
+            Self::TooManyHits => Status::TOO_MANY_HITS,
+            Self::TooBroadSearch => Status::TOO_BROAD_SEARCH_CRITERIA,
+            Self::UnknownInvitation => Status::INVALID_INVITATION_ID,
+            Self::MissingGroup => Status::MISSING_GROUP_ID,
+            Self::MissingApplication => Status::INVALID_OR_MISSING_APPLICATION_ID,
+            Self::TooManyInvitations => Status::FORBIDDEN,
+            Self::Blocked => Status::RECIPIENT_BLOCKED_THE_SENDER,
+            Self::Undeliverable => Status::UNABLE_TO_DELIVER,
         }
     }
 
@@ -151,6 +193,21 @@ impl fmt::Display for Error {
             Self::TooLarge => f.write_str("the answer is larger than your client can take"),
             Self::Group(error) => error.fmt(f),
             Self::NoHistory => f.write_str("this group keeps no history"),
+            Self::BadUserProperty(what) | Self::InvalidSearch(what) => f.write_str(what),
+            Self::UnknownSearchElement(name) => write!(f, "there is no search by {name}"),
+            Self::UnknownSearch => f.write_str("no search with this ID is open"),
+            Self::BadSearchIndex => f.write_str("the search has not found so many items"),
+            Self::SearchTimedOut => f.write_str("the search took too long, try again later"),
+            Self::TooManyHits => f.write_str("too many are found, say more of what you look for"),
+            Self::TooBroadSearch => f.write_str("say more of what you look for"),
+            Self::UnknownInvitation => f.write_str("no such invitation, or it is over"),
+            Self::MissingGroup => f.write_str("the invitation names no group"),
+            Self::MissingApplication => f.write_str("the invitation names no application"),
+            Self::Blocked => f.write_str("this user does not want to hear from you"),
+            Self::Undeliverable => f.write_str("too much waits for this user"),
+            Self::TooManyInvitations => {
+                f.write_str("as many of your invitations are open as are allowed, cancel some or wait")
+            }
             Self::Store(error) => write!(f, "the store cannot take it now: {error}"),
         }
     }

@@ -10,6 +10,7 @@ use imps_types::{DateTime, GroupId, MessageId, Status, UserId};
 
 use crate::clock::Timestamp;
 pub use crate::group::GroupChange;
+use crate::common::{Invitation, InvitationAnswer, InvitationCancelled};
 
 /// A message as it waits for a recipient, or for all joined users of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +93,12 @@ pub enum NoticeContent {
         /// Which attributes; `None`: all.
         attributes: Option<AttributeSet>,
     },
+    /// Somebody invites.
+    Invitation(Box<Invitation>),
+    /// Somebody who was invited has answered.
+    InvitationAnswer(Box<InvitationAnswer>),
+    /// An invitation was taken back.
+    InvitationCancelled(Box<InvitationCancelled>),
     /// For tests of the queue.
     #[cfg(test)]
     Probe(Box<str>),

@@ -37,6 +37,11 @@ pub enum Happening {
         /// The list.
         list: imps_types::ContactListId,
     },
+    /// What a search finds of a user changed: his account, his alias or his public profile. Or he is gone.
+    FindableChanged {
+        /// The user.
+        user: imps_types::UserId,
+    },
 }
 
 impl Services {
@@ -46,5 +51,6 @@ impl Services {
         self.group().on(&what).await;
         self.presence().on(&what).await;
         self.im().on(&what).await;
+        self.common().on(&what);
     }
 }

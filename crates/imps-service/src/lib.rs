@@ -6,7 +6,9 @@
 pub mod access;
 pub mod account;
 pub mod clock;
+pub mod common;
 pub mod config;
+pub mod content;
 pub mod error;
 pub mod event;
 pub mod group;

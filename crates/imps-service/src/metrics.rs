@@ -65,6 +65,11 @@ metrics! {
     messages_forwarded   counter "hamlet_messages_forwarded_total"     "Messages forwarded by their recipient";
     messages_expired     counter "hamlet_messages_expired_total"       "Messages whose validity ended before delivery";
     reports              counter "hamlet_delivery_reports_total"       "Delivery reports made";
+    searches             counter "hamlet_searches_total"               "Searches begun";
+    searches_open        gauge   "hamlet_searches_open"                "Searches that have more to tell";
+    searchable_users     gauge   "hamlet_searchable_users"             "Users that searches find; none until somebody searches";
+    searchable_bytes     gauge   "hamlet_searchable_bytes"             "Memory that it takes to find them";
+    invitations          counter "hamlet_invitations_total"            "Invitations committed, each invited user counted";
     presence_updates     counter "hamlet_presence_updates_total"       "Changes of presence values";
     presence_queued      counter "hamlet_presence_notices_total"       "Notifications queued for watchers, before merging";
     notifications        counter "hamlet_notifications_total"          "General notifications queued for clients, before merging";

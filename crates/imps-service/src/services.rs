@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 
 use crate::access::{Access, CirOffer, LoginGuard};
 use crate::clock::{Clock, LastTime, Timestamp};
+use crate::common::{Common, Searches};
 use crate::config::ServiceConfig;
 use crate::group::{GroupTable, Groups};
 use crate::im::{Im, Sequence};
@@ -55,6 +56,8 @@ pub struct Services {
     pub(crate) pairs: Pairs,
     /// How far the watcher lists were gone through for what is too old.
     pub(crate) tidying: parking_lot::Mutex<Option<crate::seam::Key>>,
+    /// Who can be found, and the searches that are open.
+    pub(crate) searches: Searches,
     tidied: LastTime,
 }
 
@@ -65,6 +68,7 @@ impl Services {
     /// Puts the parts together. Nothing is read yet: see [`Services::resume`].
     pub fn new(config: ServiceConfig, clock: Clock, store: Store, bus: Arc<dyn Bus>, key: SealKey) -> Arc<Self> {
         let guard = LoginGuard::new(&config, key);
+        let searches = Searches::new(&config);
         let router = Router::new(config.domain.clone(), bus);
         Arc::new(Self {
             config,
@@ -81,6 +85,7 @@ impl Services {
             group_bodies: crate::im::GroupBodies::default(),
             pairs: Pairs::default(),
             tidying: parking_lot::Mutex::default(),
+            searches,
             tidied: LastTime::default(),
         })
     }
@@ -103,6 +108,11 @@ impl Services {
     /// The Group service element: groups, their people, who has joined.
     pub fn group(&self) -> Groups<'_> {
         Groups(self)
+    }
+
+    /// The Common features: search, invitations, names and profiles.
+    pub fn common(&self) -> Common<'_> {
+        Common(self)
     }
 
     /// Takes up what the store has: call once, before anything is served.
@@ -129,6 +139,7 @@ impl Services {
         self.access().sweep().await;
         self.im().sweep().await;
         self.group().sweep().await;
+        self.common().sweep().await;
         let now = self.clock.now();
         if self.tidied.is_due(now, TIDY) {
             self.im().forget_repeats(now);

@@ -1,9 +1,12 @@
 //! Events of the services as primitives of the server: one file each.
 
+mod cancel_invite_user;
 mod delivery_report;
 mod disconnect;
 mod group_change_notice;
 mod leave_group;
+mod invite_response;
+mod invite_user;
 mod message_notification;
 mod new_message;
 mod notice;

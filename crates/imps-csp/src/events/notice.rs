@@ -3,12 +3,15 @@
 use imps_proto::wire::Writer;
 use imps_service::event::{Notice, NoticeContent};
 
-use super::presence_auth_request;
+use super::{cancel_invite_user, invite_response, invite_user, presence_auth_request};
 
 pub(super) fn write(notice: &Notice, writer: &mut dyn Writer) {
     match &notice.content {
         NoticeContent::PresenceAuth { watcher, attributes } => {
             presence_auth_request::write(watcher, *attributes, writer);
         }
+        NoticeContent::Invitation(one) => invite_user::write(one, writer),
+        NoticeContent::InvitationAnswer(one) => invite_response::write(one, writer),
+        NoticeContent::InvitationCancelled(one) => cancel_invite_user::write(one, writer),
     }
 }

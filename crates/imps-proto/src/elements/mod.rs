@@ -19,7 +19,6 @@ mod words;
 pub(crate) use blocking::BlockAndGrant;
 pub(crate) use group::{JoinedOfResponse, NamedUsers, PlainMembers};
 pub use group::{JoinedUsers, Listed, UserMapList};
-pub(crate) use message::{ContentField, MessageInfos};
 pub(crate) use common::{AnswerSender, BareUserIds, SearchPairs, Urls};
 pub(crate) use message::{ContentField, MessageInfos, SizelessContent};
 pub use message::{Message, decode_base64, encode_base64};

@@ -6,7 +6,8 @@ use crate::wire::{DecodeError, Reader, Writer};
 use imps_types::Version;
 use imps_types::element::{
     OnlineHandling, ReactiveAuthState, SubscribeType, WatcherStatus,
-    Bearer, CirMethod, ClientType, ContentEncoding, DeliveryMethod, DigestSchema, InviteType, NotificationType, OfflineHandling, OnlineHandling, ReactiveAuthState, WatcherStatus,
+    Bearer, CirMethod, ClientType, ContentEncoding, DeliveryMethod, DigestSchema, InviteType, NotificationType,
+    OfflineHandling, OnlineHandling, ReactiveAuthState, WatcherStatus,
 };
 
 macro_rules! words {

@@ -182,6 +182,20 @@ settings! {
     "presence.watcher_history"        Seconds(0, 10 * YEAR) => service.watcher_history, "How far back the history of watchers goes: former subscribers, and those who got presence once.";
 
     "csp.two_level_clients"           Text(2000) => csp.two_level_clients, "ClientIDs, or how they begin, between commas: clients that read UserMapList without UserMapping, as that of Android 1.x does.";
+    "search.page"                     Count(1, 10_000) => service.search_page, "Items of one answer of a search whose client names no number.";
+    "search.page_max"                 Count(1, 10_000) => service.search_page_max, "Items of one answer of a search at most.";
+    "search.results_max"              Count(1, 1_000_000) => service.search_results_max, "Items that one search may find; with more, the client is told to say more of what it looks for.";
+    "search.per_session"              Count(1, 1000) => service.searches_per_session, "Searches that one session may have open; with one more, the oldest ends.";
+    "search.life"                     Seconds(10, 86_400) => service.search_life, "How long a search stays open that nobody goes on with.";
+    "search.time_max"                 Seconds(1, 60) => service.search_time_max, "How long a search may take, the wait for its turn included.";
+    "search.workers"                  Count(1, 256) => service.search_workers, "Searches that are carried out at the same time.";
+    "search.online_of_everybody"      Flag => service.search_online_of_everybody, "Whether everybody may search by online status, or only whoever may see it in presence too.";
+    "invitation.validity_default"     Seconds(1, YEAR) => service.invitation_validity, "How long an invitation is good whose inviter does not say how long.";
+    "invitation.validity_max"         Seconds(1, 10 * YEAR) => service.invitation_validity_max, "How long an invitation is good at most.";
+    "invitation.per_user"             Count(1, 1_000_000) => service.invitations_max, "Invitations of one user that are open at once, each invited user counted.";
+    "profile.value_max"               Bytes(16, 64 * KIB) => service.profile_value_max, "One value of a public profile.";
+    "profile.free_text_max"           Bytes(16, 64 * KIB) => service.profile_free_text_max, "The free text of a public profile.";
+
     "csp.redeliver_after"             Seconds(1, 86_400) => csp.redeliver_after, "When a transaction of the server that its client did not answer is sent again.";
     "csp.redeliveries"                Count(0, 1000) => csp.redeliveries, "How often it is sent again. Messages: until they are acknowledged or their validity ends.";
     "csp.open_max"                    Count(1, 1000) => csp.open_max, "Transactions of the server that are open at once with a client that does not say how many it takes.";
@@ -223,6 +237,8 @@ const ORDERED: &[(&str, &str)] = &[
     ("session.ttl_min", "session.ttl_max"),
     ("message.validity_default", "message.validity_max"),
     ("message.body_max", "http.body_max"),
+    ("search.page", "search.page_max"),
+    ("invitation.validity_default", "invitation.validity_max"),
     ("store.wal", "store.wal_bound"),
 ];
 

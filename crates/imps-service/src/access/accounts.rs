@@ -5,8 +5,9 @@ use std::sync::Arc;
 use imps_types::{Secret, Status, UserId};
 
 use super::{Access, password};
-use crate::account::{Account, user_key};
+use crate::account::{Account, Person, user_key};
 use crate::error::Error;
+use crate::happening::Happening;
 use crate::seam::{Batch, KeyRange, Order, Space};
 use crate::user::UserState;
 
@@ -36,6 +37,61 @@ pub struct UserSummary {
     pub created: u64,
     /// Sessions that are open.
     pub sessions: usize,
+    /// Who it is, for those who search.
+    pub person: Person,
+}
+
+/// What is to change of the person behind an account. `None` leaves a thing as it is, an empty text takes it away.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PersonChange {
+    /// First name.
+    pub first_name: Option<String>,
+    /// Last name.
+    pub last_name: Option<String>,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Mobile number; blanks, hyphens, brackets and dots in it are no part of it.
+    pub mobile_number: Option<String>,
+    /// Whether searches find the user.
+    pub searchable: Option<bool>,
+}
+
+impl PersonChange {
+    /// The person after the change.
+    fn apply(&self, person: &Person) -> Result<Person, Error> {
+        let text = |new: &Option<String>, old: &Option<Box<str>>| match new.as_deref().map(str::trim) {
+            None => Ok(old.clone()),
+            Some("") => Ok(None),
+            Some(text) if text.len() <= PERSON_TEXT_MAX && !text.chars().any(char::is_control) => Ok(Some(text.into())),
+            Some(_) => Err(Error::BadParameter("a name or an address has up to 128 bytes in one line")),
+        };
+        let email = text(&self.email, &person.email)?;
+        if email.as_deref().is_some_and(|email| !email.contains('@') || email.contains(char::is_whitespace)) {
+            return Err(Error::BadParameter("an e-mail address is written name@domain"));
+        }
+        let digits = |number: &String| number.chars().filter(|c| !is_filler(*c)).collect::<String>();
+        let mobile_number = text(&self.mobile_number.as_ref().map(digits), &person.mobile_number)?;
+        if mobile_number.as_deref().is_some_and(|number| !is_number(number)) {
+            return Err(Error::BadParameter("a mobile number has digits, and perhaps a + in front"));
+        }
+        Ok(Person {
+            first_name: text(&self.first_name, &person.first_name)?,
+            last_name: text(&self.last_name, &person.last_name)?,
+            email,
+            mobile_number,
+            searchable: self.searchable.unwrap_or(person.searchable),
+        })
+    }
+}
+
+/// What people put between the digits of a number.
+pub(crate) fn is_filler(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '-' | '(' | ')' | '.' | '/')
+}
+
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or(text);
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A phone password as it is stored, and in clear.
@@ -43,6 +99,8 @@ type Sealed = (Option<Box<[u8]>>, Option<String>);
 
 const PHONE_PASSWORD_LENGTH: usize = 10;
 const PASSWORD_MAX: usize = 1024;
+/// Bytes of a name, an e-mail address or a number.
+const PERSON_TEXT_MAX: usize = 128;
 
 impl Access<'_> {
     /// Makes an account. The phone password is returned, for once.
@@ -67,14 +125,16 @@ impl Access<'_> {
         };
         let (phone_password, clear) = self.seal(user, phone)?;
         let created = self.clock.now().seconds();
-        let account = Account { password_hash, phone_password, created, barred: false };
+        let account = Account { password_hash, phone_password, created, ..Account::default() };
         let mut batch = Batch::new();
         batch.if_absent(Space::Users, user_key(user)).put(Space::Users, user_key(user), account.to_record());
         match self.store.commit(batch).await {
-            Ok(()) => Ok(clear),
-            Err(crate::seam::StoreError::Condition) => Err(Error::UserExists),
-            Err(error) => Err(error.into()),
+            Ok(()) => {}
+            Err(crate::seam::StoreError::Condition) => return Err(Error::UserExists),
+            Err(error) => return Err(error.into()),
         }
+        self.tell(Happening::FindableChanged { user: user.clone() }).await;
+        Ok(clear)
     }
 
     async fn hash(&self, password: Secret<String>) -> Result<Box<str>, Error> {
@@ -130,12 +190,25 @@ impl Access<'_> {
         Ok(clear)
     }
 
+    /// Sets who the person behind an account is.
+    ///
+    /// # Errors
+    /// `UnknownUser`, `BadParameter` for what cannot be a name, an address or a number, or the store's failure.
+    pub async fn set_person(&self, user: &UserId, change: &PersonChange) -> Result<Person, Error> {
+        // Looked at before anything is written; nobody else changes it in between but another operator.
+        let person = change.apply(&self.user(user).await?.lock().account.person)?;
+        self.change_account(user, |account| account.person = person.clone()).await?;
+        self.tell(Happening::FindableChanged { user: user.clone() }).await;
+        Ok(person)
+    }
+
     /// Bars an account or lets it in again. Its sessions are ended when it is barred.
     ///
     /// # Errors
     /// `UnknownUser`, or the store's failure.
     pub async fn set_barred(&self, user: &UserId, barred: bool) -> Result<(), Error> {
         let state = self.change_account(user, |account| account.barred = barred).await?;
+        self.tell(Happening::FindableChanged { user: user.clone() }).await;
         if barred {
             for session in state.sessions() {
                 self.disconnect(&session, Status::FORCED_LOGOUT, "this account is barred").await?;
@@ -161,8 +234,10 @@ impl Access<'_> {
         batch.delete(Space::Users, user_key(user));
         self.presence().remove_user(user, &mut batch);
         self.im().remove_blocking(user, &mut batch);
+        self.common().remove_user(user, &mut batch).await?;
         self.store.commit(batch).await?;
         self.forget_user(user);
+        self.tell(Happening::FindableChanged { user: user.clone() }).await;
         // What was sent between the two must not wait for a later user of that name.
         self.im().remove_queue(user).await
     }
@@ -210,6 +285,7 @@ impl Access<'_> {
             barred: account.barred,
             created: account.created,
             sessions: self.users.loaded(id).map_or(0, |state| state.sessions().len()),
+            person: account.person.clone(),
         }
     }
 }

@@ -11,6 +11,8 @@ mod password;
 
 pub use accounts::{PhonePassword, UserSummary};
 pub use cir::{CirOffer, UDP_PORT};
+pub(crate) use accounts::is_filler;
+pub use accounts::{PersonChange, PhonePassword, UserSummary};
 pub(crate) use guard::LoginGuard;
 pub use lifecycle::ServiceProvider;
 pub use login::{LoginAttempt, LoginOutcome};

@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
+use imps_types::element::InviteType;
 use imps_types::presence::AttributeSet;
-use imps_types::{MessageId, UserId};
+use imps_types::{MessageId, UserId, Version};
 
 use super::Im;
 use super::queue::{IndexRow, Records, Waiting, WaitingKind, delete, index_key, index_range, index_sequence};
 use crate::clock::Timestamp;
+use crate::common;
 use crate::error::Error;
 use crate::event::{Notice, NoticeContent};
 use crate::record::{RecordError, RecordReader, RecordWriter};
@@ -33,12 +35,18 @@ pub struct NewNotice {
 const PAGE: usize = 100;
 
 const PRESENCE_AUTH: u64 = 10;
+const INVITATION: u64 = 20;
+const INVITATION_ANSWER: u64 = 21;
+const INVITATION_CANCELLED: u64 = 22;
 
 impl NoticeContent {
     /// Whether a client with this session can be told. What is for no client that is there waits for another one.
     pub(crate) fn is_for(&self, session: &Session) -> bool {
         match self {
             Self::PresenceAuth { .. } => crate::presence::agrees_to_be_asked(session),
+            // Older versions know no applications.
+            Self::Invitation(one) => one.invite_type != InviteType::Application || session.version >= Version::V1_3,
+            Self::InvitationAnswer(_) | Self::InvitationCancelled(_) => true,
             #[cfg(test)]
             Self::Probe(text) => **text != *session.cookie,
         }
@@ -57,6 +65,9 @@ impl NoticeContent {
                     w.number(set.bits().into());
                 });
             }
+            Self::Invitation(one) => common::write_invitation(writer.number(INVITATION), one),
+            Self::InvitationAnswer(one) => common::write_answer(writer.number(INVITATION_ANSWER), one),
+            Self::InvitationCancelled(one) => common::write_cancelled(writer.number(INVITATION_CANCELLED), one),
         }
     }
 
@@ -69,6 +80,9 @@ impl NoticeContent {
                 watcher: UserId::from_canonical(reader.text()?),
                 attributes: reader.option(|r| r.small().map(AttributeSet::from_bits))?,
             }),
+            INVITATION => Ok(Self::Invitation(Box::new(common::read_invitation(reader)?))),
+            INVITATION_ANSWER => Ok(Self::InvitationAnswer(Box::new(common::read_answer(reader)?))),
+            INVITATION_CANCELLED => Ok(Self::InvitationCancelled(Box::new(common::read_cancelled(reader)?))),
             _ => Err(RecordError("unknown kind of notice")),
         }
     }
@@ -140,6 +154,20 @@ impl Im<'_> {
             self.withdraw_everywhere(recipient, id.sequence()).await;
             self.one_less(recipient);
         }
+    }
+
+    /// Whether no client has acknowledged a notice yet.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub(crate) async fn is_unheard(&self, recipient: &UserId, id: MessageId) -> Result<bool, Error> {
+        self.is_stored(recipient, id.sequence()).await
+    }
+
+    /// Whether a client that is there may have been told of a notice already.
+    pub(crate) fn was_offered(&self, recipient: &UserId, id: MessageId) -> bool {
+        let Some(user) = self.users.loaded(recipient) else { return false };
+        user.sessions().iter().any(|session| !session.outbox().is_still_to_come(id.sequence()))
     }
 
     /// A client has heard of a notice: it is deleted.
@@ -219,7 +247,6 @@ mod tests {
     use super::*;
     use crate::event::Event;
     use crate::testing::{World, user};
-    use imps_types::Version;
     use std::time::Duration;
 
     fn notice(world: &World, name: &str, text: &str) -> NewNotice {

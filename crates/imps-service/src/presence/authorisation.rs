@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imps_types::UserId;
-use imps_types::presence::AttributeSet;
+use imps_types::presence::{Attribute, AttributeSet};
 use rustc_hash::FxHashMap;
 
 use super::Presence;
@@ -80,6 +80,11 @@ fn decide(
 }
 
 impl Presence<'_> {
+    /// Whether a user may see an attribute of a publisher.
+    pub(crate) fn may_see(&self, publisher: &UserState, watcher: &UserId, attribute: Attribute) -> bool {
+        self.visible(&publisher.id, &publisher.lock(), watcher).contains(attribute)
+    }
+
     /// What `watcher` may see of this publisher.
     pub(super) fn decision(&self, publisher: &UserId, inner: &UserInner, watcher: &UserId) -> Decision {
         let union = || union_for(&inner.lists, &inner.attribute_lists, watcher);

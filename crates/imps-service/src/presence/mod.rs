@@ -28,6 +28,7 @@ pub(crate) use reactive::agrees_to_be_asked;
 pub use reactive::{AuthorisationStatus, Pairs};
 pub use state::PresenceState;
 pub use subscription::{SessionSubscriptions, WatchTargets};
+pub(crate) use values::text_of_record;
 pub use watch_list::WatcherList;
 
 use imps_types::UserId;
@@ -53,6 +54,7 @@ impl Presence<'_> {
                 self.end_decided_questions(user).await;
             }
             Happening::ListChanged { user, list } => self.list_changed(user, list).await,
+            Happening::FindableChanged { .. } => {}
         }
     }
 

@@ -11,6 +11,7 @@ use super::outcomes::Outcomes;
 use super::values::{Changed, client_status};
 use super::{Presence, WatchTargets};
 use crate::Error;
+use crate::happening::Happening;
 use crate::session::Session;
 use crate::user::UserState;
 
@@ -66,6 +67,9 @@ impl Presence<'_> {
             self.notify(publisher, inner, Changed::between(&before, &after))
         };
         self.wake(&woken);
+        if touched.contains(Attribute::Alias) {
+            services.tell(Happening::FindableChanged { user: publisher.id.clone() }).await;
+        }
         Ok(ResultInfo::of(Status::SUCCESSFUL))
     }
 

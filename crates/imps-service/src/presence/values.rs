@@ -11,6 +11,7 @@ use imps_types::{ClientId, SessionId, UserId, Version};
 
 use crate::record::{RecordError, RecordReader, RecordWriter};
 use crate::session::Session;
+use crate::user::UserState;
 
 /// Values of one attribute that one session may publish for different ClientIDs.
 const CLIENTS_MAX: usize = 8;
@@ -218,6 +219,13 @@ impl Values {
         self.clients.len() < before
     }
 
+    /// The text that the user published as an attribute, if it is one of a single text.
+    fn text(&self, attribute: Attribute) -> Option<String> {
+        let one = self.user.iter().find(|one| one.attribute == attribute && one.qualifier == Some(true))?;
+        let (_, value) = one.fields.iter().find(|(field, _)| *field == Field::PresenceValue)?;
+        value.as_text().map(str::to_owned)
+    }
+
     /// Whether nothing was published.
     pub(super) fn is_empty(&self) -> bool {
         self.user.is_empty() && self.clients.is_empty()
@@ -244,6 +252,18 @@ impl Values {
             Ok(ClientValues { session, values })
         })?;
         Ok(Self { user, clients })
+    }
+}
+
+/// The text that a user published as an attribute, by the record of his values.
+pub(crate) fn text_of_record(record: &[u8], attribute: Attribute) -> Option<String> {
+    Values::from_record(record).ok()?.text(attribute)
+}
+
+impl super::Presence<'_> {
+    /// The text that a user published as an attribute.
+    pub(crate) fn own_text(&self, user: &UserState, attribute: Attribute) -> Option<String> {
+        user.lock().presence.values.text(attribute)
     }
 }
 

@@ -62,6 +62,14 @@ spaces! {
     Authorisations     "authorisations"     false;
     /// Who watches whom, and who did: beyond the life of sessions. Keyed by publisher, kind, watcher.
     Watchers           "watchers"           false;
+    /// Public profiles. Keyed by user.
+    Profiles           "profiles"           false;
+    /// Invitations that can be answered and cancelled. Keyed by inviter, InviteID, invited.
+    Invitations        "invitations"        false;
+    /// Who was invited by whom, to find what an answer is about. Keyed by invited, InviteID, inviter.
+    Invited            "invited"            false;
+    /// When an invitation's validity ends. Keyed by time, inviter, InviteID, invited.
+    InvitationExpiry   "invitation_expiry"  false;
     /// Messages that wait for their MessageDelivered. Keyed by sequence: a number that grows over all users, so that new
     /// bodies stand side by side. With the slot in front they stood in 4096 places, at five times the cost.
     Messages           "messages"           true;

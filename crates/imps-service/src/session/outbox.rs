@@ -419,6 +419,12 @@ impl Outbox {
         Some(Pending::Presence { publisher, changed, lost })
     }
 
+    /// Whether what has this number, if it is for this session, was not taken yet.
+    pub(crate) fn is_still_to_come(&self, sequence: u64) -> bool {
+        let is_stored = matches!(self.way, Way::Stored { from, .. } if sequence >= from);
+        is_stored || self.items.contains_key(&sequence)
+    }
+
     /// A message that is acknowledged or rejected before it was offered here is not offered any more.
     pub(crate) fn remove(&mut self, sequence: u64) -> bool {
         match self.items.remove(&sequence) {

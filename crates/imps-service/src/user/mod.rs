@@ -96,6 +96,17 @@ impl UserTable {
         self.shard(user).lock().get(user).cloned()
     }
 
+    /// Those of one shard that fit.
+    pub(crate) fn collect(&self, shard: usize, fits: impl Fn(&UserState) -> bool) -> Vec<Arc<UserState>> {
+        let Some(shard) = self.shards.get(shard) else { return Vec::new() };
+        shard.lock().values().filter(|user| fits(user)).cloned().collect()
+    }
+
+    /// How many shards [`UserTable::collect`] knows.
+    pub(crate) fn shards(&self) -> usize {
+        SHARDS
+    }
+
     /// How many are in memory.
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().len()).sum()

@@ -4,8 +4,8 @@
 
 mod blocking;
 mod capability;
-mod group;
 mod common;
+mod group;
 mod message;
 mod notification;
 mod outcome;
@@ -17,8 +17,8 @@ pub use capability::{
     AcceptedContentType, Bearer, CapabilityList, CirMethod, ClientType, DeliveryMethod, DigestSchema, OfflineHandling,
     OnlineHandling,
 };
-pub use group::{AdminMapList, GroupProperties, Mapping, Role, SubscribeType, UserList, WelcomeNote};
 pub use common::{IdList, InviteType, ProfileProperty, PublicProfile, SearchElement, SearchPair, SearchResult};
+pub use group::{AdminMapList, GroupProperties, Mapping, Role, SubscribeType, UserList, WelcomeNote};
 pub use message::{Content, ContentEncoding, Font, MessageInfo};
 pub use notification::{
     Authorization, NOTIFICATION_TYPES, Notification, NotificationRow, NotificationType, NotificationTypes, Payload,
