@@ -96,6 +96,8 @@ pub enum Error {
     Blocked,
     /// So much waits for the user already that nothing more is kept.
     Undeliverable,
+    /// It is more than the client can parse.
+    TooLarge,
     /// The store cannot take it now; nothing was done. Try again.
     Store(StoreError),
 }
@@ -114,6 +116,7 @@ impl Error {
             Self::CannotResume => Status::COULD_NOT_RECOVER_SESSION,
             Self::ClientMismatch => Status::CLIENT_ID_MISMATCH,
             Self::TooManySessions => Status::ALREADY_LOGGED_IN,
+            Self::TooLarge => Status::RESPONSE_TOO_LARGE,
             Self::NotLoggedIn => Status::NOT_LOGGED_IN,
             Self::TimeToLive(_) => Status::NEW_VALUE_NOT_ACCEPTED,
             Self::NotInVersion => Status::SERVICE_NOT_SUPPORTED,
@@ -208,6 +211,7 @@ impl fmt::Display for Error {
             Self::TooManyInvitations => {
                 f.write_str("as many of your invitations are open as are allowed, cancel some or wait")
             }
+            Self::TooLarge => f.write_str("this is more than the client can parse"),
             Self::Store(error) => write!(f, "the store cannot take it now: {error}"),
         }
     }

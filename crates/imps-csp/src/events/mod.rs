@@ -29,7 +29,7 @@ pub(crate) fn write_event(event: &Event, form: Form, two_levels: bool, writer: &
         Event::Notification(what) => notification::write(what, writer),
         Event::GroupChange(change) => group_change_notice::write(change, two_levels, writer),
         Event::ForcedLeave(leave) => leave_group::write(leave, writer),
-        Event::Presence(snapshot) => presence_notification::write(snapshot, form, writer),
+        Event::Presence(snapshots) => presence_notification::write(snapshots, form, writer),
         Event::Disconnect(result) => disconnect::write(result, writer),
     }
 }

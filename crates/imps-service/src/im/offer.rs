@@ -9,7 +9,7 @@ use super::queue::{IndexRow, Waiting, index_range, index_sequence};
 use crate::error::Error;
 use crate::event::{Event, ForcedLeave, Message, Report, group_of};
 use crate::seam::{KeyRange, Order, Space};
-use crate::session::{Negotiated, Pending, Session};
+use crate::session::{Negotiated, Pending, Session, Told};
 use crate::user::UserState;
 
 /// Bytes of a message beside its content, or a little more.
@@ -95,8 +95,9 @@ impl Im<'_> {
                     }
                 }
                 Pending::Presence { publisher, changed, lost } => {
-                    if let Some(snapshot) = self.presence().snapshot(session, &publisher, changed, lost) {
-                        return Some(Event::Presence(snapshot));
+                    let snapshots = self.presence().collect(session, publisher, Told { changed, lost });
+                    if !snapshots.is_empty() {
+                        return Some(Event::Presence(snapshots));
                     }
                 }
                 Pending::Disconnect(result) => return Some(Event::Disconnect(result)),
