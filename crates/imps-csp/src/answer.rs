@@ -716,6 +716,13 @@ impl Csp {
                         link.take_message(id)
                     }
                 };
+                if let Some(Event::Notice(notice)) = open.as_ref().map(|open| &open.event) {
+                    if let Err(error) = self.services.im().notice_acknowledged(notice).await {
+                        open.into_iter().for_each(|open| link.put_back(open));
+                        return Err(error);
+                    }
+                    return Ok(());
+                }
                 let known = open.as_ref().and_then(|open| match &open.event {
                     Event::NewMessage(message) | Event::MessageNotification(message) => Some(message),
                     _ => None,
@@ -859,5 +866,9 @@ pub(crate) fn result_of(error: &Error) -> ResultInfo {
         Error::Store(_) => "the server cannot take this now, try again later".to_owned(),
         _ => error.to_string(),
     };
-    ResultInfo { try_again: error.try_again(), ..ResultInfo::with_text(error.status(), &text) }
+    let system_messages = match error {
+        Error::AnswerFirst(messages) => messages.clone(),
+        _ => Vec::new(),
+    };
+    ResultInfo { system_messages, try_again: error.try_again(), ..ResultInfo::with_text(error.status(), &text) }
 }

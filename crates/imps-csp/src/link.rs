@@ -44,13 +44,11 @@ impl Open {
             Event::NewMessage(message) | Event::MessageNotification(message) => {
                 message.info.message_id.as_deref() == Some(id)
             }
-            Event::DeliveryReport(_)
-            | Event::Notice(_)
-            | Event::Notification(_)
             | Event::GroupChange(_)
             | Event::ForcedLeave(_)
-            | Event::Presence(_)
-            | Event::Disconnect(_) => false,
+            // Clients before 1.3 get it as a message.
+            Event::Notice(notice) => notice.content.system_message().is_some() && notice.id.to_string() == id,
+            Event::DeliveryReport(_) | Event::Notification(_) | Event::Presence(_) | Event::Disconnect(_) => false,
         }
     }
 
@@ -381,10 +379,18 @@ impl ClientLink {
         state.take(oldest)
     }
 
-    /// Likewise the NewMessage of this message.
+    /// Likewise the NewMessage of this message, or of a notice that came as one.
     pub(crate) fn take_message(&self, id: &str) -> Option<Open> {
         let mut state = self.state.lock();
-        let is_it = |open: &Open| matches!(open.event, Event::NewMessage(_)) && open.is_message(id);
+        let is_it = |open: &Open| matches!(open.event, Event::NewMessage(_) | Event::Notice(_)) && open.is_message(id);
+        let index = state.open.iter().position(is_it);
+        state.take(index)
+    }
+
+    /// Likewise the notice that came as this message.
+    pub(crate) fn take_notice(&self, id: &str) -> Option<Open> {
+        let mut state = self.state.lock();
+        let is_it = |open: &Open| matches!(open.event, Event::Notice(_)) && open.is_message(id);
         let index = state.open.iter().position(is_it);
         state.take(index)
     }

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use imps_proto::csp::{
     BlockEntityRequest, CancelInviteRequest, CancelInviteUserRequest, ClientCapabilityRequest, ClientCapabilityResponse, CreateAttributeListRequest, CreateListRequest, Disconnect, ForwardMessageRequest, ForwardMessageResponse, GetAttributeListRequest, GetBlockedListResponse, GetListResponse, GetMapRequest, GetMapResponse, GetMessageListResponse, GetPublicProfileRequest, GetPublicProfileResponse, GetSpInfoResponse, InviteRequest, InviteResponse, InviteUserRequest, InviteUserResponse, ListManageRequest, ListManageResponse, LoginRequest, LoginResponse, Logo, Map, NewMessage, NotificationRequest, PresenceNotificationRequest, SearchRequest, SearchResponse, SendMessageRequest, ServiceRequest, StatusPrimitive, StopSearchRequest, SubscribeNotificationRequest, SubscribePresenceRequest, UnsubscribeNotificationRequest, UpdatePublicProfileRequest, VerifyIdRequest,
 };
-use imps_proto::elements::{Message, SystemMessageResponse, UserIdPair, UserList};
+use imps_proto::csp::{SystemMessageRequest, SystemMessageUser};
+use imps_proto::elements::{Message, UserIdPair, UserList};
 use imps_proto::grammar::{Decode, Primitive};
 use imps_proto::wire::{self, Form, Limits, Tag, Token};
 use imps_types::element::{
@@ -15,6 +16,7 @@ use imps_types::element::{
     MessageInfo, NOTIFICATION_TYPES, NickEntry, NotificationType, OfflineHandling, OnlineHandling, Property,
     PublicProfile, Recipient, ResultInfo, ScreenName, SearchPair, SearchResult, Sender, User,
 };
+use imps_types::element::{AnswerOption, SystemMessage, SystemMessageResponse, Verification};
 use imps_types::presence::{
     ATTRIBUTES, Field, FieldKind, FieldRow, FieldValue, PresenceAttribute, PresenceInfo, PresenceSubList,
 };
@@ -171,13 +173,42 @@ fn detailed() -> impl Strategy<Value = DetailedResult> {
     })
 }
 
+fn system_message() -> impl Strategy<Value = SystemMessage> {
+    let option = (any::<u32>(), text()).prop_map(|(id, text)| AnswerOption { id, text });
+    let verification = (any::<bool>(), text())
+        .prop_map(|(in_text, text)| if in_text { Verification::InText(text) } else { Verification::Url(text) });
+    (text(), any::<bool>(), option::of(text()), vec(option, 0..3), option::of(verification)).prop_map(
+        |(id, requires_response, text, options, verification)| SystemMessage {
+            id,
+            requires_response,
+            text,
+            options,
+            verification,
+        },
+    )
+}
+
+fn system_message_response() -> impl Strategy<Value = SystemMessageResponse> {
+    (text(), option::of(any::<u32>()), option::of(text()))
+        .prop_map(|(id, chosen_option, verification_key)| SystemMessageResponse { id, chosen_option, verification_key })
+}
+
 fn result() -> impl Strategy<Value = ResultInfo> {
-    (status(), option::of(text()), vec(detailed(), 0..3), option::of(any::<u32>()))
-        .prop_map(|(status, description, detailed, try_again)| ResultInfo { status, description, detailed, try_again })
+    let system_messages = vec(system_message(), 0..2);
+    (status(), option::of(text()), vec(detailed(), 0..3), system_messages, option::of(any::<u32>())).prop_map(
+        |(status, description, detailed, system_messages, try_again)| ResultInfo {
+            status,
+            description,
+            detailed,
+            system_messages,
+            try_again,
+        },
+    )
 }
 
 fn result_in(result: &mut ResultInfo, version: Version) {
     if version < Version::V1_3 {
+        result.system_messages.clear();
         result.try_again = None;
     }
     for one in &mut result.detailed {
@@ -457,10 +488,7 @@ proptest! {
         who in (option::of(address()), option::of(client_id()), option::of(text())),
         proof in (option::of(text()), option::of(text()), vec(select(DigestSchema::ALL), 0..4)),
         session in (option::of(text()), option::of(any::<u32>()), option::of(text())),
-        system_message_responses in vec(
-            (text(), option::of(text()), option::of(text())).prop_map(|(id, option, key)| SystemMessageResponse {
-                system_message_id: id, chosen_option_id: option, verification_key: key,
-            }), 0..2),
+        system_message_responses in vec(system_message_response(), 0..2),
         capability_list in option::of(capabilities()),
     ) {
         let request = LoginRequest {
@@ -687,6 +715,12 @@ proptest! {
             request.recipient.users.iter_mut().for_each(|user| user_in(user, version));
         });
         check(&ForwardMessageResponse { message_id }, |_, _| {});
+    }
+
+    #[test]
+    fn system_messages(messages in vec(system_message(), 0..3), responses in vec(system_message_response(), 0..3)) {
+        check(&SystemMessageRequest { messages }, |_, _| {});
+        check(&SystemMessageUser { responses }, |_, _| {});
     }
 
     #[test]

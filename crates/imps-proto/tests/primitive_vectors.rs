@@ -193,6 +193,7 @@ const OTHER_BYTES: &[(&str, &str)] = &[
     ("v13-send-message-binary.wbxml", "content as base64 text, which every client reads (Encoding 1.5)"),
     ("v13-send-message-font.wbxml", ORDER),
     ("v13-watcherlist.wbxml", ORDER),
+    ("v13-system-message.wbxml", ORDER),
 ];
 const ORDER: &str = "children in another order than the grammar's";
 const DATE: &str = "a date as text, and always in UTC (Encoding 1.5)";

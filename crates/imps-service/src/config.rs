@@ -13,6 +13,8 @@ pub struct ServiceConfig {
     pub provider_name: String,
     /// A line about the service, told by GetSPInfo.
     pub provider_description: String,
+    /// The name of the user from whom the service's messages come, for clients that know no system messages.
+    pub service_user: String,
     /// The provider's page, told by GetSPInfo.
     pub provider_url: String,
     /// Shortest session time to live that a client gets.
@@ -129,6 +131,7 @@ impl ServiceConfig {
             domain,
             provider_description: "Instant messaging and presence".to_owned(),
             provider_url: String::new(),
+            service_user: "service".to_owned(),
             ttl_min: Duration::from_secs(10),
             ttl_max: Duration::from_secs(86_400),
             ttl_default: Duration::from_secs(3600),

@@ -34,6 +34,10 @@ pub enum Error {
     NotLoggedIn,
     /// The time to live is outside the limits; this one (in seconds) is in force.
     TimeToLive(u32),
+    /// No such system message was said to the user.
+    UnknownSystemMessage,
+    /// These must be answered before the user is let in.
+    AnswerFirst(Vec<imps_types::element::SystemMessage>),
     /// The version that the client speaks does not have this.
     NotInVersion,
     /// An element has a value that cannot be.
@@ -119,6 +123,8 @@ impl Error {
             Self::TooLarge => Status::RESPONSE_TOO_LARGE,
             Self::NotLoggedIn => Status::NOT_LOGGED_IN,
             Self::TimeToLive(_) => Status::NEW_VALUE_NOT_ACCEPTED,
+            Self::UnknownSystemMessage => Status::NOT_FOUND,
+            Self::AnswerFirst(_) => Status::FORBIDDEN,
             Self::NotInVersion => Status::SERVICE_NOT_SUPPORTED,
             Self::BadParameter(_) => Status::BAD_PARAMETER,
             Self::NotYourself => Status::BAD_PARAMETER,
@@ -179,6 +185,8 @@ impl fmt::Display for Error {
             Self::TooManySessions => f.write_str("this user has too many sessions, log out another client"),
             Self::NotLoggedIn => f.write_str("no session with this ID, log in again"),
             Self::TimeToLive(seconds) => write!(f, "time to live outside the limits, {seconds} s apply"),
+            Self::UnknownSystemMessage => f.write_str("no such system message"),
+            Self::AnswerFirst(_) => f.write_str("answer the system messages first, and log in again"),
             Self::NotInVersion => f.write_str("the version of this session does not have this"),
             Self::BadParameter(what) => f.write_str(what),
             Self::NotYourself => f.write_str("the sender is not the user of this session"),

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use imps_types::element::{Group, MessageInfo, Notification, ResultInfo};
+use imps_types::element::{MessageInfo, Notification, ResultInfo, SystemMessage};
 use imps_types::presence::{AttributeSet, PresenceSubList};
 use imps_types::{DateTime, GroupId, MessageId, Status, UserId};
 
@@ -86,6 +87,8 @@ pub struct Notice {
 /// What a notice says. How each is written, and which clients can be told, stands in `im/notice.rs`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NoticeContent {
+    /// The service says something.
+    SystemMessage(SystemNotice),
     /// Somebody wants to see presence about which the recipient decided nothing (CSP 9).
     PresenceAuth {
         /// Who.
@@ -102,6 +105,37 @@ pub enum NoticeContent {
     /// For tests of the queue.
     #[cfg(test)]
     Probe(Box<str>),
+}
+
+impl NoticeContent {
+    /// What the service says, if this is it.
+    pub fn system_message(&self) -> Option<&SystemNotice> {
+        match self {
+            Self::SystemMessage(notice) => Some(notice),
+            #[allow(unreachable_patterns, reason = "there are more kinds in tests")]
+            _ => None,
+        }
+    }
+}
+
+/// Something that the service says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemNotice {
+    /// The number of the broadcast, which has the texts.
+    pub number: u32,
+    /// What a client is told, in its language; absent while it waits.
+    pub said: Option<Said>,
+}
+
+/// A system message as one client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// What it says.
+    pub message: SystemMessage,
+    /// From whom it comes where it must look like a message of somebody.
+    pub sender: UserId,
+    /// When it was said.
+    pub time: DateTime,
 }
 
 /// Presence of one user as one kind of watcher may see it. One is made for all who see the same.

@@ -49,6 +49,7 @@ impl Services {
     pub async fn tell(&self, what: Happening) {
         // Before messages are offered: those of groups are for whoever has joined.
         self.group().on(&what).await;
+        self.access().on(&what).await;
         self.presence().on(&what).await;
         self.im().on(&what).await;
         self.common().on(&what);

@@ -14,6 +14,7 @@ pub mod event;
 pub mod group;
 pub mod happening;
 pub mod im;
+pub mod language;
 pub mod metrics;
 pub mod presence;
 pub mod record;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 
-use crate::access::{Access, CirOffer, LoginGuard};
+use crate::access::{Access, Broadcasts, CirOffer, LoginGuard};
 use crate::clock::{Clock, LastTime, Timestamp};
 use crate::common::{Common, Searches};
 use crate::config::ServiceConfig;
@@ -48,6 +48,8 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
     /// Nonces, throttling and the workers for passwords.
     pub(crate) guard: LoginGuard,
+    /// What the service says to its users.
+    pub(crate) broadcasts: Broadcasts,
     /// Where MessageIDs come from.
     pub(crate) sequence: Sequence,
     /// Messages to groups that are in memory.
@@ -81,6 +83,7 @@ impl Services {
             cir: RwLock::default(),
             metrics: Arc::default(),
             guard,
+            broadcasts: Broadcasts::default(),
             sequence: Sequence::default(),
             group_bodies: crate::im::GroupBodies::default(),
             pairs: Pairs::default(),
@@ -122,6 +125,7 @@ impl Services {
     pub async fn resume(&self) -> Result<(), crate::Error> {
         self.im().resume_sequence().await?;
         self.group().resume_groups().await?;
+        self.access().resume_broadcasts().await?;
         self.access().resume_sessions().await?;
         self.group().resumed().await?;
         self.im().resume_repeats().await
@@ -147,6 +151,7 @@ impl Services {
             if let Err(error) = self.presence().tidy_watcher_lists().await {
                 tracing::warn!(%error, "watcher lists are not tidied");
             }
+            self.access().forget_old_broadcasts().await;
             let unused = u64::try_from(UNUSED.as_millis()).unwrap_or(u64::MAX);
             self.users.let_go(Timestamp(now.0.saturating_sub(unused)));
         }

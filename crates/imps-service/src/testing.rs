@@ -63,6 +63,8 @@ impl World {
             cookie: "cookie".into(),
             resume: None,
             version,
+            responses: Vec::new(),
+            language: None,
             from: None,
         };
         match self.services.access().login(attempt).await.unwrap() {

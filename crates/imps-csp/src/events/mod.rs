@@ -13,6 +13,7 @@ mod notice;
 mod notification;
 mod presence_auth_request;
 mod presence_notification;
+mod system_message;
 
 pub(crate) use new_message::with_content;
 

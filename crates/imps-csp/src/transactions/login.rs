@@ -25,6 +25,8 @@ impl Transaction for LoginRequest {
             cookie: self.session_cookie.unwrap_or_default(),
             resume: self.session_id.filter(|_| is_rich),
             version: cx.version,
+            responses: self.system_message_responses,
+            language: self.capability_list.as_ref().and_then(|list| list.default_language.clone()),
             from: cx.peer,
         };
         let answer = |result: ResultInfo| LoginResponse {

@@ -52,6 +52,7 @@ mod subscribe_group_notice;
 mod stop_search;
 mod subscribe_notification;
 mod subscribe_presence;
+mod system_message_user;
 mod unsubscribe_notification;
 mod unsubscribe_presence;
 mod update_presence;

@@ -237,6 +237,7 @@ catalogue! { $
         GetSpInfo              get_sp_info           GetSpInfoRequest             GetSpInfoRequest             [GetSpInfoResponse Status]          Either  V1_1 V1_3 GetSpi again;
         Service                service               ServiceRequest               ServiceRequest               [ServiceResponse Status]            Inband  V1_1 V1_3 -     again;
         ClientCapability       client_capability     ClientCapabilityRequest      ClientCapabilityRequest      [ClientCapabilityResponse Status]   Inband  V1_1 V1_3 -     again;
+        SystemMessageUser      system_message_user   SystemMessageUser            SystemMessageUser            [Status]                            Inband  V1_3 V1_3 -     once;
         SubscribeNotification  subscribe_notification SubscribeNotificationRequest SubscribeNotificationRequest [Status]                           Inband  V1_3 V1_3 -     once;
         UnsubscribeNotification unsubscribe_notification UnsubscribeNotificationRequest UnsubscribeNotificationRequest [Status]                    Inband  V1_3 V1_3 -     once;
         Search                 search                SearchRequest                SearchRequest                [SearchResponse Status]             Inband  V1_1 V1_3 Srch  once;
@@ -290,12 +291,12 @@ catalogue! { $
         // request                      responses                                by     since until function repeat
         GetSegmentRequest               [GetSegmentResponse Status]              Both   V1_3 V1_3 Sgmnt  again;
         DropSegmentRequest              [Status]                                 Both   V1_3 V1_3 Sgmnt  again;
-        SystemMessageUser               [Status]                                 Client V1_3 V1_3 -      once;
         ExtendConversationRequest       [ExtendConversationResponse Status]      Client V1_3 V1_3 Excon  once;
     }
     server {
         // variant             module                primitive                    request                      responses                since until function
         Disconnect             disconnect            Disconnect                   Disconnect                   []                        V1_1 V1_3 -;
+        SystemMessage          system_message        SystemMessageRequest         SystemMessageRequest         [Status]                  V1_3 V1_3 -;
         Notification           notification          NotificationRequest          NotificationRequest          [Status]                  V1_3 V1_3 -;
         InviteUser             invite_user_request   InviteUserRequest            InviteUserRequest            [Status]                 V1_1 V1_3 Invit;
         Invite                 invite_response       InviteResponse               InviteResponse               [Status]                 V1_1 V1_3 Invit;
@@ -310,7 +311,6 @@ catalogue! { $
     }
     server_unbuilt {
         // request                      responses                                since until function
-        SystemMessageRequest            [Status]                                 V1_3 V1_3 -;
     }
     responses {
         Status                 status                StatusPrimitive              Status;

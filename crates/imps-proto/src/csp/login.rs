@@ -1,8 +1,8 @@
 //! *Login-Request* and *Login-Response*: a client opens a session, in one step or two. CSP 4.1.
 
-use crate::elements::{DigestSchemas, SystemMessageResponse};
+use crate::elements::DigestSchemas;
 use crate::grammar::primitive;
-use imps_types::element::{CapabilityList, DigestSchema, ResultInfo};
+use imps_types::element::{CapabilityList, DigestSchema, ResultInfo, SystemMessageResponse};
 use imps_types::service_tree::FunctionSet;
 use imps_types::{Address, ClientId, Secret};
 

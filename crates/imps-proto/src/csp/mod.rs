@@ -66,6 +66,8 @@ pub mod subscribe_group_notice;
 pub mod stop_search;
 pub mod subscribe_notification;
 pub mod subscribe_presence;
+pub mod system_message;
+pub mod system_message_user;
 pub mod unsubscribe_notification;
 pub mod unsubscribe_presence;
 pub mod update_presence;
@@ -138,6 +140,8 @@ pub use subscribe_group_notice::{SubscribeGroupNoticeRequest, SubscribeGroupNoti
 pub use stop_search::StopSearchRequest;
 pub use subscribe_notification::SubscribeNotificationRequest;
 pub use subscribe_presence::SubscribePresenceRequest;
+pub use system_message::SystemMessageRequest;
+pub use system_message_user::SystemMessageUser;
 pub use unsubscribe_notification::UnsubscribeNotificationRequest;
 pub use unsubscribe_presence::UnsubscribePresenceRequest;
 pub use update_presence::UpdatePresenceRequest;

@@ -13,6 +13,7 @@ mod outcome;
 mod people;
 mod presence;
 mod service_tree;
+mod system_message;
 mod watchers;
 mod words;
 
@@ -23,7 +24,6 @@ pub(crate) use common::{AnswerSender, BareUserIds, SearchPairs, Urls};
 pub(crate) use message::{ContentField, MessageInfos, SizelessContent};
 pub use message::{Message, decode_base64, encode_base64};
 pub use notification::{UserIdPair, UserList};
-pub use outcome::SystemMessageResponse;
 pub(crate) use people::{ContactLists, UserIds, Users};
 pub(crate) use watchers::Watchers;
 pub(crate) use words::DigestSchemas;

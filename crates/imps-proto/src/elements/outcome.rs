@@ -1,7 +1,7 @@
-//! `Result`, `DetailedResult`, and what a user answers to a system message. CSP 3, 4.9.
+//! `Result` and `DetailedResult`. CSP 3.
 
-use crate::grammar::{codec, element};
-use imps_types::element::{DetailedResult, ResultInfo, ScreenName};
+use crate::grammar::codec;
+use imps_types::element::{DetailedResult, ResultInfo, ScreenName, SystemMessage};
 use imps_types::{Address, Status};
 
 codec! {
@@ -9,6 +9,7 @@ codec! {
         required status: Status = Code,
         optional description: Box<str> = Description,
         many detailed: DetailedResult = DetailedResult,
+        list system_messages: SystemMessage = SystemMessageList since V1_3,
         optional try_again: u32 = TryAgainTimeout since V1_3,
     }
 }
@@ -24,32 +25,5 @@ codec! {
         many message_ids: Box<str> = MessageId since V1_2,
         many contact_lists: Address = ContactList since V1_2,
         many domains: Box<str> = Domain since V1_2,
-    }
-}
-
-element! {
-    /// What the user says to a system message (`SystemMessageResponse`), 1.3.
-    SystemMessageResponse {
-        /// Which message.
-        default system_message_id: Box<str> = SystemMessageId,
-        /// Which of its options.
-        optional chosen_option_id: Box<str> = ChosenOptionId,
-        /// What he read or computed to show that he is a person.
-        optional verification_key: Box<str> = VerificationKey,
-    }
-}
-
-impl crate::grammar::Decode for Vec<SystemMessageResponse> {
-    fn decode(reader: &mut dyn crate::wire::Reader<'_>) -> Result<Self, crate::wire::DecodeError> {
-        let mut responses = Self::new();
-        let wanted = |element| element == crate::Element::SystemMessageResponse;
-        crate::grammar::items(reader, &mut responses, wanted)?;
-        Ok(responses)
-    }
-}
-
-impl crate::grammar::Encode for Vec<SystemMessageResponse> {
-    fn encode_content(&self, _: crate::Element, writer: &mut dyn crate::wire::Writer) {
-        crate::grammar::Put::put(self, crate::Element::SystemMessageResponse, writer);
     }
 }

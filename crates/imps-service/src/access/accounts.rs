@@ -116,6 +116,9 @@ impl Access<'_> {
         if user.domain() != self.config.domain.as_str() {
             return Err(Error::ForeignDomain);
         }
+        if *user == self.service_user() {
+            return Err(Error::BadParameter("this name is the service's own"));
+        }
         if user.local().len() > 50 {
             return Err(Error::BadParameter("a user name may have 50 characters: phones keep no more"));
         }
@@ -235,6 +238,7 @@ impl Access<'_> {
         self.presence().remove_user(user, &mut batch);
         self.im().remove_blocking(user, &mut batch);
         self.common().remove_user(user, &mut batch).await?;
+        self.forget_receipts(user, &mut batch);
         self.store.commit(batch).await?;
         self.forget_user(user);
         self.tell(Happening::FindableChanged { user: user.clone() }).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use imps_types::element::DigestSchema;
+use imps_types::element::{DigestSchema, SystemMessageResponse};
 use imps_types::{Address, ClientId, Secret, SessionId, Status, UserId, Version};
 
 use super::guard::NonceOwner;
@@ -58,6 +58,10 @@ pub struct LoginAttempt {
     pub resume: Option<Box<str>>,
     /// The version that it speaks.
     pub version: Version,
+    /// 1.3: what the user says to system messages.
+    pub responses: Vec<SystemMessageResponse>,
+    /// 1.3: the language in which the user reads.
+    pub language: Option<Box<str>>,
     /// Where it speaks from.
     pub from: Option<IpAddr>,
 }
@@ -233,6 +237,7 @@ impl Access<'_> {
         if user.lock().account.barred {
             return Err(Error::Barred);
         }
+        self.let_in(&user.id, attempt.version, attempt.language.as_deref(), &attempt.responses).await?;
         let now = self.clock.now();
         if let Some(wanted) = &attempt.resume {
             return self.resume_session(&user, wanted, &attempt).await;

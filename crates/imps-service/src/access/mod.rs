@@ -1,6 +1,7 @@
 //! The Access service element: accounts, login, sessions, negotiation (CSP 4 to 6, 16).
 
 mod accounts;
+mod broadcast;
 mod cir;
 mod guard;
 mod lifecycle;
@@ -8,8 +9,11 @@ mod login;
 mod negotiation;
 mod notification;
 mod password;
+mod system_message;
 
 pub use accounts::{PhonePassword, UserSummary};
+pub(crate) use broadcast::Broadcasts;
+pub use broadcast::{Broadcast, GivenAnswer, Says};
 pub use cir::{CirOffer, UDP_PORT};
 pub(crate) use accounts::is_filler;
 pub use accounts::{PersonChange, PhonePassword, UserSummary};
@@ -18,8 +22,10 @@ pub use lifecycle::ServiceProvider;
 pub use login::{LoginAttempt, LoginOutcome};
 pub use negotiation::ServiceAnswer;
 pub use password::generate_password;
+pub use system_message::{Audience, NewBroadcast, UserAnswer};
 
 use crate::Services;
+use crate::happening::Happening;
 
 /// Access to the Access service element.
 #[derive(Clone, Copy)]
@@ -30,5 +36,16 @@ impl std::ops::Deref for Access<'_> {
 
     fn deref(&self) -> &Services {
         self.0
+    }
+}
+
+impl Access<'_> {
+    /// Hears what happened: a user who has come is told what the service has to say.
+    pub(crate) async fn on(&self, what: &Happening) {
+        if let Happening::SessionOpened { session, resumed: false } = what
+            && let Err(error) = self.give_what_is_due(session).await
+        {
+            tracing::warn!(user = %session.user.id, %error, "system messages are not told");
+        }
     }
 }

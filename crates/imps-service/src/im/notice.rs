@@ -14,7 +14,7 @@ use super::queue::{IndexRow, Records, Waiting, WaitingKind, delete, index_key, i
 use crate::clock::Timestamp;
 use crate::common;
 use crate::error::Error;
-use crate::event::{Notice, NoticeContent};
+use crate::event::{Notice, NoticeContent, SystemNotice};
 use crate::record::{RecordError, RecordReader, RecordWriter};
 use crate::seam::{Batch, Order, Space, StoreError};
 use crate::session::Session;
@@ -34,6 +34,8 @@ pub struct NewNotice {
 /// Rows of one scan.
 const PAGE: usize = 100;
 
+// Numbers of the kinds.
+const SYSTEM_MESSAGE: u64 = 1;
 const PRESENCE_AUTH: u64 = 10;
 const INVITATION: u64 = 20;
 const INVITATION_ANSWER: u64 = 21;
@@ -43,6 +45,8 @@ impl NoticeContent {
     /// Whether a client with this session can be told. What is for no client that is there waits for another one.
     pub(crate) fn is_for(&self, session: &Session) -> bool {
         match self {
+            // Who knows no system messages gets a message.
+            Self::SystemMessage(_) => true,
             Self::PresenceAuth { .. } => crate::presence::agrees_to_be_asked(session),
             // Older versions know no applications.
             Self::Invitation(one) => one.invite_type != InviteType::Application || session.version >= Version::V1_3,
@@ -55,6 +59,9 @@ impl NoticeContent {
     /// Writes what it is and what it says: the kind's number first. Numbers are never used again.
     pub(super) fn write(&self, writer: &mut RecordWriter) {
         match self {
+            Self::SystemMessage(notice) => {
+                writer.number(SYSTEM_MESSAGE).number(notice.number.into());
+            }
             #[cfg(test)]
             Self::Probe(text) => {
                 writer.number(0).text(text);
@@ -74,6 +81,7 @@ impl NoticeContent {
     /// Reads it.
     pub(super) fn read(reader: &mut RecordReader<'_>) -> Result<Self, RecordError> {
         match reader.number()? {
+            SYSTEM_MESSAGE => Ok(Self::SystemMessage(SystemNotice { number: reader.small()?, said: None })),
             #[cfg(test)]
             0 => Ok(Self::Probe(reader.text()?.into())),
             PRESENCE_AUTH => Ok(Self::PresenceAuth {
@@ -201,7 +209,7 @@ impl Im<'_> {
         for notice in waiting.into_iter().filter(|notice| !notice.content.is_for(session)) {
             session.outbox().remove(notice.id.sequence());
         }
-        match self.waiting_notices(&session.user.id).await {
+        match self.waiting_notices(&session.user.id, |_| true).await {
             Ok(notices) => {
                 for notice in notices.into_iter().filter(|notice| notice.content.is_for(session)) {
                     session.outbox().notice_again(Arc::new(notice), self.config.outbox_max);
@@ -213,22 +221,32 @@ impl Im<'_> {
         }
     }
 
-    async fn waiting_notices(&self, user: &UserId) -> Result<Vec<Notice>, Error> {
-        let mut notices = Vec::new();
+    /// The notices of this kind that wait for a user.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub(crate) async fn waiting_notices(
+        &self,
+        user: &UserId,
+        is_meant: impl Fn(&NoticeContent) -> bool,
+    ) -> Result<Vec<Notice>, Error> {
+        let mut found = Vec::new();
         let mut range = index_range(user);
         loop {
             let rows = self.store.scan(Space::MessageIndex, range.clone(), Order::Forwards, PAGE).await?;
-            let Some(last) = rows.last().map(|row| row.key.clone()) else { return Ok(notices) };
-            let is_notice = |value: &[u8]| IndexRow::read(value).is_ok_and(|row| row.kind == WaitingKind::Notice);
-            let numbers = rows.iter().filter(|row| is_notice(&row.value)).filter_map(|row| index_sequence(&row.key));
-            let numbers: Vec<_> = numbers.collect();
-            for waiting in self.load_all(user, &numbers).await?.into_iter().flatten() {
-                if let Waiting::Notice(notice) = waiting {
-                    notices.push(notice);
+            let Some(last) = rows.last().map(|row| row.key.clone()) else { return Ok(found) };
+            let is_notice =
+                |row: &&crate::seam::Row| IndexRow::read(&row.value).is_ok_and(|row| row.kind == WaitingKind::Notice);
+            let notices: Vec<u64> = rows.iter().filter(is_notice).filter_map(|row| index_sequence(&row.key)).collect();
+            for waiting in self.load_all(user, &notices).await?.into_iter().flatten() {
+                if let Waiting::Notice(notice) = waiting
+                    && is_meant(&notice.content)
+                {
+                    found.push(notice);
                 }
             }
-            if rows.len() < PAGE || notices.len() >= self.config.outbox_max {
-                return Ok(notices);
+            if rows.len() < PAGE {
+                return Ok(found);
             }
             range = range.after(&last);
         }

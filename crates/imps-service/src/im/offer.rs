@@ -84,7 +84,11 @@ impl Im<'_> {
                 }
                 Pending::Report(report) => return Some(Event::DeliveryReport(report)),
                 Pending::Notice(notice) if notice.expires <= self.clock.now() => {}
-                Pending::Notice(notice) => return Some(Event::Notice(notice)),
+                Pending::Notice(notice) => {
+                    if let Some(notice) = self.access().addressed(session, notice) {
+                        return Some(Event::Notice(notice));
+                    }
+                }
                 Pending::Notification(notification) => return Some(Event::Notification(Arc::new(notification))),
                 Pending::ForcedLeave { group, reason } => {
                     return Some(Event::ForcedLeave(Arc::new(ForcedLeave { group, reason })));

@@ -90,6 +90,8 @@ spaces! {
     GroupLeaves        "group_leaves"       false;
     /// Which messages belong to the history of a group. Keyed by group, sequence.
     GroupHistory       "group_history"      false;
+    /// What the service says to its users (CSP 4.9), and what they say to it. Keyed by number, user.
+    SystemMessages     "system_messages"    false;
     /// What the server itself remembers, such as the domain that it serves. Keyed by name.
     Server             "server"             false;
 }

@@ -11,6 +11,7 @@ mod notification;
 mod outcome;
 mod people;
 mod presence;
+mod system_message;
 
 pub use blocking::{AccessList, AccessLists, EntityList};
 pub use capability::{
@@ -27,6 +28,7 @@ pub use notification::{
 pub use outcome::{DetailedResult, ResultInfo};
 pub use people::{Group, NickEntry, Property, Recipient, ScreenName, Sender, User};
 pub use presence::{ReactiveAuthState, ReactiveAuthStatus, Watcher, WatcherStatus};
+pub use system_message::{AnswerOption, SystemMessage, SystemMessageResponse, Verification};
 
 /// An enumeration whose words are those of the specification, read without regard to case.
 macro_rules! words {

@@ -1,6 +1,7 @@
 //! How it went: `Result` and `DetailedResult`.
 
 use super::people::ScreenName;
+use super::system_message::SystemMessage;
 use crate::address::Address;
 use crate::status::Status;
 
@@ -13,6 +14,8 @@ pub struct ResultInfo {
     pub description: Option<Box<str>>,
     /// `DetailedResult`: one for each code, with all items that had it.
     pub detailed: Vec<DetailedResult>,
+    /// `SystemMessageList`, 1.3: what the service has to say about it.
+    pub system_messages: Vec<SystemMessage>,
     /// `TryAgainTimeout`, 1.3: seconds.
     pub try_again: Option<u32>,
 }
@@ -22,7 +25,13 @@ impl ResultInfo {
     pub fn of(status: Status) -> Self {
         let text = status.text();
         let described = status != Status::SUCCESSFUL && !text.is_empty();
-        Self { status, description: described.then(|| text.into()), detailed: Vec::new(), try_again: None }
+        Self {
+            status,
+            description: described.then(|| text.into()),
+            detailed: Vec::new(),
+            system_messages: Vec::new(),
+            try_again: None,
+        }
     }
 
     /// A code and words of our own, which say what was wrong.
