@@ -87,6 +87,20 @@ pub(crate) enum Command {
         after: Option<String>,
         limit: usize,
     },
+    /// The service says something to its users.
+    Broadcast(crate::broadcast::Wish),
+    /// What the service has said.
+    Broadcasts,
+    /// What was answered to it.
+    BroadcastAnswers {
+        number: u32,
+        after: Option<String>,
+    },
+    /// Nobody is told it any more.
+    BroadcastEnd {
+        number: u32,
+        forget: bool,
+    },
     /// A verified copy of everything in a new folder.
     Backup {
         to: PathBuf,
@@ -220,6 +234,13 @@ pub(crate) enum Outcome {
     Closed {
         sessions: usize,
     },
+    Broadcasts {
+        broadcasts: Vec<crate::broadcast::BroadcastView>,
+    },
+    BroadcastAnswers {
+        answers: Vec<crate::broadcast::AnswerView>,
+        next: Option<String>,
+    },
     BackedUp(About),
     /// The server starts anew with so many rows; `life` is what it is now.
     Restoring {
@@ -292,7 +313,7 @@ impl From<Error> for Failure {
 }
 
 /// Rows of one answer: it travels as one line.
-const PAGE: usize = 500;
+pub(crate) const PAGE: usize = 500;
 
 /// Carries a wish out.
 pub(crate) async fn run(node: &Node, command: Command) -> Result<Outcome, Failure> {
@@ -374,6 +395,10 @@ pub(crate) async fn run(node: &Node, command: Command) -> Result<Outcome, Failur
             Ok(Outcome::Messages { messages: messages(services, &user, limit).await?, next: None })
         }
         Command::MessageList { who: None, after, limit } => everybodys_messages(services, after, limit).await,
+        Command::Broadcast(wish) => crate::broadcast::make(services, wish).await,
+        Command::Broadcasts => Ok(crate::broadcast::all(services)),
+        Command::BroadcastAnswers { number, after } => crate::broadcast::answers(services, number, after).await,
+        Command::BroadcastEnd { number, forget } => crate::broadcast::end(services, number, forget).await,
         Command::Backup { to } => backup::make(node, &to).await.map(Outcome::BackedUp),
         Command::Restore { from } => restore(node, from).await,
         Command::Life => Ok(Outcome::Life { life: node.life }),
@@ -455,7 +480,7 @@ fn refused(error: &Error, user: &UserId, services: &Services) -> Failure {
     Failure::of(error, user, services.router.home())
 }
 
-fn find(services: &Services, who: &Who) -> Result<UserId, Failure> {
+pub(crate) fn find(services: &Services, who: &Who) -> Result<UserId, Failure> {
     let text = match &who.domain {
         Some(domain) if !who.name.contains('@') => format!("{}@{domain}", who.name),
         _ => who.name.clone(),

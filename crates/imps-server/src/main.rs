@@ -3,6 +3,7 @@
 //! Invariant: nothing here knows a primitive or an encoding; the parts are put together in `wire`, and asked in `command`.
 
 mod backup;
+mod broadcast;
 mod cli;
 mod command;
 mod config;

@@ -2,6 +2,7 @@
 
 mod backup;
 mod block;
+mod broadcast;
 mod config;
 mod desk;
 mod doctor;
@@ -52,7 +53,7 @@ enum Group {
     /// Show and close the sessions of phones that are logged in
     #[command(subcommand)]
     Session(session::SessionCommand),
-    /// Show the messages that wait for their recipients
+    /// Show the messages that wait for their recipients, and say something to the users
     #[command(subcommand)]
     Message(message::MessageCommand),
     /// Show the contact lists of users

@@ -139,6 +139,8 @@ settings! {
     "provider.description"            Text(1000) => service.provider_description, "A line about the service, told by GetSPInfo.";
     "provider.url"                    Text(1000) => service.provider_url, "The provider's page, told by GetSPInfo.";
 
+    "provider.user"                   Text(50) => service.service_user, "The name of the user from whom the service's messages come, for phones that know no system messages.";
+
     "session.ttl_min"                 Seconds(1, 86_400) => service.ttl_min, "Shortest time to live that a client gets.";
     "session.ttl_max"                 Seconds(1, YEAR) => service.ttl_max, "Longest time to live that a client gets.";
     "session.ttl_default"             Seconds(1, YEAR) => service.ttl_default, "Time to live of a client that asks for none.";

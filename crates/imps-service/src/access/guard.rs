@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use imps_types::element::DigestSchema;
+use imps_types::element::{DigestSchema, SystemMessageResponse};
 use imps_types::{ClientId, UserId};
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -38,9 +38,32 @@ impl NonceOwner {
     }
 }
 
+/// Answers to system messages that are kept between the two steps of a login.
+const RESPONSES_MAX: usize = 8;
+/// Bytes of an identifier or a key in such an answer.
+const RESPONSE_WORD_MAX: usize = 64;
+
+/// What was agreed upon in the first step of a login, for the second.
+pub(super) struct FirstStep {
+    pub(super) nonce: Box<str>,
+    pub(super) schema: DigestSchema,
+    /// What the user says to system messages.
+    pub(super) responses: Vec<SystemMessageResponse>,
+}
+
+impl FirstStep {
+    /// What is kept is bounded: nobody has shown who he is yet.
+    pub(super) fn new(nonce: &str, schema: DigestSchema, responses: &[SystemMessageResponse]) -> Self {
+        let is_short = |text: &str| text.len() <= RESPONSE_WORD_MAX;
+        let fits =
+            |one: &&SystemMessageResponse| is_short(&one.id) && one.verification_key.as_deref().is_none_or(is_short);
+        let responses = responses.iter().filter(fits).take(RESPONSES_MAX).cloned().collect();
+        Self { nonce: nonce.into(), schema, responses }
+    }
+}
+
 struct Nonce {
-    text: Box<str>,
-    schema: DigestSchema,
+    step: FirstStep,
     until: Timestamp,
 }
 
@@ -85,14 +108,7 @@ impl LoginGuard {
     }
 
     /// Keeps a nonce for its second step.
-    pub(super) fn keep_nonce(
-        &self,
-        owner: NonceOwner,
-        text: &str,
-        schema: DigestSchema,
-        now: Timestamp,
-        life: Duration,
-    ) {
+    pub(super) fn keep_nonce(&self, owner: NonceOwner, step: FirstStep, now: Timestamp, life: Duration) {
         let mut nonces = self.nonces.lock();
         let nonces = &mut *nonces;
         while let Some((until, owner)) = nonces.order.front() {
@@ -107,13 +123,13 @@ impl LoginGuard {
         }
         let until = now.plus(life);
         nonces.order.push_back((until, owner));
-        nonces.open.insert(owner, Nonce { text: text.into(), schema, until });
+        nonces.open.insert(owner, Nonce { step, until });
     }
 
     /// The nonce of this client, which is used up by this.
-    pub(super) fn take_nonce(&self, owner: NonceOwner, now: Timestamp) -> Option<(Box<str>, DigestSchema)> {
+    pub(super) fn take_nonce(&self, owner: NonceOwner, now: Timestamp) -> Option<FirstStep> {
         let nonce = self.nonces.lock().open.remove(&owner)?;
-        (nonce.until > now).then_some((nonce.text, nonce.schema))
+        (nonce.until > now).then_some(nonce.step)
     }
 
     /// How long logins of this user from this address are refused still.

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use imps_types::element::{DigestSchema, SystemMessageResponse};
 use imps_types::{Address, ClientId, Secret, SessionId, Status, UserId, Version};
 
-use super::guard::NonceOwner;
+use super::guard::{FirstStep, NonceOwner};
 use super::{Access, password};
 use crate::account::Account;
 use crate::error::Error;
@@ -124,7 +124,7 @@ impl Access<'_> {
         let account = state.as_ref().map(|state| state.lock().account.clone()).unwrap_or_default();
         let fits = match (&attempt.password, &attempt.digest) {
             (Some(password), _) => self.password_fits(&user, &account, password).await?,
-            (None, digest) => self.digest_fits(&user, &account, &attempt, digest.as_deref().unwrap_or_default()),
+            (None, _) => self.digest_fits(&user, &account, &mut attempt),
         };
         // Those who failed while this one waited for its turn count for it as well.
         if let Some(left) = self.guard.refused_for(&user, attempt.from, self.clock.now()) {
@@ -156,20 +156,23 @@ impl Access<'_> {
         };
         let nonce = password::generate_password(24)?;
         let owner = NonceOwner::new(&user, &attempt.client, &attempt.cookie);
-        self.guard.keep_nonce(owner, &nonce, schema, self.clock.now(), self.config.nonce_life);
+        let step = FirstStep::new(&nonce, schema, &attempt.responses);
+        self.guard.keep_nonce(owner, step, self.clock.now(), self.config.nonce_life);
         self.metrics.login_challenges.up();
         Ok(LoginOutcome::Challenge { nonce: nonce.into(), schema })
     }
 
-    fn digest_fits(&self, user: &UserId, account: &Account, attempt: &LoginAttempt, digest: &str) -> bool {
+    fn digest_fits(&self, user: &UserId, account: &Account, attempt: &mut LoginAttempt) -> bool {
         let owner = NonceOwner::new(user, &attempt.client, &attempt.cookie);
-        let Some((nonce, schema)) = self.guard.take_nonce(owner, self.clock.now()) else { return false };
-        let digest: String = digest.split_whitespace().collect();
+        let Some(first) = self.guard.take_nonce(owner, self.clock.now()) else { return false };
+        // What is said to system messages may stand in either step.
+        attempt.responses.extend(first.responses);
+        let digest: String = attempt.digest.as_deref().unwrap_or_default().split_whitespace().collect();
         let digest = LENIENT.decode(&digest).unwrap_or_default();
         let phone = self.phone_password(user, account);
         // Without a phone password something is computed all the same.
         let known = phone.as_ref().map_or("no such password", |password| password.expose());
-        password::digest_fits(schema, &nonce, known, &digest) & phone.is_some()
+        password::digest_fits(first.schema, &first.nonce, known, &digest) & phone.is_some()
     }
 
     /// The phone password in clear; only ever for comparing.

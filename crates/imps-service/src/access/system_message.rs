@@ -407,3 +407,166 @@ fn check(says: &Says) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::{LoginAttempt, LoginOutcome};
+    use crate::event::Event;
+    use crate::language::Texts;
+    use crate::testing::{World, user};
+    use imps_types::{Address, ClientId, Secret};
+
+    fn terms() -> Says {
+        let mut texts = Texts::of("Agree?");
+        texts.add("fin", "Hyväksytkö?");
+        let options = vec![(1, Texts::of("Yes")), (2, Texts::of("No"))];
+        Says { texts, options, requires_response: true, ..Says::default() }
+    }
+
+    fn new(says: Says, audience: Audience) -> NewBroadcast {
+        NewBroadcast { says, audience, valid: Duration::from_secs(3600) }
+    }
+
+    fn says(number: u32, option: u32) -> SystemMessageResponse {
+        SystemMessageResponse { id: number.to_string().into(), chosen_option: Some(option), verification_key: None }
+    }
+
+    async fn next(world: &World, session: &Session) -> Option<(Arc<Notice>, SystemMessage)> {
+        match world.services.im().next_event(session).await {
+            Some(Event::Notice(notice)) => {
+                let said = notice.content.system_message().unwrap().said.clone().unwrap();
+                Some((notice, said.message))
+            }
+            None => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn hear(world: &World, session: &Session) -> SystemMessage {
+        let (notice, message) = next(world, session).await.unwrap();
+        world.services.im().notice_acknowledged(&notice).await.unwrap();
+        message
+    }
+
+    #[tokio::test]
+    async fn it_reaches_those_who_are_there_and_those_who_come_and_is_answered_once() {
+        let world = World::of(&["alice", "bob"]).await;
+        let alice = world.login_as("alice", "alice", Version::V1_3).await;
+        alice.negotiated().language = Some("fi".into());
+        let access = world.services.access();
+        let number = access.broadcast(new(terms(), Audience::Everybody)).await.unwrap().number;
+        assert_eq!(hear(&world, &alice).await.text.as_deref(), Some("Hyväksytkö?"));
+
+        let world = world.restarted().await;
+        let access = world.services.access();
+        let bob = world.login_as("bob", "bob", Version::V1_1).await;
+        let heard = hear(&world, &bob).await;
+        assert_eq!((heard.text.as_deref(), heard.options.len()), (Some("Agree?"), 2));
+        let unknown = access.answer_system_messages(&bob, &[says(9, 1)]).await;
+        assert_eq!(unknown, Err(Error::UnknownSystemMessage));
+        assert!(matches!(access.answer_system_messages(&bob, &[says(number, 3)]).await, Err(Error::BadParameter(_))));
+
+        // What must be answered is asked again, until it is.
+        let again = world.login_as("bob", "again", Version::V1_3).await;
+        assert_eq!(hear(&world, &again).await.id, heard.id);
+        access.answer_system_messages(&again, &[says(number, 2)]).await.unwrap();
+        let third = world.login_as("bob", "third", Version::V1_3).await;
+        assert!(next(&world, &third).await.is_none());
+        let answers = access.broadcast_answers(number, None, 10).await.unwrap();
+        let chosen: Vec<_> = answers.iter().map(|one| one.answer.as_ref().and_then(|answer| answer.option)).collect();
+        assert_eq!(chosen, [None, Some(2)]);
+        assert_eq!(access.broadcast_answers(number, Some(&user("alice")), 10).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_answers_is_not_told_by_his_other_client() {
+        let world = World::of(&["alice"]).await;
+        let phone = world.login_as("alice", "phone", Version::V1_3).await;
+        let web = world.login_as("alice", "web", Version::V1_3).await;
+        let access = world.services.access();
+        let number = access.broadcast(new(terms(), Audience::Users(vec![user("alice")]))).await.unwrap().number;
+        next(&world, &phone).await.unwrap();
+        access.answer_system_messages(&phone, &[says(number, 1)]).await.unwrap();
+        assert!(next(&world, &web).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn it_ends_with_its_time_or_when_it_is_ended() {
+        let world = World::of(&["alice", "bob"]).await;
+        let access = world.services.access();
+        let alice = world.login_as("alice", "alice", Version::V1_3).await;
+        access.broadcast(new(terms(), Audience::Online)).await.unwrap();
+        let second = access.broadcast(new(terms(), Audience::Everybody)).await.unwrap().number;
+        access.end_broadcast(second, false).await.unwrap();
+        assert_eq!(next(&world, &alice).await.unwrap().1.id, "1".into());
+        assert!(next(&world, &alice).await.is_none());
+        assert_eq!(access.end_broadcast(3, false).await, Err(Error::UnknownSystemMessage));
+        access.end_broadcast(second, true).await.unwrap();
+        assert_eq!(access.broadcasts().len(), 1);
+        let bob = world.login_as("bob", "bob", Version::V1_3).await;
+        assert!(next(&world, &bob).await.is_none(), "he was not there");
+        let third = access.broadcast(new(terms(), Audience::Everybody)).await.unwrap().number;
+        assert_eq!(third, 3, "a number is not used twice");
+        world.services.clock.advance(Duration::from_secs(3601));
+        world.services.sweep().await;
+        assert!(next(&world, &bob).await.is_none());
+        assert!(access.answer_system_messages(&bob, &[says(third, 1)]).await.is_err());
+        world.services.clock.advance(KEPT * 2);
+        access.forget_old_broadcasts().await;
+        assert!(access.broadcasts().is_empty());
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_in_without_agreeing() {
+        let world = World::of(&["alice"]).await;
+        let access = world.services.access();
+        let says_it = Says { required_option: Some(1), ..terms() };
+        let number = access.broadcast(new(says_it, Audience::Everybody)).await.unwrap().number;
+        let login = async |version: Version, responses: Vec<SystemMessageResponse>| {
+            let attempt = LoginAttempt {
+                user: Some(Address::new("alice")),
+                client: ClientId::of_url("phone"),
+                application: None,
+                password: Some(Secret::new("secret".into())),
+                digest: None,
+                schemas: Vec::new(),
+                time_to_live: None,
+                cookie: "cookie".into(),
+                resume: None,
+                version,
+                responses,
+                language: Some("fin".into()),
+                from: None,
+            };
+            access.login(attempt).await
+        };
+        let Err(Error::AnswerFirst(asked)) = login(Version::V1_3, Vec::new()).await else { panic!("let in") };
+        assert_eq!(asked[0].text.as_deref(), Some("Hyväksytkö?"));
+        assert!(matches!(login(Version::V1_3, vec![says(number, 2)]).await, Err(Error::AnswerFirst(_))));
+        assert!(matches!(login(Version::V1_1, Vec::new()).await, Ok(LoginOutcome::Opened { .. })), "cannot be asked");
+        assert!(login(Version::V1_3, vec![says(number, 1)]).await.is_ok());
+        assert!(login(Version::V1_3, Vec::new()).await.is_ok(), "he has agreed");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_said() {
+        let world = World::of(&["alice"]).await;
+        let access = world.services.access();
+        let long = "x".repeat(TEXT_MAX + 1);
+        for says in [
+            Says::default(),
+            Says { texts: Texts::of(&long), ..Says::default() },
+            Says { options: vec![(1, Texts::of("a")), (1, Texts::of("b"))], ..terms() },
+            Says { options: vec![(1, Texts::default())], ..terms() },
+            Says { required_option: Some(3), ..terms() },
+        ] {
+            assert!(matches!(access.broadcast(new(says, Audience::Everybody)).await, Err(Error::BadParameter(_))));
+        }
+        let nobody = access.broadcast(new(terms(), Audience::Users(vec![user("nobody")]))).await;
+        assert_eq!(nobody, Err(Error::UnknownUser));
+        let service = access.service_user();
+        let refused = access.add_user(&service, None, crate::access::PhonePassword::None).await;
+        assert!(matches!(refused, Err(Error::BadParameter(_))));
+    }
+}

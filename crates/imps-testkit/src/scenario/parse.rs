@@ -98,6 +98,10 @@ pub enum Kind {
     },
     /// Something becomes of the server.
     Server(ServerLine),
+    /// The operator types a command.
+    Operator(Vec<Word>),
+    /// What the operator reads on the last command.
+    OperatorReads(Vec<Word>),
     /// Time passes.
     Clock(Duration),
 }
@@ -258,7 +262,7 @@ impl Scenario {
 
     /// Whether it does something to the server, so that it cannot share it.
     pub fn needs_own_server(&self) -> bool {
-        self.statements.iter().any(|statement| matches!(statement.kind, Kind::Server(_)))
+        self.statements.iter().any(|statement| matches!(statement.kind, Kind::Server(_) | Kind::Operator(_)))
     }
 
     /// What it sets before the server starts.
@@ -350,6 +354,8 @@ fn kind(words: &[Word]) -> Result<Kind, String> {
     match texts.as_slice() {
         ["phone", ..] => phone(words).map(Kind::Phone),
         ["clock", "+", number, unit] => duration(number, unit).map(Kind::Clock),
+        ["operator", "types", ..] => Ok(Kind::Operator(words.get(2..).unwrap_or_default().to_vec())),
+        ["operator", "reads", ..] => Ok(Kind::OperatorReads(words.get(2..).unwrap_or_default().to_vec())),
         ["server", "restarts"] => Ok(Kind::Server(ServerLine::Restarts)),
         ["server", "is", "killed"] => Ok(Kind::Server(ServerLine::IsKilled)),
         ["server", "set", key, value] => Ok(Kind::Server(ServerLine::Set((*key).to_owned(), (*value).to_owned()))),

@@ -82,7 +82,7 @@ const SETTINGS: &[Setting] = &[
     ("csp.redeliver_after", |_, csp, value| seconds(value).map(|value| csp.redeliver_after = value)),
 ];
 
-fn text(error: impl std::fmt::Display) -> String {
+pub(super) fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
@@ -112,6 +112,10 @@ impl InProcess {
         let account = account.map(|password| Secret::new(password.to_owned()));
         let phone = PhonePassword::Set(Secret::new(phone.to_owned()));
         self.running.services.access().add_user(&user, account, phone).await.map(drop).map_err(text)
+    }
+
+    pub(super) async fn operate(&self, words: &[String]) -> Result<String, String> {
+        super::operator::operate(&self.running.services, words).await
     }
 
     pub(super) async fn restart(&mut self, end: End) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! Servers to test: in this process on the memory engine with a clock that is set, or the program with SQLite.
 
 mod in_process;
+mod operator;
 mod program;
 
 use std::fmt;
@@ -77,6 +78,17 @@ impl Server {
         match self {
             Self::InProcess(server) => server.add_user(name, phone, account).await,
             Self::Program(server) => server.add_user(name, phone, account).await,
+        }
+    }
+
+    /// Carries out what an operator types after `hamlet`; what is printed.
+    ///
+    /// # Errors
+    /// What prevented it, in words.
+    pub async fn operate(&self, words: &[String]) -> Result<String, String> {
+        match self {
+            Self::InProcess(server) => server.operate(words).await,
+            Self::Program(server) => server.operate(words).await,
         }
     }
 

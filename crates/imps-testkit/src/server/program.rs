@@ -85,20 +85,26 @@ impl Program {
     }
 
     pub(super) async fn add_user(&self, name: &str, phone: &str, account: Option<&str>) -> Result<(), String> {
+        let mut words = vec!["user", "add", name, "--phone-password", phone];
+        words.extend(account.iter().flat_map(|account| ["--password", account]));
+        let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        self.operate(&words).await.map(drop)
+    }
+
+    /// Carries out what an operator types; what is printed.
+    pub(super) async fn operate(&self, words: &[String]) -> Result<String, String> {
         let mut command = command(&self.path);
-        command.args(["user", "add", name, "--domain", DOMAIN, "--phone-password", phone]);
-        if let Some(account) = account {
-            command.args(["--password", account]);
-        }
+        command.args(words).args(["--domain", DOMAIN]);
         command.arg("--data").arg(data(&self.folder)).stdin(Stdio::null());
+        let typed = words.join(" ");
         let output = tokio::task::spawn_blocking(move || command.output())
             .await
             .map_err(|error| error.to_string())?
-            .map_err(|error| format!("hamlet user add: {error}"))?;
+            .map_err(|error| format!("hamlet {typed}: {error}"))?;
         if output.status.success() {
-            return Ok(());
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
-        Err(format!("hamlet user add {name}: {}", String::from_utf8_lossy(&output.stderr).trim()))
+        Err(format!("hamlet {}: {}", words.join(" "), String::from_utf8_lossy(&output.stderr).trim()))
     }
 
     pub(super) async fn restart(&mut self, end: End) -> Result<(), String> {

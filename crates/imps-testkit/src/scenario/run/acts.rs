@@ -17,6 +17,8 @@ struct LoginOptions {
     ttl: Option<u32>,
     resume: Option<String>,
     nonce: Option<String>,
+    /// What is said to a system message: its ID, and the option.
+    answer: Option<(String, String)>,
 }
 
 impl World<'_> {
@@ -116,7 +118,7 @@ impl World<'_> {
             Verb::LogsIn => self.log_in(phone, arguments, expect).await,
             Verb::LogsInWithDigest => {
                 let mut words: Vec<Word> = arguments.all().to_vec();
-                let at = words.iter().position(|word| matches!(word.text.as_str(), "password" | "ttl"));
+                let at = words.iter().position(|word| matches!(word.text.as_str(), "password" | "ttl" | "answering"));
                 let rest = words.split_off(at.unwrap_or(words.len()));
                 ask_for_nonce(phone, &mut Arguments::new(&words), &Expect::Status(vec![401])).await?;
                 self.answer_nonce(phone, &mut Arguments::new(&rest), expect).await
@@ -175,7 +177,7 @@ impl World<'_> {
 
     /// `{ password PW | ttl SECONDS | resuming ID | given NONCE }`
     fn login_options(&self, phone: &Phone, arguments: &mut Arguments<'_>) -> Result<LoginOptions, String> {
-        let (mut password, mut resume, mut nonce) = (phone.password.clone(), None, None);
+        let (mut password, mut resume, mut nonce, mut answer) = (phone.password.clone(), None, None, None);
         let mut ttl = Some(phone.speaker.personality.time_to_live());
         loop {
             if arguments.takes("password") {
@@ -189,9 +191,12 @@ impl World<'_> {
                 resume = Some(self.fill(arguments.text("the session")?));
             } else if arguments.takes("given") {
                 nonce = Some(self.fill(arguments.text("the nonce")?));
+            } else if arguments.takes("answering") {
+                let message = arguments.text("the system message")?.to_owned();
+                answer = Some((message, arguments.text("the option")?.to_owned()));
             } else {
                 arguments.end()?;
-                return Ok(LoginOptions { password, ttl, resume, nonce });
+                return Ok(LoginOptions { password, ttl, resume, nonce, answer });
             }
         }
     }
@@ -202,8 +207,9 @@ impl World<'_> {
         arguments: &mut Arguments<'_>,
         expect: &Expect,
     ) -> Result<(), String> {
-        let LoginOptions { password, ttl, resume, .. } = self.login_options(phone, arguments)?;
-        let request = phone.speaker.login(Proof::Password(&password), ttl, resume.as_deref());
+        let LoginOptions { password, ttl, resume, answer, .. } = self.login_options(phone, arguments)?;
+        let mut request = phone.speaker.login(Proof::Password(&password), ttl, resume.as_deref());
+        say_to_system_message(&mut request, answer);
         finish_login(phone, request, expect).await
     }
 
@@ -213,17 +219,18 @@ impl World<'_> {
         arguments: &mut Arguments<'_>,
         expect: &Expect,
     ) -> Result<(), String> {
-        let LoginOptions { password, ttl, nonce: given, .. } = self.login_options(phone, arguments)?;
+        let LoginOptions { password, ttl, nonce: given, answer, .. } = self.login_options(phone, arguments)?;
         let own = || phone.challenge.clone().ok_or_else(|| "there is no nonce yet".to_owned());
         let (nonce, schema) = match given {
             Some(nonce) => (nonce, "MD5".to_owned()),
             None => own()?,
         };
-        let request = match digest(&schema, &nonce, &password) {
+        let mut request = match digest(&schema, &nonce, &password) {
             Some(digest) => phone.speaker.login(Proof::Digest(&digest), ttl, None),
             None if schema == "PWD" => phone.speaker.login(Proof::Password(&password), ttl, None),
             None => return Err(format!("the server chose `{schema}`, which no phone computes")),
         };
+        say_to_system_message(&mut request, answer);
         if phone.speaker.personality == Personality::Nokia {
             phone.reuse_transaction();
         }
@@ -726,6 +733,15 @@ async fn ask_for_nonce(phone: &mut Phone, arguments: &mut Arguments<'_>, expect:
         phone.challenge = Some((text("Nonce")?, text("DigestSchema")?));
     }
     Ok(())
+}
+
+/// Puts what is said to a system message into a Login-Request of 1.3.
+fn say_to_system_message(request: &mut Node, answer: Option<(String, String)>) {
+    if let Some((message, option)) = answer {
+        let response = [Node::leaf("SystemMessageID", message), Node::leaf("ChosenOptionID", option)];
+        let response = Node::new("SystemMessageResponse", response);
+        request.children.push(Node::new("SystemMessageResponseList", [response]));
+    }
 }
 
 async fn finish_login(phone: &mut Phone, request: Node, expect: &Expect) -> Result<(), String> {

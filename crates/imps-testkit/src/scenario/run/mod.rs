@@ -83,6 +83,8 @@ struct World<'a> {
     names: HashMap<String, String>,
     /// What the requests that are held back are expected to bring: the names of their responses.
     gathered: Vec<&'static str>,
+    /// What the operator's last command printed.
+    printed: String,
     /// Who acted last: for reports.
     last: String,
 }
@@ -101,6 +103,7 @@ impl<'a> World<'a> {
             has_account: Vec::new(),
             names: HashMap::new(),
             gathered: Vec::new(),
+            printed: String::new(),
             last: String::new(),
         }
     }
@@ -158,6 +161,18 @@ impl<'a> World<'a> {
         match &statement.kind {
             Kind::Phone(line) => self.add_phone(line).await,
             Kind::Server(line) => self.server(line).await,
+            Kind::Operator(words) => {
+                let words: Vec<String> = words.iter().map(|word| self.fill(&word.text)).collect();
+                self.printed = self.host.server().operate(&words).await?;
+                Ok(())
+            }
+            Kind::OperatorReads(words) => {
+                let texts: Vec<String> = words.iter().map(|word| self.fill(&word.text)).collect();
+                match texts.iter().find(|text| !self.printed.contains(text.as_str())) {
+                    Some(missing) => Err(format!("`{missing}` was not printed:\n{}", self.printed)),
+                    None => Ok(()),
+                }
+            }
             Kind::Clock(by) => {
                 self.host.server().advance(*by).await?;
                 self.phones.values_mut().for_each(Phone::forget_promises);
