@@ -78,8 +78,8 @@ fn a_damaged_backup_changes_nothing() {
     folder.run(&["backup", &to]);
     let file = folder.path.join("copy/hamlet.db");
     let mut octets = fs::read(&file).unwrap();
-    let middle = octets.len() / 2;
-    octets[middle - 2000..middle + 2000].fill(0xa5);
+    // Every page but the first: which of them are in use depends on the tables that there are.
+    octets.chunks_mut(4096).skip(1).for_each(|page| page[..64].fill(0xa5));
     fs::write(&file, octets).unwrap();
     folder.run(&["user", "add", "bob", "--phone-password", "secret"]);
     for is_running in [false, true] {
