@@ -76,6 +76,10 @@ pub(crate) enum Command {
     SessionShow {
         id: String,
     },
+    /// Calls the client of a session now.
+    SessionPoke {
+        id: String,
+    },
     SessionClose {
         id: String,
     },
@@ -166,6 +170,32 @@ pub(crate) struct SessionView {
     pub(crate) push_length: u32,
     pub(crate) parser_size: u32,
     pub(crate) language: Option<String>,
+    /// Absent when no server runs, or the client was not heard of since it started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) channels: Option<ChannelsView>,
+    /// The ways of being called that were agreed upon, in the client's order.
+    #[serde(default)]
+    pub(crate) call_methods: Vec<String>,
+}
+
+/// How a client is reached, for people and scripts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ChannelsView {
+    /// What carried its last message: http, https, websocket; the encoding, when, and what it got.
+    pub(crate) data: Option<String>,
+    pub(crate) data_form: Option<String>,
+    pub(crate) data_at: Option<String>,
+    pub(crate) data_result: Option<String>,
+    /// Where its last message came from.
+    pub(crate) address: Option<String>,
+    /// How it was called last: tcp, udp, http; when, and what came of it.
+    pub(crate) call: Option<String>,
+    pub(crate) call_at: Option<String>,
+    pub(crate) call_result: Option<String>,
+    /// What is connected, or waits, right now.
+    pub(crate) open: Vec<String>,
+    /// Whether it was told that something waits and has not polled since.
+    pub(crate) told: bool,
 }
 
 /// A message that waits, without its content.
@@ -241,6 +271,10 @@ pub(crate) enum Outcome {
         answers: Vec<crate::broadcast::AnswerView>,
         next: Option<String>,
     },
+    /// How a client was called; absent: there is no way to call it.
+    Poked {
+        call: Option<String>,
+        failure: Option<String>,
     BackedUp(About),
     /// The server starts anew with so many rows; `life` is what it is now.
     Restoring {
@@ -262,6 +296,8 @@ pub(crate) enum Outcome {
     },
     Checked {
         listen: Option<String>,
+        https: Option<String>,
+        cir: Option<String>,
         process: u32,
         problems: Vec<String>,
         key_fits: Option<bool>,
@@ -374,6 +410,10 @@ pub(crate) async fn run(node: &Node, command: Command) -> Result<Outcome, Failur
                 next: None,
                 running: node.is_running,
             })
+        }
+        Command::SessionPoke { id } => {
+            let session = session(services, &id)?;
+            Ok(poke(&session))
         }
         Command::SessionClose { id } => {
             let session = session(services, &id)?;
@@ -555,7 +595,37 @@ fn session_view(session: &Session, is_running: bool) -> SessionView {
         push_length: agreed.push_length,
         parser_size: agreed.parser_size,
         language: agreed.language.as_deref().map(str::to_owned),
+        channels: Some(channels_view(&imps_csp::channels(session))).filter(|view| is_running && view.data.is_some()),
+        call_methods: agreed.cir_methods.iter().map(|method| method.as_str().to_owned()).collect(),
     }
+}
+
+fn channels_view(channels: &imps_csp::Channels) -> ChannelsView {
+    let data = channels.data.as_ref();
+    let call = channels.call.as_ref();
+    ChannelsView {
+        data: data.map(|data| data.0.to_owned()),
+        data_form: data.map(|data| data.1.clone()),
+        data_at: data.map(|data| moment(data.2)),
+        data_result: data.map(|data| data.3.clone()),
+        address: channels.peer.map(|peer| peer.to_canonical().to_string()),
+        call: call.map(|call| call.method.name().to_owned()),
+        call_at: call.map(|call| moment(call.at)),
+        call_result: call.map(|call| call.result.to_string()),
+        open: channels.open.iter().map(|&one| one.to_owned()).collect(),
+        told: channels.is_told,
+    }
+}
+
+fn poke(session: &std::sync::Arc<Session>) -> Outcome {
+    use imps_csp::Poked;
+    let (call, failure) = match imps_csp::poke(session) {
+        Poked::Called(method) => (Some(method.name()), None),
+        Poked::Connected => (Some("websocket"), None),
+        Poked::Failed(why) => (None, Some(why)),
+        Poked::NoWay => (None, None),
+    };
+    Outcome::Poked { call: call.map(str::to_owned), failure: failure.map(str::to_owned) }
 }
 
 async fn messages(services: &Services, user: &UserId, limit: usize) -> Result<Vec<MessageView>, Failure> {
@@ -595,8 +665,9 @@ async fn check(node: &Node) -> Result<Outcome, Failure> {
         Err(error) => vec![error.to_string()],
     };
     let key_fits = crate::wire::key_fits(&node.services).await?;
-    let listen = node.listen.map(|address| address.to_string());
-    Ok(Outcome::Checked { listen, process: std::process::id(), problems, key_fits })
+    let text = |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string());
+    let (listen, https, cir) = (text(node.listen), text(node.https), text(node.cir));
+    Ok(Outcome::Checked { listen, https, cir, process: std::process::id(), problems, key_fits })
 }
 
 /// A moment as people and scripts read it: `2026-01-31T12:00:00Z`.

@@ -40,7 +40,15 @@ pub(crate) enum Patient {
     /// It could not be opened.
     Closed(Failure),
     /// It was looked at: by the server with this process number, or here.
-    Open { process: Option<u32>, listen: Option<SocketAddr>, problems: Vec<String>, key_fits: Option<bool> },
+    Open {
+        process: Option<u32>,
+        listen: Option<SocketAddr>,
+        /// Where the running server listens for HTTPS, and for those who want to be called.
+        https: Option<SocketAddr>,
+        cir: Option<SocketAddr>,
+        problems: Vec<String>,
+        key_fits: Option<bool>,
+    },
 }
 
 impl Patient {
@@ -51,7 +59,7 @@ impl Patient {
 
 type Check = fn(&Config, &Patient) -> Finding;
 
-const CHECKS: &[Check] = &[settings, folder, server, store, key_file, disk, files, clock, port];
+const CHECKS: &[Check] = &[settings, folder, server, store, key_file, disk, files, clock, port, https, cir];
 
 /// Looks at everything.
 pub(crate) fn examine(config: &Config, patient: &Patient) -> Vec<Finding> {
@@ -230,10 +238,73 @@ fn port(config: &Config, patient: &Patient) -> Finding {
     }
 }
 
-fn healthy(mut address: SocketAddr) -> std::io::Result<()> {
+/// A certificate that ends within this time wants to be replaced: seconds.
+const SOON: u64 = 14 * 86_400;
+
+fn https(config: &Config, patient: &Patient) -> Finding {
+    let settings = &config.settings.https;
+    let Some(wanted) = settings.listen else { return Finding::right("https", "off") };
+    let tls = match crate::channels::certificate(settings) {
+        Ok(tls) => tls,
+        Err(failure) => return Finding::wrong("https", &*failure.message, failure.hint.unwrap_or_default()),
+    };
+    let (now, expiry) = (Clock::system().now().seconds(), tls.expiry());
+    let until = moment(imps_service::Timestamp(expiry.saturating_mul(1000)));
+    let shown = settings.certificate.display();
+    if expiry <= now {
+        return Finding::wrong("https", format!("{shown} has ended: {until}"), "put a new certificate there");
+    }
+    if expiry - now < SOON {
+        return Finding::wrong("https", format!("{shown} ends soon: {until}"), "put a new certificate there");
+    }
+    let running = if let Patient::Open { https, .. } = patient { *https } else { None };
+    match reach(patient, running, wanted) {
+        Ok(text) => Finding::right("https", format!("{text}; the certificate is good until {until}")),
+        Err(text) => {
+            Finding::wrong("https", text, "another program has the port, or the settings changed: see https.listen")
+        }
+    }
+}
+
+fn cir(config: &Config, patient: &Patient) -> Finding {
+    let settings = &config.settings;
+    if settings.cir.tcp_port == 0 {
+        return Finding::right("cir port", "off: clients are called by other ways, or poll");
+    }
+    let wanted = SocketAddr::new(settings.listen.ip(), settings.cir.tcp_port);
+    let running = if let Patient::Open { cir, .. } = patient { *cir } else { None };
+    match reach(patient, running, wanted) {
+        Ok(text) => Finding::right("cir port", text),
+        Err(text) => {
+            Finding::wrong("cir port", text, "clients cannot be called by TCP; choose another port: cir.tcp_port")
+        }
+    }
+}
+
+/// Whether the running server can be reached there, or the port can be had.
+fn reach(patient: &Patient, running: Option<SocketAddr>, wanted: SocketAddr) -> Result<String, String> {
+    if !patient.is_running() {
+        return match TcpListener::bind(wanted) {
+            Ok(_) => Ok(format!("{wanted} is free")),
+            Err(error) => Err(format!("{wanted}: {error}")),
+        };
+    }
+    let address = running.ok_or_else(|| format!("our server does not listen on {wanted}"))?;
+    match TcpStream::connect_timeout(&reachable(address), Duration::from_secs(5)) {
+        Ok(_) => Ok(format!("our server listens on {address}")),
+        Err(error) => Err(format!("our server does not answer on {address}: {error}")),
+    }
+}
+
+fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
     }
+    address
+}
+
+fn healthy(address: SocketAddr) -> std::io::Result<()> {
+    let address = reachable(address);
     let wait = Duration::from_secs(5);
     let mut stream = TcpStream::connect_timeout(&address, wait)?;
     stream.set_read_timeout(Some(wait))?;
@@ -263,7 +334,14 @@ mod tests {
     fn what_is_wrong_is_found() {
         let folder = std::env::temp_dir().join(format!("hamlet-doctor-{}", std::process::id()));
         let config = config(&folder);
-        let open = |problems: Vec<String>, key_fits| Patient::Open { process: None, listen: None, problems, key_fits };
+        let open = |problems: Vec<String>, key_fits| Patient::Open {
+            process: None,
+            listen: None,
+            https: None,
+            cir: None,
+            problems,
+            key_fits,
+        };
         assert!(wrong(&config, &Patient::New).contains(&"data folder"));
 
         fs::create_dir_all(&folder).unwrap();

@@ -30,6 +30,19 @@ pub(crate) fn connections(wanted: usize) -> usize {
     wanted.min(usize::try_from(most).unwrap_or(usize::MAX))
 }
 
+/// Places for connections of every kind together: whatever they are for, they need descriptors; none where the system
+/// sets no limit.
+pub(crate) fn places() -> Option<std::sync::Arc<tokio::sync::Semaphore>> {
+    let most = open_files().map(|limit| limit.saturating_sub(OTHER_FILES).max(1))?;
+    let most = usize::try_from(most).unwrap_or(usize::MAX).min(tokio::sync::Semaphore::MAX_PERMITS);
+    Some(std::sync::Arc::new(tokio::sync::Semaphore::new(most)))
+}
+
+/// CIR connections that can be had when so many are wanted: they come first, and must leave some for requests.
+pub(crate) fn called(wanted: usize) -> usize {
+    wanted.min(connections(usize::MAX) / 5 * 4).max(1)
+}
+
 /// Bytes that are free on the disk of this folder.
 pub(crate) fn free_space(folder: &Path) -> std::io::Result<u64> {
     let disk = rustix::fs::statvfs(folder)?;

@@ -4,6 +4,7 @@
 
 mod backup;
 mod broadcast;
+mod channels;
 mod cli;
 mod command;
 mod config;

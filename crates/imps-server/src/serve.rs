@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 
+use crate::channels::Channels;
 use crate::command::Failure;
 use crate::config::{Config, Settings};
 use crate::control;
@@ -57,8 +57,11 @@ pub(crate) async fn serve(mut config: Config, announce: impl FnOnce(&Ready<'_>))
     let settings = &config.settings;
     let folder = &settings.data;
     warn_of_open_folder(folder);
-    let (listener, address) = listen(settings.listen).await?;
+    let channels = Channels::open(&config).await?;
+    let address = channels.http.local_addr().map_err(|error| Failure::new(format!("listen: {error}")))?;
     node.listen = Some(address);
+    node.https = channels.https.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
+    node.cir = channels.cir.as_ref().and_then(|listener| listener.local_addr().ok());
     let node = Arc::new(node);
     let socket = control::listen(folder)
         .map_err(|error| Failure::new(format!("control socket in {}: {error}", folder.display())))?;
@@ -68,7 +71,7 @@ pub(crate) async fn serve(mut config: Config, announce: impl FnOnce(&Ready<'_>))
     let (stop, stopped) = watch::channel(false);
     let operators = tokio::spawn(control::serve(socket, node.clone()));
     let sweeper = tokio::spawn(sweep(node.clone()));
-    let mut clients = tokio::spawn(clients(node.clone(), settings.clone(), listener, stopped));
+    let mut clients = tokio::spawn(clients(node.clone(), settings.clone(), channels, stopped));
     let users = node.services.access().list_users(None, 1).await?;
     announce(&Ready { settings, address, is_first: users.is_empty() });
     info!(%address, domain = %settings.service.domain, data = %folder.display(), process = std::process::id(), "ready");
@@ -128,30 +131,6 @@ async fn open(config: &mut Config) -> Result<Node, Failure> {
     }
 }
 
-async fn listen(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
-    let bound = TcpListener::bind(wanted).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
-    match bound {
-        Ok((address, listener)) => Ok((listener, address)),
-        Err(error) => {
-            let failure = Failure::new(format!("cannot listen on {wanted}: {error}"));
-            Err(match error.kind() {
-                io::ErrorKind::AddrInUse => failure.hint(format!(
-                    "another program has this port; choose another one: --listen {}:{}",
-                    wanted.ip(),
-                    wanted.port().checked_add(1).unwrap_or(8080)
-                )),
-                io::ErrorKind::PermissionDenied => {
-                    failure.hint("ports below 1024 are for root: use a higher one, and --listen it")
-                }
-                io::ErrorKind::AddrNotAvailable => {
-                    failure.hint("this machine does not have that address; 0.0.0.0 means all it has")
-                }
-                _ => failure,
-            })
-        }
-    }
-}
-
 fn write_address(folder: &Path, address: SocketAddr) -> io::Result<()> {
     // Moved into place whole, since others read it as soon as it is there.
     let new = folder.join(format!("{ADDRESS}.new"));
@@ -162,10 +141,10 @@ fn write_address(folder: &Path, address: SocketAddr) -> io::Result<()> {
 async fn clients(
     node: Arc<Node>,
     settings: Settings,
-    listener: TcpListener,
+    channels: Channels,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    wire::http(&node, &settings, listener, stop).await
+    wire::clients(&node, &settings, channels, stop).await
 }
 
 async fn finish(

@@ -4,18 +4,18 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use imps_csp::Csp;
 use imps_csp::transport::http;
+use imps_csp::{Csp, cir};
 use imps_service::account::Account;
 use imps_service::seam::{Batch, KeyRange, LocalBus, NodeId, Order, Space};
 use imps_service::store::Store;
 use imps_service::{Clock, Error, Services};
 use imps_store::{OpenError, SqliteEngine};
 use imps_types::Domain;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::backup;
+use crate::channels::Channels;
 use crate::command::Failure;
 use crate::config::{Config, Settings, Source};
 use crate::key::{self, KeyFile};
@@ -34,6 +34,9 @@ pub(crate) struct Node {
     pub(crate) begin_anew: watch::Sender<bool>,
     /// Where clients connect.
     pub(crate) listen: Option<SocketAddr>,
+    /// Where they connect by HTTPS, and to be called.
+    pub(crate) https: Option<SocketAddr>,
+    pub(crate) cir: Option<SocketAddr>,
 }
 
 /// What a folder is opened for.
@@ -95,6 +98,8 @@ pub(crate) async fn open(config: &mut Config, purpose: Purpose) -> Result<Node, 
         life: u64::from_be_bytes(life) >> 1,
         begin_anew: watch::Sender::new(false),
         listen: None,
+        https: None,
+        cir: None,
     })
 }
 
@@ -207,16 +212,48 @@ pub(crate) async fn key_fits(services: &Services) -> Result<Option<bool>, Failur
     }
 }
 
-/// Serves clients by HTTP until `stop` says so and open requests are done.
-pub(crate) async fn http(
+/// Serves clients on every channel until `stop` says so and open requests are done.
+pub(crate) async fn clients(
     node: &Node,
     settings: &Settings,
-    listener: TcpListener,
+    channels: Channels,
     stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
-    let csp = Csp::new(node.services.clone(), settings.csp_config());
+    let mut csp = settings.csp_config();
+    csp.cir.tcp_connections_max = limits::called(csp.cir.tcp_connections_max);
+    let csp = Csp::new(node.services.clone(), csp);
+    if let Some(from) = channels.udp {
+        csp.open_udp(from)?;
+    }
+    node.services.access().offer_cir(channels.offer);
     let pages = Arc::new(Pages::new(node.services.clone(), settings.metrics_remote, stop.clone()));
-    let connections_max = limits::connections(settings.http.connections_max);
-    let config = http::HttpConfig { connections_max, ..settings.http.clone() };
-    http::serve(listener, csp, pages, config, stop).await
+    let places = limits::places();
+    let config = http::HttpConfig {
+        connections_max: limits::connections(settings.http.connections_max),
+        ..settings.http.clone()
+    };
+    let http = http::Http::new(csp.clone(), pages, config, places.clone());
+    let mut tasks = tokio::task::JoinSet::new();
+    let again = csp.call_again(stop.clone());
+    tasks.spawn(async move {
+        again.await;
+        Ok(())
+    });
+    tasks.spawn(http.clone().serve(channels.http, None, stop.clone()));
+    if let Some((listener, tls)) = channels.https {
+        let metrics = node.services.metrics.clone();
+        let watched = tls.clone().watch(settings.https.reload, metrics, stop.clone());
+        tasks.spawn(async move {
+            watched.await;
+            Ok(())
+        });
+        tasks.spawn(http.serve(listener, Some(tls), stop.clone()));
+    }
+    if let Some(listener) = channels.cir {
+        tasks.spawn(cir::tcp::serve(listener, csp, places, stop));
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.map_err(std::io::Error::other)??;
+    }
+    Ok(())
 }

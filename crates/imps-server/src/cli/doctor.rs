@@ -9,7 +9,7 @@ use crate::config::{Config, ConfigError};
 use crate::doctor::{Finding, Patient, examine};
 use crate::wire::{Opening, Purpose};
 
-/// Look at settings, data folder, store, key, disk, limits, clock and port, and say what is wrong
+/// Look at settings, data folder, store, key, disk, limits, clock, ports and certificate, and say what is wrong
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Works while the server runs, and while it does not. Exit code 1 when something is wrong. Each line begins with ✔ (right) or ✘ (wrong, with what to do below it).")]
@@ -63,9 +63,17 @@ fn patient(config: &Config) -> Patient {
         (is_server, desk.ask(Command::Check))
     };
     match Desk::find(config.clone(), Purpose::Look).map(checked) {
-        Ok((is_server, Ok(Outcome::Checked { listen, process, problems, key_fits }))) => {
+        Ok((is_server, Ok(Outcome::Checked { listen, https, cir, process, problems, key_fits }))) => {
             let process = is_server.then_some(process);
-            Patient::Open { process, listen: listen.and_then(|address| address.parse().ok()), problems, key_fits }
+            let address = |text: Option<String>| text.and_then(|address| address.parse().ok());
+            Patient::Open {
+                process,
+                listen: address(listen),
+                https: address(https),
+                cir: address(cir),
+                problems,
+                key_fits,
+            }
         }
         Ok((_, Ok(_))) => Patient::Closed(super::desk::unexpected()),
         Ok((_, Err(failure))) | Err(Opening::Failed(failure)) => Patient::Closed(failure),

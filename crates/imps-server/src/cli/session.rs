@@ -13,6 +13,8 @@ Sessions outlive the server: without a running one these are the sessions that t
 Examples:
   hamlet session list
   hamlet session list alice --json
+  hamlet session show ID                             how its client is reached, and when it was called last
+  hamlet session poke ID                             call its client now
   hamlet session close --user alice                  the phone is told at its next poll")]
 pub(super) enum SessionCommand {
     /// List the sessions, all or one user's
@@ -24,6 +26,13 @@ pub(super) enum SessionCommand {
     },
     /// Show a session
     Show {
+        /// The SessionID, as `session list` shows it
+        id: String,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Call the client of a session now, whether something waits for it or not
+    Poke {
         /// The SessionID, as `session list` shows it
         id: String,
         #[command(flatten)]
@@ -50,6 +59,7 @@ impl SessionCommand {
         match self {
             Self::List { name, format } => list(common, name.map(|name| UserName { name }.who(common)), format),
             Self::Show { id, format } => show(common, id, format),
+            Self::Poke { id, format } => poke(common, id, format),
             Self::Close(close) => close.run(common),
         }
     }
@@ -110,6 +120,57 @@ fn show(common: &Common, id: String, format: Format) -> Done {
     ] {
         output::say(&format!("{name:<16}{value}"));
     }
+    for (name, value) in channels(one) {
+        output::say(&format!("{name:<16}{value}"));
+    }
+    Ok(())
+}
+
+/// How the client is reached: what a person looks for whose phone gets nothing.
+fn channels(one: &SessionView) -> Vec<(&'static str, String)> {
+    let methods = match one.call_methods.as_slice() {
+        [] => "none agreed: it polls".to_owned(),
+        methods => methods.join(", "),
+    };
+    let Some(channels) = &one.channels else { return vec![("called by", methods)] };
+    let together = |parts: [&Option<String>; 3], words: [&str; 2]| {
+        let [what, when, result] = parts.map(|part| part.as_deref().unwrap_or("-"));
+        format!("{what}{}{when}{}{result}", words[0], words[1])
+    };
+    let form = channels.data_form.as_deref().unwrap_or("-");
+    let none = || "-".to_owned();
+    vec![
+        (
+            "data channel",
+            together([&channels.data, &channels.data_at, &channels.data_result], [&format!(", {form}, "), ": "]),
+        ),
+        ("from", channels.address.clone().unwrap_or_else(none)),
+        ("called by", methods),
+        ("open now", if channels.open.is_empty() { none() } else { channels.open.join(", ") }),
+        (
+            "last call",
+            match channels.call {
+                Some(_) => together([&channels.call, &channels.call_at, &channels.call_result], [", ", ": "]),
+                None => none(),
+            },
+        ),
+        ("told to poll", if channels.told { "yes, and it has not polled since" } else { "no" }.to_owned()),
+    ]
+}
+
+fn poke(common: &Common, id: String, format: Format) -> Done {
+    let outcome = desk::ask(common.load(&[])?, Command::SessionPoke { id })?;
+    let Outcome::Poked { call, failure } = outcome else { return Err(desk::unexpected().into()) };
+    if format.json {
+        output::json(&json!({ "call": call, "failure": failure }));
+        return Ok(());
+    }
+    output::say(&match (call.as_deref(), failure) {
+        (Some("websocket"), _) => "it is connected by WebSocket: whatever waits is sent at once".to_owned(),
+        (Some(way), _) => format!("called by {way}; `hamlet session show` tells whether it polls"),
+        (None, Some(why)) => format!("not called: {why}"),
+        (None, None) => "not called: there is no way to call it, it has to poll".to_owned(),
+    });
     Ok(())
 }
 

@@ -28,6 +28,10 @@ pub(crate) enum Kind {
     Domain,
     /// ADDRESS:PORT.
     Listen,
+    /// ADDRESS:PORT, or `off`.
+    MaybeListen,
+    /// A file, or nothing.
+    File,
     /// What is logged, as `tracing` filters are written.
     Filter,
     /// true or false.
@@ -66,6 +70,8 @@ impl Kind {
             Self::Choice(words) => words.contains(&given),
             Self::Domain => Domain::parse(given).is_ok(),
             Self::Listen => given.parse::<SocketAddr>().is_ok(),
+            Self::MaybeListen => given == OFF || given.parse::<SocketAddr>().is_ok(),
+            Self::File => !given.chars().any(char::is_control),
             Self::Filter => tracing_subscriber::EnvFilter::builder().parse(given).is_ok(),
             _ => !given.is_empty(),
         };
@@ -100,6 +106,8 @@ impl Kind {
             Self::Folder => "no folder",
             Self::Domain => "no domain name, such as example.org",
             Self::Listen => "no ADDRESS:PORT, such as 0.0.0.0:8080",
+            Self::MaybeListen => "neither ADDRESS:PORT, such as 0.0.0.0:8443, nor off",
+            Self::File => "no file",
             Self::Filter => "no log filter, such as info or info,imps_csp=debug",
             Self::Flag => "neither true nor false",
             Self::Count(..) => "no number",
@@ -123,6 +131,8 @@ impl Kind {
             Self::Folder => "a folder".to_owned(),
             Self::Domain => "a domain name".to_owned(),
             Self::Listen => "ADDRESS:PORT; port 0 is any free one".to_owned(),
+            Self::MaybeListen => "ADDRESS:PORT, or off".to_owned(),
+            Self::File => "a file, or nothing".to_owned(),
             Self::Filter => "a filter: error, warn, info, debug, trace, for single modules too".to_owned(),
             Self::Flag => "true or false".to_owned(),
             _ => {
@@ -192,7 +202,7 @@ macro_rules! number_fields {
     )*};
 }
 
-number_fields! { u32 u64 usize }
+number_fields! { u16 u32 u64 usize }
 
 macro_rules! text_fields {
     ($($field:ty: $read:expr, $parse:expr;)*) => {$(
@@ -217,6 +227,21 @@ text_fields! {
     PathBuf:    |path| path.display().to_string(),     |text| Some(PathBuf::from(text));
     Domain:     |domain| domain.as_str().to_owned(),   |text| Domain::parse(text).ok();
     SocketAddr: |address| address.to_string(),         |text| text.parse().ok();
+}
+
+/// How a listener is written that is not there.
+const OFF: &str = "off";
+
+impl Field for Option<SocketAddr> {
+    fn read(&self, _: Kind) -> Value {
+        Value::Text(self.map_or_else(|| OFF.to_owned(), |address| address.to_string()))
+    }
+
+    fn write(&mut self, _: Kind, value: &Value) {
+        if let Value::Text(text) = value {
+            *self = text.parse().ok();
+        }
+    }
 }
 
 impl Field for bool {
@@ -280,6 +305,7 @@ mod tests {
         check(Kind::Bytes(1, 100), "4 MB", "no size");
         check(Kind::Flag, "yes", "neither true nor false");
         check(Kind::Listen, "8080", "no ADDRESS:PORT");
+        check(Kind::MaybeListen, "on", "nor off");
         check(Kind::Domain, "a b", "no domain name");
         check(Kind::Filter, "imps_csp=loud", "no log filter");
         check(Kind::Text(3), "long", "too long");

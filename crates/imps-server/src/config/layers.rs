@@ -260,7 +260,9 @@ impl FileReader<'_> {
             return Err(format!("{key} is a text: put {text} in quotation marks"));
         }
         let mut value = row.kind.parse(&text).map_err(|error| format!("{key}: {error}"))?;
-        if let (super::Kind::Folder, Value::Text(folder)) = (row.kind, &value) {
+        if let (super::Kind::Folder | super::Kind::File, Value::Text(folder)) = (row.kind, &value)
+            && !folder.is_empty()
+        {
             // Where the file is, not where somebody starts the program.
             let base = self.path.parent().unwrap_or(Path::new(""));
             value = Value::Text(base.join(folder).display().to_string());

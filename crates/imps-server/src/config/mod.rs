@@ -9,6 +9,7 @@ mod layers;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use imps_csp::CspConfig;
 use imps_csp::transport::http::HttpConfig;
@@ -36,7 +37,29 @@ pub(crate) struct Settings {
     pub(crate) service: ServiceConfig,
     pub(crate) csp: CspConfig,
     pub(crate) http: HttpConfig,
+    pub(crate) https: HttpsSettings,
+    pub(crate) cir: CirSettings,
     pub(crate) store: imps_store::Options,
+}
+
+/// Where HTTPS is spoken, and with what.
+#[derive(Clone, Debug)]
+pub(crate) struct HttpsSettings {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) reload: Duration,
+}
+
+/// Which ways of being called clients are granted, and what they are told of them.
+#[derive(Clone, Debug)]
+pub(crate) struct CirSettings {
+    pub(crate) tcp_port: u16,
+    pub(crate) udp: bool,
+    pub(crate) udp_port: u16,
+    pub(crate) http: bool,
+    pub(crate) http_url: String,
+    pub(crate) host: String,
 }
 
 impl Settings {
@@ -52,6 +75,20 @@ impl Settings {
             service: ServiceConfig::new(domain),
             csp: CspConfig::default(),
             http: HttpConfig::default(),
+            https: HttpsSettings {
+                listen: None,
+                certificate: PathBuf::new(),
+                key: PathBuf::new(),
+                reload: Duration::from_secs(5),
+            },
+            cir: CirSettings {
+                tcp_port: 3171,
+                udp: true,
+                udp_port: 0,
+                http: true,
+                http_url: String::new(),
+                host: String::new(),
+            },
             store: imps_store::Options::default(),
         }
     }
@@ -144,6 +181,7 @@ settings! {
     "session.ttl_min"                 Seconds(1, 86_400) => service.ttl_min, "Shortest time to live that a client gets.";
     "session.ttl_max"                 Seconds(1, YEAR) => service.ttl_max, "Longest time to live that a client gets.";
     "session.ttl_default"             Seconds(1, YEAR) => service.ttl_default, "Time to live of a client that asks for none.";
+    "session.ttl_called"              Seconds(1, YEAR) => service.ttl_called, "Time to live of a client that can be called and keeps its session alive without saying for how long.";
     "session.grace"                   Percent(0, 1000) => service.ttl_grace_percent, "How much longer than its time to live a session lives without a sign; 5 s at least.";
     "session.per_user"                Count(1, 1000) => service.sessions_per_user, "Sessions that one user may have at once.";
     "session.server_poll_min"         Count(0, 3600) => service.server_poll_min, "ServerPollMin, in seconds: what clients are asked to wait between polls. Never enforced.";
@@ -217,6 +255,32 @@ settings! {
     "http.body_timeout"               Seconds(1, 3600) => http.body_timeout, "How long a connection may take to send the body of a request.";
     "http.connections_max"            Count(1, 1_000_000) => http.connections_max, "Connections at the same time; further ones are told to come back.";
     "http.stop_timeout"               Seconds(0, 600) => http.stop_timeout, "How long open requests may take to end when the server stops.";
+    "https.listen"                    MaybeListen => https.listen, "Where clients connect by HTTPS, and by WebSocket inside TLS.";
+    "https.certificate"               File => https.certificate, "The certificate and those that vouch for it, in PEM. Needed for HTTPS.";
+    "https.key"                       File => https.key, "The private key of the certificate, in PEM. Needed for HTTPS.";
+    "https.reload"                    Seconds(1, 86_400) => https.reload, "How often it is looked whether these files have changed. A new certificate is taken at once; one that cannot be used leaves the old one in place.";
+    "https.handshake_timeout"         Seconds(1, 600) => http.handshake_timeout, "How long a client may take to agree on TLS.";
+
+    "websocket.message_max"           Bytes(4 * KIB, 256 * MIB) => http.websocket.message_max, "Largest message over WebSocket.";
+    "websocket.pipeline"              Count(1, 10_000) => http.websocket.pipeline, "Requests of one WebSocket that are carried out at the same time; further ones wait.";
+    "websocket.buffer_max"            Bytes(4 * KIB, GIB) => http.websocket.buffer_max, "Bytes that wait to be sent on one WebSocket; with more, nothing is read from its client and nothing pushed to it.";
+    "websocket.ping"                  Seconds(1, 86_400) => http.websocket.ping, "How long a WebSocket may be silent before its client is asked whether it is there; it is closed when it is silent twice as long.";
+    "websocket.login_within"          Seconds(1, 86_400) => http.websocket.login_within, "How long a WebSocket may have no session.";
+    "websocket.write_timeout"         Seconds(1, 86_400) => http.websocket.write_timeout, "How long the client of a WebSocket may take nothing of what is sent.";
+    "websocket.sessions_max"          Count(1, 10_000) => http.websocket.sessions_max, "Sessions on one WebSocket.";
+
+    "cir.host"                        Text(255) => cir.host, "The host that clients are told to connect to, to be called (CIR) by TCP and HTTP. Without one: the address of `listen`, or this machine's own when that is all addresses.";
+    "cir.tcp_port"                    Count(0, 65_535) => cir.tcp_port, "The port, on the address of `listen`, where clients keep a connection on which they are called (STCP); 0: none.";
+    "cir.tcp_connections_max"         Count(1, 1_000_000) => csp.cir.tcp_connections_max, "Such connections at the same time.";
+    "cir.hello_within"                Seconds(1, 86_400) => csp.cir.hello_within, "How long such a connection may name no session.";
+    "cir.pause"                       Millis(0, 10_000) => csp.cir.pause, "What lies at least between two things said on such a connection. Nokia phones see only the first of what comes together.";
+    "cir.udp"                         Flag => cir.udp, "Whether clients are called by datagrams to the address that their requests come from (SUDP). Not behind a proxy: that is where they would go.";
+    "cir.udp_port"                    Count(0, 65_535) => cir.udp_port, "The port, on the address of `listen`, that datagrams come from; 0: any.";
+    "cir.http"                        Flag => cir.http, "Whether clients are called by the answer to a request that waits (SHTTP).";
+    "cir.http_url"                    Text(1000) => cir.http_url, "What the URLs for this begin with, if clients reach `/cir/` of this server under another address: https://im.example.org/cir/";
+    "cir.http_hold"                   Seconds(0, 3600) => csp.cir.http_hold, "How long such a request waits. Proxies and phones give up after 30 to 60 s.";
+    "cir.repeat_after"                Seconds(1, 3600) => csp.cir.repeat_after, "When a client that was called and does not poll is called again, another way first; each further time after twice as long, up to 32 times this.";
+
     "metrics.remote"                  Flag => metrics_remote, "Whether GET /metrics answers others than this machine.";
 
     "store.cache"                     Bytes(64 * KIB, 64 * GIB) => store.cache, "Pages of the database that its writer keeps in memory.";
@@ -241,6 +305,7 @@ const ORDERED: &[(&str, &str)] = &[
     ("message.body_max", "http.body_max"),
     ("search.page", "search.page_max"),
     ("invitation.validity_default", "invitation.validity_max"),
+    ("message.body_max", "websocket.message_max"),
     ("store.wal", "store.wal_bound"),
 ];
 
@@ -302,6 +367,10 @@ mod tests {
             ("csp.depth_max", "32"),
             ("csp.elements_max", "10000"),
             ("metrics.remote", "false"),
+            ("https.listen", "off"),
+            ("cir.tcp_port", "3171"),
+            ("cir.repeat_after", "30"),
+            ("cir.hello_within", "300"),
         ] {
             assert_eq!(setting(key).unwrap().read(&settings).to_string(), text, "{key}");
         }
