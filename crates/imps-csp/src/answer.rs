@@ -530,7 +530,7 @@ impl Csp {
     ) -> (Answer, Option<bool>) {
         let id = session.id.as_str();
         loop {
-            let Some(open) = self.next_open(session).await else { return (Answer::Nothing, None) };
+            let Some(open) = self.next_open(session).await else { return (Answer::Nothing, Some(false)) };
             if matches!(open.event, Event::Disconnect(_)) {
                 // The session ended just now. Two polls at once are not both told.
                 return (self.last_words(received, id).unwrap_or(Answer::Nothing), None);

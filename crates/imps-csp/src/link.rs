@@ -455,10 +455,11 @@ impl Talk<'_> {
     /// The answer is made: so many bytes, and what its Poll flag tells.
     pub(crate) fn is_answered(&mut self, bytes: usize, poll: Option<bool>) {
         self.answer = Some(u32::try_from(bytes).unwrap_or(u32::MAX));
-        if poll == Some(true)
-            && let Some(session) = self.link.session.upgrade()
-        {
-            self.cir.flagged(&session, &mut self.link.calls.lock());
+        match (poll, self.link.session.upgrade()) {
+            (Some(true), Some(session)) => self.cir.flagged(&session, &mut self.link.calls.lock()),
+            // Whatever it was told of, it has got.
+            (Some(false), _) => self.link.calls.lock().settled(),
+            _ => {}
         }
     }
 

@@ -211,6 +211,9 @@ impl Speaker {
     /// ClientCapability-Request: what the phone has anyway, with some of it said otherwise.
     pub fn capabilities(&self, wishes: &[(String, String)]) -> Node {
         let mut list = Node::new("CapabilityList", self.usual_capabilities());
+        if wishes.iter().any(|(name, _)| name == "SupportedCIRMethod") {
+            list.children.retain(|child| !matches!(child.name.as_str(), "SupportedCIRMethod" | "UDPPort"));
+        }
         for (name, value) in wishes {
             let name = self.capability_name(name);
             let node = if name == "AcceptedContentType" && self.has_forms_of_13() {

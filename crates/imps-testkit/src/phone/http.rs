@@ -104,6 +104,11 @@ impl Http {
         self.connection = None;
     }
 
+    /// Goes away without a word.
+    pub fn hang_up(&mut self) {
+        self.connection = None;
+    }
+
     /// Posts a message. On a kept connection that turns out to be closed the request goes out once more on a new one, as
     /// HTTP libraries do.
     ///

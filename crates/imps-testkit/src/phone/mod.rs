@@ -4,6 +4,7 @@
 //! ([`conformity`]), namespaces, SessionID and TransactionID, the Poll flag where the version has it, and that a flag that
 //! promised something was true.
 
+pub mod called;
 pub mod conformity;
 pub mod digest;
 pub mod forms;
@@ -11,6 +12,7 @@ pub mod http;
 mod json;
 pub mod personality;
 pub mod tree;
+pub mod websocket;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -18,10 +20,12 @@ use std::net::SocketAddr;
 use imps_proto::wire::Form;
 use imps_types::Version;
 
+use called::Called;
 use forms::{Speaker, Vocabulary, namespace};
 use http::Http;
 pub use personality::Personality;
 pub use tree::Node;
+use websocket::WebSocket;
 
 /// How a phone is made.
 #[derive(Clone, Debug)]
@@ -42,6 +46,36 @@ pub struct Settings {
     pub content_type: Option<String>,
     /// It acknowledges nothing unless told to.
     pub is_silent: bool,
+    /// What it speaks CSP over.
+    pub channel: Channel,
+}
+
+/// What carries a phone's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Channel {
+    /// HTTP: it polls.
+    #[default]
+    Http,
+    /// WebSocket: the server sends by itself.
+    WebSocket,
+}
+
+/// The connection of a phone.
+#[derive(Debug)]
+enum Line {
+    Http(Http),
+    WebSocket(WebSocket),
+}
+
+/// What a message asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wants {
+    /// A response.
+    Response,
+    /// What waits.
+    Poll,
+    /// Nothing: it is a response itself.
+    Nothing,
 }
 
 /// A transaction that the server began.
@@ -107,12 +141,16 @@ pub struct Phone {
     pub challenge: Option<(String, String)>,
     /// Requests that are held back, to go out together.
     pub gathered: Option<Vec<Node>>,
+    /// The last answer to a capability negotiation.
+    pub granted: Option<Node>,
     /// Presence as it was notified: by user and attribute.
     pub seen: HashMap<(String, String), Node>,
     /// The last message with a request, and whether it was in the session.
     pub last_request: Option<(Vec<u8>, Band)>,
     last_transaction: String,
-    http: Http,
+    line: Line,
+    /// The channels on which it is called.
+    pub called: Called,
     content_type: String,
     next_transaction: u32,
     reuses_transaction: bool,
@@ -137,6 +175,11 @@ pub fn status_of(primitive: &Node) -> u16 {
     primitive.child("Result").and_then(|result| result.child_text("Code")).map_or(200, |code| code.parse().unwrap_or(0))
 }
 
+/// Whether a message answers something; else the server begins.
+fn has_response(root: &Node) -> bool {
+    root.name != "WV-CSP-Message" || root.find("TransactionMode").iter().any(|mode| mode.text == "Response")
+}
+
 /// A Status with this code.
 pub fn status(code: u16) -> Node {
     Node::new("Status", [Node::new("Result", [Node::leaf("Code", code.to_string())])])
@@ -147,8 +190,14 @@ impl Phone {
     pub fn new(settings: Settings, server: SocketAddr) -> Self {
         let personality = settings.personality;
         let client = settings.client.unwrap_or_else(|| personality.client_id().to_owned());
-        let mut http = Http::new(server);
-        http.expects_continue = personality == Personality::Colibria;
+        let line = match settings.channel {
+            Channel::Http => {
+                let mut http = Http::new(server);
+                http.expects_continue = personality == Personality::Colibria;
+                Line::Http(http)
+            }
+            Channel::WebSocket => Line::WebSocket(WebSocket::new(server, settings.form)),
+        };
         let version = settings.version;
         Self {
             speaker: Speaker {
@@ -169,10 +218,12 @@ impl Phone {
             told_to_poll: None,
             challenge: None,
             gathered: None,
+            granted: None,
             seen: HashMap::new(),
             last_request: None,
             last_transaction: String::new(),
-            http,
+            line,
+            called: Called::default(),
             content_type: settings.content_type.unwrap_or_else(|| content_type(settings.form, version).to_owned()),
             next_transaction: 0,
             reuses_transaction: false,
@@ -182,7 +233,10 @@ impl Phone {
 
     /// The server is to be found elsewhere from now on.
     pub fn moves_to(&mut self, server: SocketAddr) {
-        self.http.moves_to(server);
+        match &mut self.line {
+            Line::Http(http) => http.moves_to(server),
+            Line::WebSocket(web_socket) => web_socket.moves_to(server),
+        }
         // A promise of the former server's.
         self.told_to_poll = None;
     }
@@ -255,17 +309,84 @@ impl Phone {
         Ok(bytes)
     }
 
-    /// Posts bytes; the answer's document, if there is one, after everything that can be checked of it.
-    async fn post(&mut self, bytes: &[u8], band: Band) -> Result<Option<Node>, String> {
-        let answer = self.http.post(&self.content_type, bytes).await?;
+    /// Sends bytes; the answer's document, if there is one, after everything that can be checked of it.
+    async fn post(&mut self, bytes: &[u8], band: Band, wants: Wants) -> Result<Option<Node>, String> {
+        let http = match &mut self.line {
+            Line::Http(http) => http,
+            Line::WebSocket(web_socket) => {
+                web_socket.send(bytes).await?;
+                return self.await_answer(band, wants).await;
+            }
+        };
+        let answer = http.post(&self.content_type, bytes).await?;
         answer.check_csp(&self.content_type)?;
         if answer.body.is_empty() {
             return Ok(None);
         }
-        let root = Node::read(self.form, &answer.body)?;
+        self.read(&answer.body, band).map(Some)
+    }
+
+    fn read(&mut self, bytes: &[u8], band: Band) -> Result<Node, String> {
+        let root = Node::read(self.form, bytes)?;
         self.heard = Some(root.clone());
         self.examine(&root, band)?;
-        Ok(Some(root))
+        Ok(root)
+    }
+
+    /// Over WebSocket: the message that answers what was sent. What the server began meanwhile goes into the inbox.
+    async fn await_answer(&mut self, band: Band, wants: Wants) -> Result<Option<Node>, String> {
+        if wants == Wants::Nothing {
+            return Ok(None);
+        }
+        loop {
+            let Line::WebSocket(web_socket) = &mut self.line else { return Ok(None) };
+            let message = web_socket.next(None).await?.ok_or("no answer came over WebSocket")?;
+            if message.is_empty() {
+                match wants {
+                    Wants::Poll => return Ok(None),
+                    // The answer to a poll that something pushed came before.
+                    Wants::Response | Wants::Nothing => continue,
+                }
+            }
+            // A pushed message is inband whatever was asked.
+            let is_pushed = !has_response(&Node::read(self.form, &message)?);
+            let root = self.read(&message, if is_pushed { Band::In } else { band })?;
+            if wants == Wants::Poll || !is_pushed {
+                return Ok(Some(root));
+            }
+            self.sort(&root)?;
+        }
+    }
+
+    /// Takes what waits into the inbox: polls for it, or over WebSocket, listens for so long.
+    ///
+    /// # Errors
+    /// Whatever is wrong with what comes.
+    pub async fn fetch(&mut self, within: std::time::Duration) -> Result<Polled, String> {
+        let Line::WebSocket(web_socket) = &mut self.line else { return self.poll().await };
+        match web_socket.next(Some(within)).await? {
+            Some(message) if !message.is_empty() => {
+                let root = self.read(&message, Band::In)?;
+                match self.sort(&root)?.pop() {
+                    Some(response) => Err(format!("a response that nobody asked for: {}", response.primitive.name)),
+                    None => Ok(Polled::Something),
+                }
+            }
+            _ => Ok(Polled::Nothing),
+        }
+    }
+
+    /// Whether it has to poll.
+    pub fn polls(&self) -> bool {
+        matches!(self.line, Line::Http(_))
+    }
+
+    /// Loses its connection without a word.
+    pub fn lose_connection(&mut self) {
+        match &mut self.line {
+            Line::Http(http) => http.hang_up(),
+            Line::WebSocket(web_socket) => web_socket.hang_up(),
+        }
     }
 
     fn examine(&mut self, root: &Node, band: Band) -> Result<(), String> {
@@ -347,6 +468,9 @@ impl Phone {
         }
         let responses = self.request_all(vec![primitive], band).await?;
         self.answer = responses.into_iter().next();
+        if let Some(answer) = self.answer.as_ref().filter(|answer| answer.name == "ClientCapability-Response") {
+            self.granted = Some(answer.clone());
+        }
         Ok(self.answer.clone())
     }
 
@@ -375,7 +499,7 @@ impl Phone {
         }
         let bytes = self.to_bytes(&self.envelope(band, transactions))?;
         self.last_request = Some((bytes.clone(), band));
-        let Some(root) = self.post(&bytes, band).await? else {
+        let Some(root) = self.post(&bytes, band, Wants::Response).await? else {
             return Err("the request was answered with an empty body".to_owned());
         };
         let mut responses = self.sort(&root)?;
@@ -400,7 +524,7 @@ impl Phone {
     /// Whatever is wrong with the answer.
     pub async fn repeat_request(&mut self) -> Result<Option<Node>, String> {
         let Some((bytes, band)) = self.last_request.clone() else { return Err("nothing was requested yet".to_owned()) };
-        let Some(root) = self.post(&bytes, band).await? else {
+        let Some(root) = self.post(&bytes, band, Wants::Response).await? else {
             return Err("the request was answered with an empty body".to_owned());
         };
         let mut responses = self.sort(&root)?;
@@ -414,7 +538,7 @@ impl Phone {
     /// Whatever is wrong with the answer.
     pub async fn discover_versions(&mut self, known: &[Version]) -> Result<Option<Node>, String> {
         let bytes = self.to_bytes(&self.speaker.version_discovery(known))?;
-        self.answer = self.post(&bytes, Band::Out).await?;
+        self.answer = self.post(&bytes, Band::Out, Wants::Response).await?;
         Ok(self.answer.clone())
     }
 
@@ -432,7 +556,7 @@ impl Phone {
         let outbound = Outbound { mode: "Request", transaction, primitive };
         let bytes = self.to_bytes(&self.envelope(Band::In, vec![outbound]))?;
         let was_promised = self.told_to_poll == Some(true);
-        let Some(root) = self.post(&bytes, Band::In).await? else {
+        let Some(root) = self.post(&bytes, Band::In, Wants::Poll).await? else {
             self.told_to_poll = Some(false);
             if was_promised {
                 return Err("the Poll flag was T, but the poll was answered with nothing".to_owned());
@@ -487,7 +611,9 @@ impl Phone {
         };
         let bytes = self.to_bytes(&self.envelope(Band::In, vec![outbound]))?;
         let before = self.told_to_poll;
-        let Some(root) = self.post(&bytes, Band::In).await? else {
+        let wants = if is_stray { Wants::Response } else { Wants::Nothing };
+        let wants = if self.polls() { wants } else { Wants::Nothing };
+        let Some(root) = self.post(&bytes, Band::In, wants).await? else {
             // An empty answer says nothing of what waits.
             self.told_to_poll = before;
             return Ok(());
@@ -517,7 +643,8 @@ impl Phone {
     /// When there is no HTTP answer, or one that no client could read.
     pub async fn post_raw(&mut self, bytes: &[u8], label: Option<&str>) -> Result<(u16, Option<Node>), String> {
         let label = label.unwrap_or(&self.content_type).to_owned();
-        let answer = self.http.post(&label, bytes).await?;
+        let Line::Http(http) = &mut self.line else { return Err("raw bytes go over HTTP".to_owned()) };
+        let answer = http.post(&label, bytes).await?;
         answer.check_form()?;
         if answer.status != 200 {
             return Ok((answer.status, None));

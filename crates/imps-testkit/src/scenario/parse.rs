@@ -7,7 +7,7 @@ use imps_proto::wire::Form;
 use imps_types::Version;
 
 use super::verbs::{self, Verb};
-use crate::phone::Personality;
+use crate::phone::{Channel, Personality};
 
 /// A word of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +115,8 @@ pub struct PhoneLine {
     pub version: Option<Version>,
     /// The encoding; none: each in turn.
     pub form: Option<Form>,
+    /// What it speaks CSP over.
+    pub channel: Channel,
     /// The kind of client.
     pub personality: Personality,
     /// Whose it is.
@@ -419,9 +421,9 @@ fn duration(number: &str, unit: &str) -> Result<Duration, String> {
 }
 
 fn phone(words: &[Word]) -> Result<PhoneLine, String> {
-    let wrong = "a phone is written: phone NAME csp VERSION FORM http { option }";
+    let wrong = "a phone is written: phone NAME csp VERSION FORM http|websocket { option }";
     let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
-    let ["phone", name, "csp", version, form, "http", options @ ..] = texts.as_slice() else {
+    let ["phone", name, "csp", version, form, channel, options @ ..] = texts.as_slice() else {
         return Err(wrong.to_owned());
     };
     let version = match *version {
@@ -432,6 +434,11 @@ fn phone(words: &[Word]) -> Result<PhoneLine, String> {
         name: (*name).to_owned(),
         version,
         form: parse_form(form)?,
+        channel: match *channel {
+            "http" => Channel::Http,
+            "websocket" => Channel::WebSocket,
+            other => return Err(format!("`{other}` is no channel: http or websocket")),
+        },
         personality: Personality::Plain,
         user: (*name).to_owned(),
         client: None,

@@ -51,6 +51,13 @@ verbs! {
     ChangesBlockList "changes block list" "[ in use T|F ] { add ENTITY.. | remove ENTITY.. }" "BlockEntity-Request; an entity is a user, `list NAME`, `group ID`, `name NAME in ID`, `application ID` or `domain NAME`";
     ChangesGrantList "changes grant list" "[ in use T|F ] { add ENTITY.. | remove ENTITY.. }" "BlockEntity-Request for the other list";
     AsksForBlockedList "asks for blocked list" "" "GetBlockedList-Request";
+    Listens "listens" "by tcp|udp|http [ as SESSION ]" "goes onto a CIR channel, where the last capability negotiation said; udp: opens a port, which is `UDPPort own` in the negotiation after it";
+    StopsListening "stops listening" "[ by tcp|udp|http ]" "goes off one CIR channel, or all";
+    IsCalled "is called" "[ by tcp|udp|http ]" "a CIR message with its cookie comes, and nothing else";
+    IsNotCalled "is not called" "" "no CIR message comes for a while";
+    Pings "pings" "" "PING on the TCP connection of CIR is answered with OK";
+    IsHungUp "is hung up on" "" "the server ends the TCP connection of CIR";
+    LosesConnection "loses its connection" "" "the data connection ends without a word; the next request opens another";
     Requests "requests" "PRIMITIVE { PATH VALUE }" "any other request, built from paths; it need not be in order";
     IsTold "is told" "PRIMITIVE { FIELD VALUE }" "what the last response says";
     IsToldToPoll "is told to poll" "" "the last message had Poll T";

@@ -4,16 +4,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use imps_csp::transport::http::{HttpConfig, Page, Pages, serve};
-use imps_csp::{Csp, CspConfig};
-use imps_service::access::PhonePassword;
+use imps_csp::transport::http::{CIR_PATH, HttpConfig, Page, Pages, serve};
+use imps_csp::{Csp, CspConfig, cir};
+use imps_service::access::{CirOffer, PhonePassword};
 use imps_service::seam::{LocalBus, MemoryEngine, NodeId};
 use imps_service::store::Store;
 use imps_service::{Clock, ServiceConfig, Services, Timestamp};
 use imps_types::{Domain, Secret, UserId};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::{DOMAIN, End};
 
@@ -43,6 +43,8 @@ struct Running {
     services: Arc<Services>,
     stop: watch::Sender<bool>,
     task: JoinHandle<std::io::Result<()>>,
+    /// Of what calls clients.
+    calling: Vec<AbortHandle>,
 }
 
 impl std::fmt::Debug for InProcess {
@@ -79,6 +81,9 @@ const SETTINGS: &[Setting] = &[
         value.parse().ok().map(|value| service.authorisations_max = value)
     }),
     ("presence.watcher_keep", |service, _, value| seconds(value).map(|value| service.watcher_keep = value)),
+    ("session.ttl_called", |service, _, value| seconds(value).map(|value| service.ttl_called = value)),
+    ("cir.repeat_after", |_, csp, value| seconds(value).map(|value| csp.cir.repeat_after = value)),
+    ("cir.http_hold", |_, csp, value| seconds(value).map(|value| csp.cir.http_hold = value)),
     ("csp.redeliver_after", |_, csp, value| seconds(value).map(|value| csp.redeliver_after = value)),
 ];
 
@@ -145,13 +150,24 @@ impl Running {
         let address = listener.local_addr().map_err(text)?;
         let (stop, stopped) = watch::channel(false);
         let face = Csp::new(services.clone(), csp.clone());
+        let calls = TcpListener::bind("127.0.0.1:0").await.map_err(text)?;
+        face.open_udp(SocketAddr::from(([127, 0, 0, 1], 0))).map_err(text)?;
+        services.access().offer_cir(CirOffer {
+            tcp: Some(("127.0.0.1".into(), calls.local_addr().map_err(text)?.port())),
+            udp: true,
+            http: Some(format!("http://{address}{CIR_PATH}").into()),
+        });
+        let calling = vec![
+            tokio::spawn(face.call_again(stopped.clone())).abort_handle(),
+            tokio::spawn(cir::tcp::serve(calls, face.clone(), None, stopped.clone())).abort_handle(),
+        ];
         let task = tokio::spawn(serve(listener, face, Arc::new(NoPages), HttpConfig::default(), stopped));
-        Ok(Self { address, services, stop, task })
+        Ok(Self { address, services, stop, task, calling })
     }
 
     async fn end(&mut self, end: End) -> Result<(), String> {
         if end == End::Kill {
-            self.task.abort();
+            self.abort();
             return Ok(());
         }
         // Nobody listens any more when the task has failed; then there is nothing to stop.
@@ -161,8 +177,15 @@ impl Running {
     }
 }
 
+impl Running {
+    fn abort(&self) {
+        self.task.abort();
+        self.calling.iter().for_each(AbortHandle::abort);
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
-        self.task.abort();
+        self.abort();
     }
 }

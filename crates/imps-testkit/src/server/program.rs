@@ -24,6 +24,8 @@ pub struct Program {
     path: PathBuf,
     folder: PathBuf,
     address: SocketAddr,
+    /// Where clients connect to be called.
+    cir_port: u16,
     settings: Vec<(String, String)>,
     child: Child,
 }
@@ -74,8 +76,9 @@ impl Program {
         let folder = std::env::temp_dir().join(format!("imps-testkit-{}-{}", std::process::id(), next_number()));
         std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let child = spawn(&path, &folder, address, settings)?;
-        let mut program = Self { path, folder, address, settings: settings.to_vec(), child };
+        let cir_port = free_port()?;
+        let child = spawn(&path, &folder, address, cir_port, settings)?;
+        let mut program = Self { path, folder, address, cir_port, settings: settings.to_vec(), child };
         program.wait_until_ready().await?;
         Ok(program)
     }
@@ -113,7 +116,7 @@ impl Program {
             End::Stop => self.ask_to_stop()?,
         }
         self.wait_until_gone().await?;
-        self.child = spawn(&self.path, &self.folder, self.address, &self.settings)?;
+        self.child = spawn(&self.path, &self.folder, self.address, self.cir_port, &self.settings)?;
         self.wait_until_ready().await
     }
 
@@ -182,7 +185,13 @@ fn command(path: &Path) -> Command {
     command
 }
 
-fn spawn(path: &Path, folder: &Path, address: SocketAddr, settings: &[(String, String)]) -> Result<Child, String> {
+fn spawn(
+    path: &Path,
+    folder: &Path,
+    address: SocketAddr,
+    cir_port: u16,
+    settings: &[(String, String)],
+) -> Result<Child, String> {
     let file = log_file(folder);
     let log = std::fs::OpenOptions::new().create(true).append(true).open(&file);
     let log = log.map_err(|error| format!("{}: {error}", file.display()))?;
@@ -190,6 +199,7 @@ fn spawn(path: &Path, folder: &Path, address: SocketAddr, settings: &[(String, S
     let mut command = command(path);
     command.current_dir(folder).arg("serve").arg("--data").arg(data(folder));
     command.args(["--domain", DOMAIN, "--listen", &address.to_string(), "--log", "warn"]);
+    command.env("HAMLET_CIR__TCP_PORT", cir_port.to_string());
     for (key, value) in settings {
         command.env(format!("HAMLET_{}", key.replace('.', "__").to_uppercase()), value);
     }

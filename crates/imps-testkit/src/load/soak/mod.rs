@@ -145,6 +145,7 @@ fn phone(number: usize, server: &Hamlet) -> Phone {
         client: None,
         content_type: None,
         is_silent: false,
+        channel: crate::phone::Channel::Http,
     };
     Phone::new(settings, server.address)
 }

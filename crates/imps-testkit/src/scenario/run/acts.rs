@@ -1,5 +1,7 @@
 //! The verbs: from the words of a line to a request, and what becomes of it.
 
+use std::time::Duration;
+
 use imps_types::Version;
 
 use super::super::arguments::Arguments;
@@ -67,6 +69,13 @@ impl World<'_> {
             Verb::ChangesBlockList | Verb::ChangesGrantList | Verb::AsksForBlockedList => {
                 self.act_on_access_lists(phone, verb, arguments, expect).await
             }
+            Verb::Listens
+            | Verb::StopsListening
+            | Verb::IsCalled
+            | Verb::IsNotCalled
+            | Verb::Pings
+            | Verb::IsHungUp
+            | Verb::LosesConnection => self.act_on_calls(phone, verb, arguments).await,
             Verb::Requests
             | Verb::IsTold
             | Verb::IsToldToPoll
@@ -160,7 +169,11 @@ impl World<'_> {
             Verb::NegotiatesCapabilities => {
                 let mut wishes = Vec::new();
                 while let Some(name) = arguments.next() {
-                    wishes.push((name.text.clone(), arguments.text("its value")?.to_owned()));
+                    let value = match arguments.text("its value")? {
+                        "own" => phone.called.udp_port().ok_or("it does not listen by udp")?.to_string(),
+                        value => value.to_owned(),
+                    };
+                    wishes.push((name.text.clone(), value));
                 }
                 let request = phone.speaker.capabilities(&wishes);
                 self.ask(phone, request, "ClientCapability-Response", expect).await
@@ -235,6 +248,52 @@ impl World<'_> {
             phone.reuse_transaction();
         }
         finish_login(phone, request, expect).await
+    }
+
+    /// Being called (CSP 15.4).
+    async fn act_on_calls(
+        &mut self,
+        phone: &mut Phone,
+        verb: Verb,
+        arguments: &mut Arguments<'_>,
+    ) -> Result<(), String> {
+        let way = if arguments.takes("by") { Some(arguments.text("tcp, udp or http")?.to_owned()) } else { None };
+        let as_session = if arguments.takes("as") { Some(self.fill(arguments.text("the session")?)) } else { None };
+        arguments.end()?;
+        if let Some(wrong) = way.as_deref().filter(|way| !matches!(*way, "tcp" | "udp" | "http")) {
+            return Err(format!("`{wrong}` is no way to be called: tcp, udp or http"));
+        }
+        match verb {
+            Verb::Listens => {
+                let way = way.ok_or("`by tcp`, `by udp` or `by http` is missing")?;
+                listens(phone, &way, as_session).await
+            }
+            Verb::StopsListening => {
+                phone.called.hang_up(way.as_deref());
+                Ok(())
+            }
+            Verb::IsCalled => {
+                let call = phone.called.next(None).await?.ok_or("it was not called")?;
+                let expected = format!("WVCI {} {}", phone.speaker.version, phone.speaker.cookie);
+                if call.said != expected {
+                    return Err(format!("{:?} came by {}, instead of {expected:?}", call.said, call.way));
+                }
+                match way {
+                    Some(way) if way != call.way => Err(format!("it was called by {}", call.way)),
+                    _ => Ok(()),
+                }
+            }
+            Verb::IsNotCalled => match phone.called.next(Some(UNCALLED)).await? {
+                None => Ok(()),
+                Some(call) => Err(format!("it was called by {}: {:?}", call.way, call.said)),
+            },
+            Verb::Pings => phone.called.ping().await,
+            Verb::LosesConnection => {
+                phone.lose_connection();
+                Ok(())
+            }
+            _ => phone.called.is_hung_up().await,
+        }
     }
 
     async fn act_on_lists(
@@ -618,7 +677,7 @@ impl World<'_> {
             take_notifications(phone).await?;
             let known = phone.seen.iter().filter(|((of, _), node)| *of == user && has_value(node));
             let view = Node::new("Presence", known.map(|(_, node)| node.clone()));
-            let is_empty = matches!(phone.poll().await?, Polled::Nothing);
+            let is_empty = matches!(phone.fetch(INTERVAL).await?, Polled::Nothing);
             match expect::check(&view, &fields, &mut self.names) {
                 // Nothing that is still on its way may change it.
                 Ok(()) if is_empty => return Ok(()),
@@ -669,6 +728,26 @@ impl World<'_> {
             }
         }
     }
+}
+
+/// How long a phone waits before it says that it was not called: longer than the server's pause between two lines.
+const UNCALLED: Duration = Duration::from_millis(1200);
+
+/// Goes onto a channel, as the last capability negotiation said.
+async fn listens(phone: &mut Phone, way: &str, as_session: Option<String>) -> Result<(), String> {
+    if way == "udp" {
+        return phone.called.listen_by_udp().await.map(drop);
+    }
+    let granted = phone.granted.clone().ok_or("there was no capability negotiation yet")?;
+    let told = |path: &str| granted.text_at(path).map(str::to_owned);
+    if way == "http" {
+        let url = told("CIRURL/URL").or_else(|| told("CIRHTTPAddress/URL")).ok_or("no CIR URL was told")?;
+        return phone.called.listen_by_http(&url).await;
+    }
+    let (host, port) = told("TCPAddress").zip(told("TCPPort")).ok_or("no TCP address was told")?;
+    let address = format!("{host}:{port}").parse().map_err(|_| format!("`{host}:{port}` is no address"))?;
+    let session = as_session.unwrap_or_else(|| phone.session_id().to_owned());
+    phone.called.listen_by_tcp(address, &session).await
 }
 
 /// Whether an attribute tells anything: Qualifier F withdraws its value.

@@ -225,6 +225,7 @@ impl<'a> World<'a> {
             client: line.client.clone(),
             content_type: line.label.clone(),
             is_silent: line.is_silent,
+            channel: line.channel,
         };
         self.phones.insert(line.name.clone(), Phone::new(settings, self.host.server().address()));
         Ok(())
@@ -307,9 +308,10 @@ async fn receive(phone: &mut Phone) -> Result<Option<Received>, String> {
         if let Some(received) = phone.take().await? {
             return Ok(Some(received));
         }
-        match phone.poll().await? {
+        match phone.fetch(INTERVAL).await? {
             Polled::Something => {}
-            Polled::Nothing => tokio::time::sleep(INTERVAL).await,
+            Polled::Nothing if phone.polls() => tokio::time::sleep(INTERVAL).await,
+            Polled::Nothing => {}
             Polled::Refused(answer) => return Err(format!("the poll was answered with\n{}", answer.pretty())),
         }
     }
@@ -318,7 +320,7 @@ async fn receive(phone: &mut Phone) -> Result<Option<Received>, String> {
 
 async fn gets_nothing(phone: &mut Phone) -> Result<(), String> {
     for _ in 0..2 {
-        match phone.poll().await? {
+        match phone.fetch(2 * SILENCE).await? {
             Polled::Nothing if phone.inbox.is_empty() => {}
             Polled::Refused(answer) => return Err(format!("the poll was answered with\n{}", answer.pretty())),
             _ => {
