@@ -30,8 +30,6 @@ use crate::events::write_event;
 use crate::finish::Finish;
 use crate::form::form_of;
 use crate::link::{ClientLink, Known, Open, Talk, transaction_text};
-use crate::transactions::{Cx, Reply, dispatch};
-use crate::link::{ClientLink, Known, Open, transaction_text};
 use crate::transactions::{Cx, Reply, dispatch, reply};
 
 /// A message as a transport received it.
@@ -504,7 +502,7 @@ impl Csp {
             if matches!(open.event, Event::Disconnect(_)) {
                 continue;
             }
-            let message = message(session.version, Outgoing::Event(open));
+            let message = message(session.version, Outgoing::Event(open, self.config.reads_two_levels(session)));
             if message.is_empty() {
                 // PTS has no code for it.
                 ClientLink::known(session).into_iter().for_each(|link| link.withdraw(transaction));

@@ -44,11 +44,14 @@ impl Open {
             Event::NewMessage(message) | Event::MessageNotification(message) => {
                 message.info.message_id.as_deref() == Some(id)
             }
-            | Event::GroupChange(_)
-            | Event::ForcedLeave(_)
             // Clients before 1.3 get it as a message.
             Event::Notice(notice) => notice.content.system_message().is_some() && notice.id.to_string() == id,
-            Event::DeliveryReport(_) | Event::Notification(_) | Event::Presence(_) | Event::Disconnect(_) => false,
+            Event::DeliveryReport(_)
+            | Event::Notification(_)
+            | Event::GroupChange(_)
+            | Event::ForcedLeave(_)
+            | Event::Presence(_)
+            | Event::Disconnect(_) => false,
         }
     }
 

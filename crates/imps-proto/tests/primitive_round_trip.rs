@@ -4,7 +4,15 @@
 
 use bytes::Bytes;
 use imps_proto::csp::{
-    BlockEntityRequest, CancelInviteRequest, CancelInviteUserRequest, ClientCapabilityRequest, ClientCapabilityResponse, CreateAttributeListRequest, CreateListRequest, Disconnect, ForwardMessageRequest, ForwardMessageResponse, GetAttributeListRequest, GetBlockedListResponse, GetListResponse, GetMapRequest, GetMapResponse, GetMessageListResponse, GetPublicProfileRequest, GetPublicProfileResponse, GetSpInfoResponse, InviteRequest, InviteResponse, InviteUserRequest, InviteUserResponse, ListManageRequest, ListManageResponse, LoginRequest, LoginResponse, Logo, Map, NewMessage, NotificationRequest, PresenceNotificationRequest, SearchRequest, SearchResponse, SendMessageRequest, ServiceRequest, StatusPrimitive, StopSearchRequest, SubscribeNotificationRequest, SubscribePresenceRequest, UnsubscribeNotificationRequest, UpdatePublicProfileRequest, VerifyIdRequest,
+    BlockEntityRequest, CancelInviteRequest, CancelInviteUserRequest, ClientCapabilityRequest,
+    ClientCapabilityResponse, CreateAttributeListRequest, CreateListRequest, Disconnect, ForwardMessageRequest,
+    ForwardMessageResponse, GetAttributeListRequest, GetBlockedListResponse, GetListResponse, GetMapRequest,
+    GetMapResponse, GetMessageListResponse, GetPublicProfileRequest, GetPublicProfileResponse, GetSpInfoResponse,
+    InviteRequest, InviteResponse, InviteUserRequest, InviteUserResponse, ListManageRequest, ListManageResponse,
+    LoginRequest, LoginResponse, Logo, Map, NewMessage, NotificationRequest, PresenceNotificationRequest,
+    SearchRequest, SearchResponse, SendMessageRequest, ServiceRequest, StatusPrimitive, StopSearchRequest,
+    SubscribeNotificationRequest, SubscribePresenceRequest, UnsubscribeNotificationRequest, UpdatePublicProfileRequest,
+    VerifyIdRequest,
 };
 use imps_proto::csp::{SystemMessageRequest, SystemMessageUser};
 use imps_proto::elements::{Message, UserIdPair, UserList};

@@ -275,6 +275,7 @@ pub(crate) enum Outcome {
     Poked {
         call: Option<String>,
         failure: Option<String>,
+    },
     BackedUp(About),
     /// The server starts anew with so many rows; `life` is what it is now.
     Restoring {

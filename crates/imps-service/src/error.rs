@@ -100,8 +100,6 @@ pub enum Error {
     Blocked,
     /// So much waits for the user already that nothing more is kept.
     Undeliverable,
-    /// It is more than the client can parse.
-    TooLarge,
     /// The store cannot take it now; nothing was done. Try again.
     Store(StoreError),
 }
@@ -138,7 +136,6 @@ impl Error {
             Self::UnknownMessage => Status::INVALID_MESSAGE_ID,
             Self::QueueFull => Status::MESSAGE_QUEUE_IS_FULL,
             Self::UnknownGroup => Status::GROUP_DOES_NOT_EXIST,
-            Self::TooLarge => Status::RESPONSE_TOO_LARGE,
             Self::Group(error) => error.status(),
             Self::NoHistory => Status::HISTORY_NOT_SUPPORTED,
             Self::BadUserProperty(_) => Status::INVALID_OR_UNSUPPORTED_USER_PROPERTIES,
@@ -219,7 +216,6 @@ impl fmt::Display for Error {
             Self::TooManyInvitations => {
                 f.write_str("as many of your invitations are open as are allowed, cancel some or wait")
             }
-            Self::TooLarge => f.write_str("this is more than the client can parse"),
             Self::Store(error) => write!(f, "the store cannot take it now: {error}"),
         }
     }

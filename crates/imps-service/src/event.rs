@@ -4,14 +4,13 @@ use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use imps_types::element::{Group, MessageInfo, Notification, ResultInfo};
-use imps_types::element::{MessageInfo, Notification, ResultInfo, SystemMessage};
+use imps_types::element::{Group, MessageInfo, Notification, ResultInfo, SystemMessage};
 use imps_types::presence::{AttributeSet, PresenceSubList};
 use imps_types::{DateTime, GroupId, MessageId, Status, UserId};
 
 use crate::clock::Timestamp;
-pub use crate::group::GroupChange;
 use crate::common::{Invitation, InvitationAnswer, InvitationCancelled};
+pub use crate::group::GroupChange;
 
 /// A message as it waits for a recipient, or for all joined users of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,8 +3,7 @@
 use imps_proto::wire::Writer;
 use imps_service::event::{Notice, NoticeContent};
 
-use super::{cancel_invite_user, invite_response, invite_user, presence_auth_request};
-use super::{presence_auth_request, system_message};
+use super::{cancel_invite_user, invite_response, invite_user, presence_auth_request, system_message};
 
 pub(super) fn write(notice: &Notice, writer: &mut dyn Writer) {
     match &notice.content {

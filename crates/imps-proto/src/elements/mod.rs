@@ -5,8 +5,8 @@
 
 mod blocking;
 mod capability;
-mod group;
 mod common;
+mod group;
 mod message;
 mod notification;
 mod outcome;
@@ -18,9 +18,9 @@ mod watchers;
 mod words;
 
 pub(crate) use blocking::BlockAndGrant;
+pub(crate) use common::{AnswerSender, BareUserIds, SearchPairs, Urls};
 pub(crate) use group::{JoinedOfResponse, NamedUsers, PlainMembers};
 pub use group::{JoinedUsers, Listed, UserMapList};
-pub(crate) use common::{AnswerSender, BareUserIds, SearchPairs, Urls};
 pub(crate) use message::{ContentField, MessageInfos, SizelessContent};
 pub use message::{Message, decode_base64, encode_base64};
 pub use notification::{UserIdPair, UserList};

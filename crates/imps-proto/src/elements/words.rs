@@ -5,9 +5,8 @@ use crate::grammar::{Codec, Decode, Encode, bad_value};
 use crate::wire::{DecodeError, Reader, Writer};
 use imps_types::Version;
 use imps_types::element::{
-    OnlineHandling, ReactiveAuthState, SubscribeType, WatcherStatus,
     Bearer, CirMethod, ClientType, ContentEncoding, DeliveryMethod, DigestSchema, InviteType, NotificationType,
-    OfflineHandling, OnlineHandling, ReactiveAuthState, WatcherStatus,
+    OfflineHandling, OnlineHandling, ReactiveAuthState, SubscribeType, WatcherStatus,
 };
 
 macro_rules! words {

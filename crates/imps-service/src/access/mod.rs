@@ -11,12 +11,11 @@ mod notification;
 mod password;
 mod system_message;
 
-pub use accounts::{PhonePassword, UserSummary};
+pub(crate) use accounts::is_filler;
+pub use accounts::{PersonChange, PhonePassword, UserSummary};
 pub(crate) use broadcast::Broadcasts;
 pub use broadcast::{Broadcast, GivenAnswer, Says};
 pub use cir::{CirOffer, UDP_PORT};
-pub(crate) use accounts::is_filler;
-pub use accounts::{PersonChange, PhonePassword, UserSummary};
 pub(crate) use guard::LoginGuard;
 pub use lifecycle::ServiceProvider;
 pub use login::{LoginAttempt, LoginOutcome};

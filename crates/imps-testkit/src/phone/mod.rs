@@ -332,8 +332,7 @@ impl Phone {
     }
 
     fn read(&mut self, bytes: &[u8], band: Band) -> Result<Node, String> {
-        let root = Node::read(self.form, bytes)?;
-        let root = self.read(&answer.body)?;
+        let root = self.document(bytes)?;
         self.heard = Some(root.clone());
         self.examine(&root, band)?;
         Ok(root)
@@ -355,7 +354,7 @@ impl Phone {
                 }
             }
             // A pushed message is inband whatever was asked.
-            let is_pushed = !has_response(&Node::read(self.form, &message)?);
+            let is_pushed = !has_response(&self.document(&message)?);
             let root = self.read(&message, if is_pushed { Band::In } else { band })?;
             if wants == Wants::Poll || !is_pushed {
                 return Ok(Some(root));
@@ -396,7 +395,7 @@ impl Phone {
     }
 
     /// The document of an answer.
-    fn read(&self, body: &[u8]) -> Result<Node, String> {
+    fn document(&self, body: &[u8]) -> Result<Node, String> {
         if self.form == Form::Pts(PtsCodes::Attested) {
             pts::check_attested(body)?;
         }

@@ -220,6 +220,7 @@ impl Member {
             password: PASSWORD.to_owned(),
             client: None,
             content_type: None,
+            channel: crate::phone::Channel::Http,
             is_silent: false,
         };
         let server = shared.server();
