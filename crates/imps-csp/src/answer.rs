@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use imps_proto::Element;
 use imps_proto::csp::catalogue::{self, Place, Request, Response, Row};
-use imps_proto::csp::message::{is_recoverable, refusal};
+use imps_proto::csp::message::{encode_fragment, is_recoverable, refusal};
 use imps_proto::csp::{
     Disconnect, Envelope, MessageWriter, Mode, Namespaces, Shape, StatusPrimitive, VersionDiscoveryResponse,
 };
@@ -420,6 +420,10 @@ impl Csp {
                 Content::Request(asked) => {
                     let cx = self.cx(received, Some(session), &one.id, index, peer);
                     match self.carry_out(&cx, asked.take()).await {
+                        Reply::Response(response) if !fits(&response, session, received.form, version) => {
+                            let refused = Response::Status(StatusPrimitive::of(Status::RESPONSE_TOO_LARGE));
+                            outgoing.push(Outgoing::Response(one.id.clone(), refused));
+                        }
                         Reply::Response(response) => outgoing.push(Outgoing::Response(one.id.clone(), response)),
                         Reply::Poll => carries = true,
                         Reply::Discovery(_) => {}
@@ -548,14 +552,12 @@ impl Csp {
         let link = ClientLink::of(session)?;
         let now = self.services.clock.now();
         let after = self.config.redeliver_after;
-        while let Some(open) = link.overdue(now, after, self.config.redeliveries) {
-            // One that was taken back, or that another client of the user has acknowledged, is not repeated.
-            if let Event::Notice(notice) = &open.event
-                && !self.services.im().is_notice_waiting(notice).await
-            {
+        while let Some(mut open) = link.overdue(now, after, self.config.redeliveries) {
+            if !self.is_to_be_repeated(session, &mut open).await {
                 link.withdraw(open.transaction);
                 continue;
             }
+            link.renew(&open);
             self.services.metrics.redelivered.up();
             return Some(open);
         }
@@ -564,6 +566,19 @@ impl Csp {
         }
         let event = self.services.im().next_event(session).await?;
         Some(link.open(event, now))
+    }
+
+    /// Whether what its client did not answer is still to be told: a notice that was taken back, or that another client of
+    /// the user has acknowledged, is not; and presence is told as it is now.
+    async fn is_to_be_repeated(&self, session: &Session, open: &mut Open) -> bool {
+        match &mut open.event {
+            Event::Notice(notice) => self.services.im().is_notice_waiting(notice).await,
+            Event::Presence(snapshots) => {
+                *snapshots = self.services.presence().renewed(session, snapshots);
+                !snapshots.is_empty()
+            }
+            _ => true,
+        }
     }
 
     /// How many transactions may be open at once: as many as the client said it can take.
@@ -591,6 +606,7 @@ impl Csp {
                 Some(session) if !received.tells_version => session.version,
                 _ => received.version,
             },
+            form: received.form,
             transaction: transaction.as_str(),
             content: received.hash.wrapping_add(index as u64),
             peer,
@@ -791,6 +807,26 @@ impl Csp {
             Vec::with_capacity(512),
         )
     }
+}
+
+/// Whether the client can parse an answer that lists things. Those that carry content are bounded where they are made.
+pub(crate) fn fits(response: &Response, session: &Session, form: Form, version: Version) -> bool {
+    let entries = match response {
+        Response::GetWatcherList(answer) => answer.watchers.len(),
+        Response::GetReactiveAuthStatus(answer) => answer.statuses.len(),
+        Response::GetAttributeList(answer) => answer.presence.len(),
+        Response::GetList(answer) => answer.contact_lists.len(),
+        Response::ListManage(answer) => answer.nick_list.as_ref().map_or(0, Vec::len),
+        _ => 0,
+    };
+    let most = session.negotiated().parser_size;
+    // A few entries fit into whatever a phone can parse, and need not be written to know.
+    const FEW: usize = 16;
+    if entries < FEW || most == 0 {
+        return true;
+    }
+    let written = encode_fragment(form, version, |writer| response.write(writer)).len();
+    u64::try_from(written).is_ok_and(|written| written <= u64::from(most))
 }
 
 /// The Result for a failure: its code, and words that say what was wrong.

@@ -327,6 +327,14 @@ impl ClientLink {
         Some(open)
     }
 
+    /// What an open transaction tells is another thing now.
+    pub(crate) fn renew(&self, open: &Open) {
+        let mut state = self.0.lock();
+        if let Some(old) = state.open.iter_mut().find(|old| old.transaction == open.transaction) {
+            old.event = open.event.clone();
+        }
+    }
+
     /// Whether another transaction may be opened. One that was not answered within `after` has timed out and does not
     /// count: a message that its client never acknowledges must not keep everything else from it.
     pub(crate) fn may_open(&self, most: u32, now: Timestamp, after: Duration) -> bool {
@@ -493,7 +501,7 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use imps_service::event::{Message, PresenceSnapshot};
-    use imps_types::presence::PresenceSubList;
+    use imps_types::presence::{AttributeSet, PresenceSubList};
     use imps_types::{MessageId, UserId};
 
     const MINUTE: Duration = Duration::from_secs(60);
@@ -521,7 +529,7 @@ mod tests {
 
     fn presence() -> Event {
         let user = UserId::from_canonical("wv:bob@a.example");
-        Event::Presence(Arc::new(PresenceSnapshot::new(user, PresenceSubList::default())))
+        Event::Presence(vec![Arc::new(PresenceSnapshot::new(user, AttributeSet::EMPTY, PresenceSubList::default()))])
     }
 
     #[test]

@@ -66,6 +66,8 @@ pub enum Error {
     Group(crate::group::GroupError),
     /// The history of groups is not kept.
     NoHistory,
+    /// It is more than the client can parse.
+    TooLarge,
     /// The store cannot take it now; nothing was done. Try again.
     Store(StoreError),
 }
@@ -84,6 +86,7 @@ impl Error {
             Self::CannotResume => Status::COULD_NOT_RECOVER_SESSION,
             Self::ClientMismatch => Status::CLIENT_ID_MISMATCH,
             Self::TooManySessions => Status::ALREADY_LOGGED_IN,
+            Self::TooLarge => Status::RESPONSE_TOO_LARGE,
             Self::NotLoggedIn => Status::NOT_LOGGED_IN,
             Self::TimeToLive(_) => Status::NEW_VALUE_NOT_ACCEPTED,
             Self::NotInVersion => Status::SERVICE_NOT_SUPPORTED,
@@ -147,6 +150,7 @@ impl fmt::Display for Error {
             Self::UnknownGroup => f.write_str("no such group"),
             Self::Group(error) => error.fmt(f),
             Self::NoHistory => f.write_str("this group keeps no history"),
+            Self::TooLarge => f.write_str("this is more than the client can parse"),
             Self::Store(error) => write!(f, "the store cannot take it now: {error}"),
         }
     }

@@ -83,14 +83,19 @@ pub struct PresenceSnapshot {
     pub user: UserId,
     /// The attributes, in order.
     pub list: PresenceSubList,
+    /// Which attributes it is about, those that the version of its watchers does not have included.
+    pub about: AttributeSet,
+    /// About how many bytes it takes, in the longest of the encodings.
+    pub weight: usize,
     /// What a face made of it, for each version and form, kept for the next watcher. The index is the face's.
     pub kept: [OnceLock<Box<dyn Any + Send + Sync>>; 12],
 }
 
 impl PresenceSnapshot {
     /// A snapshot of these attributes.
-    pub fn new(user: UserId, list: PresenceSubList) -> Self {
-        Self { user, list, kept: Default::default() }
+    pub fn new(user: UserId, about: AttributeSet, list: PresenceSubList) -> Self {
+        let weight = list.weight() + user.as_str().len() + 64;
+        Self { user, list, about, weight, kept: Default::default() }
     }
 }
 
@@ -107,8 +112,8 @@ pub enum Event {
     Notice(Arc<Notice>),
     /// What happened to something of the user's; done when the client has heard of it.
     Notification(Arc<Notification>),
-    /// Presence changed, or was subscribed to.
-    Presence(Arc<PresenceSnapshot>),
+    /// Presence changed, or was subscribed to; several publishers if the client can parse them together.
+    Presence(Vec<Arc<PresenceSnapshot>>),
     /// The session is over. Nothing comes after it.
     Disconnect(ResultInfo),
 }

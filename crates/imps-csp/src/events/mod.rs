@@ -22,7 +22,7 @@ pub(crate) fn write_event(event: &Event, form: Form, writer: &mut dyn Writer) {
         Event::DeliveryReport(report) => delivery_report::write(report, writer),
         Event::Notice(notice) => notice::write(notice, writer),
         Event::Notification(what) => notification::write(what, writer),
-        Event::Presence(snapshot) => presence_notification::write(snapshot, form, writer),
+        Event::Presence(snapshots) => presence_notification::write(snapshots, form, writer),
         Event::Disconnect(result) => disconnect::write(result, writer),
     }
 }

@@ -1,27 +1,39 @@
-//! *PresenceNotification-Request*: presence of somebody who is watched. CSP 10.
+//! *PresenceNotification-Request*: presence of those who are watched. CSP 10.
 
+use std::sync::Arc;
+
+use imps_proto::Element;
 use imps_proto::csp::PresenceNotificationRequest;
 use imps_proto::csp::message::encode_fragment;
-use imps_proto::grammar::Primitive;
+use imps_proto::grammar::{Encode, Primitive};
 use imps_proto::wire::{Form, Fragment, Writer};
 use imps_service::event::PresenceSnapshot;
 use imps_types::presence::PresenceInfo;
 use imps_types::{Address, Version};
 
-/// Encodes once for all watchers who see the same in the same version and form.
-pub(super) fn write(snapshot: &PresenceSnapshot, form: Form, writer: &mut dyn Writer) {
-    let version = writer.version();
-    let kept = snapshot.kept.get(place(form, version));
-    let encode = || encode_fragment(form, version, |writer| primitive(snapshot).write(writer));
-    match kept {
-        Some(kept) => {
-            let fragment = kept.get_or_init(|| Box::new(encode()));
-            match fragment.downcast_ref::<Fragment>() {
-                Some(fragment) => writer.fragment(fragment),
-                None => primitive(snapshot).write(writer),
+/// Each publisher is encoded once for all watchers who see the same in the same version and form.
+pub(super) fn write(snapshots: &[Arc<PresenceSnapshot>], form: Form, writer: &mut dyn Writer) {
+    match (form, snapshots) {
+        // In JSON a list is one member, so what is kept is the whole primitive for one publisher.
+        (Form::Json, [one]) => write_kept(one, form, writer, |writer| primitive(snapshots).write(writer)),
+        (Form::Json | Form::Pts(_), _) => primitive(snapshots).write(writer),
+        (Form::Xml | Form::Wbxml, _) => {
+            writer.start(PresenceNotificationRequest::ELEMENT);
+            for snapshot in snapshots {
+                write_kept(snapshot, form, writer, |writer| info(snapshot).encode(Element::Presence, writer));
             }
+            writer.end(PresenceNotificationRequest::ELEMENT);
         }
-        None => primitive(snapshot).write(writer),
+    }
+}
+
+fn write_kept(snapshot: &PresenceSnapshot, form: Form, writer: &mut dyn Writer, encode: impl Fn(&mut dyn Writer)) {
+    let version = writer.version();
+    let Some(kept) = snapshot.kept.get(place(form, version)) else { return encode(writer) };
+    let fragment = kept.get_or_init(|| Box::new(encode_fragment(form, version, &encode)));
+    match fragment.downcast_ref::<Fragment>() {
+        Some(fragment) => writer.fragment(fragment),
+        None => encode(writer),
     }
 }
 
@@ -40,11 +52,14 @@ fn place(form: Form, version: Version) -> usize {
     }
 }
 
-fn primitive(snapshot: &PresenceSnapshot) -> PresenceNotificationRequest {
-    let info = PresenceInfo {
+fn info(snapshot: &PresenceSnapshot) -> PresenceInfo {
+    PresenceInfo {
         user_id: Some(Address::from(&snapshot.user)),
         lists: vec![snapshot.list.clone()],
         ..PresenceInfo::default()
-    };
-    PresenceNotificationRequest { presence: vec![info] }
+    }
+}
+
+fn primitive(snapshots: &[Arc<PresenceSnapshot>]) -> PresenceNotificationRequest {
+    PresenceNotificationRequest { presence: snapshots.iter().map(|snapshot| info(snapshot)).collect() }
 }

@@ -1,11 +1,13 @@
 //! *ListManage-Request*: a contact list is changed or read. CSP 8.
 
+use imps_proto::csp::catalogue::Response;
 use imps_proto::csp::{ListManageRequest, ListManageResponse};
 use imps_service::Error;
 use imps_service::presence::ListChange;
 use imps_types::Version;
 
 use super::{Cx, Reply, Transaction};
+use crate::answer::fits;
 
 impl Transaction for ListManageRequest {
     async fn run(self, cx: &Cx<'_>) -> Result<Reply, Error> {
@@ -15,11 +17,16 @@ impl Transaction for ListManageRequest {
         let tells = cx.version == Version::V1_1 || self.receive_list.unwrap_or(only_reads);
         let change = ListChange { add: self.add_nick_list, remove: self.remove_nick_list, properties: self.properties };
         let list = cx.services.presence().manage_list(cx.session()?, &self.contact_list, change).await?;
-        Ok(ListManageResponse {
+        let result = list.result.clone();
+        let whole = Response::ListManage(ListManageResponse {
             result: list.result,
             nick_list: tells.then_some(list.members),
             properties: if tells { list.properties } else { Vec::new() },
+        });
+        // What was changed is changed: a client that cannot parse the list must not take that for a failure.
+        if !only_reads && !fits(&whole, cx.session()?, cx.form, cx.version) {
+            return Ok(ListManageResponse { result, nick_list: None, properties: Vec::new() }.into());
         }
-        .into())
+        Ok(Reply::Response(whole))
     }
 }

@@ -43,6 +43,7 @@ use std::sync::Arc;
 use imps_proto::client_transactions;
 use imps_proto::csp::catalogue::{Request, Response};
 use imps_proto::csp::{StatusPrimitive, VersionDiscoveryResponse};
+use imps_proto::wire::Form;
 use imps_service::im::Once;
 use imps_service::{Error, Services, Session};
 use imps_types::element::{ResultInfo, User};
@@ -55,6 +56,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) session: Option<&'a Arc<Session>>,
     /// The version of the answer.
     pub(crate) version: Version,
+    /// The encoding of the answer.
+    pub(crate) form: Form,
     /// The TransactionID.
     pub(crate) transaction: &'a str,
     /// A hash over the content.

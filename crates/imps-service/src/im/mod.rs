@@ -26,6 +26,7 @@ pub use blocking::{Blocking, Entities, Entity, Origin};
 pub use fetch::WaitingMessage;
 pub use forward::Forward;
 pub use notice::NewNotice;
+pub(crate) use offer::parser_room;
 pub use queue::WaitingKind;
 pub(crate) use repeat::SentRing;
 pub use repeat::{Once, Sent};

@@ -9,7 +9,7 @@ use super::queue::{IndexRow, Waiting, index_range, index_sequence};
 use crate::error::Error;
 use crate::event::{Event, Message, Report};
 use crate::seam::{KeyRange, Order, Space};
-use crate::session::{Negotiated, Pending, Session};
+use crate::session::{Negotiated, Pending, Session, Told};
 use crate::user::UserState;
 
 /// Bytes of a message beside its content, or a little more.
@@ -84,8 +84,9 @@ impl Im<'_> {
                 Pending::Notice(notice) => return Some(Event::Notice(notice)),
                 Pending::Notification(notification) => return Some(Event::Notification(Arc::new(notification))),
                 Pending::Presence { publisher, changed, lost } => {
-                    if let Some(snapshot) = self.presence().snapshot(session, &publisher, changed, lost) {
-                        return Some(Event::Presence(snapshot));
+                    let snapshots = self.presence().collect(session, publisher, Told { changed, lost });
+                    if !snapshots.is_empty() {
+                        return Some(Event::Presence(snapshots));
                     }
                 }
                 Pending::Disconnect(result) => return Some(Event::Disconnect(result)),
@@ -178,7 +179,7 @@ fn is_pushed(agreed: &Negotiated, message: &Message) -> bool {
 }
 
 /// Bytes that a client can parse beside the envelope. 0 is no size that a client can mean.
-pub(super) fn parser_room(agreed: &Negotiated) -> usize {
+pub(crate) fn parser_room(agreed: &Negotiated) -> usize {
     match usize::try_from(agreed.parser_size) {
         Ok(0) | Err(_) => usize::MAX,
         Ok(size) => size.saturating_sub(ENVELOPE),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imps_types::presence::{AttributeSet, PresenceAttribute, PresenceSubList};
+use imps_types::presence::{Attribute, AttributeSet, PresenceAttribute, PresenceSubList};
 use imps_types::{SessionId, UserId, Version};
 use rustc_hash::FxHashMap;
 
@@ -12,11 +12,14 @@ use super::values::{Changed, Values};
 use super::watch_list::Accesses;
 use crate::account::user_key;
 use crate::event::PresenceSnapshot;
+use crate::im::parser_room;
 use crate::seam::Space;
-use crate::session::Session;
+use crate::session::{Session, Told};
 use crate::user::{UserInner, UserState};
 use crate::{Error, Services};
 
+/// Bytes of publishers that one notification tells of, though a client could parse more.
+const ROOM_MAX: usize = 256 * 1024;
 /// Snapshots that are kept between two changes.
 const SNAPSHOTS_MAX: usize = 16;
 
@@ -118,20 +121,60 @@ impl Presence<'_> {
         }
     }
 
-    /// What a session is told that fetches its pending presence event of this publisher: the values as they are now.
-    /// `None` when there is nothing (any more) that it may see. One snapshot is made for all who see the same.
+    /// What a session is told whose turn it is to hear of this publisher, and of the next ones for whom its client has
+    /// room. Empty when there is nothing (any more) that it may see.
+    pub(crate) fn collect(
+        &self,
+        session: &Session,
+        publisher: Arc<UserState>,
+        told: Told,
+    ) -> Vec<Arc<PresenceSnapshot>> {
+        let mut room = parser_room(&session.negotiated()).min(ROOM_MAX);
+        let mut snapshots: Vec<Arc<PresenceSnapshot>> = Vec::new();
+        let mut next = Some((publisher, told));
+        while let Some((publisher, told)) = next {
+            match self.snapshot(session, &publisher, told.all()) {
+                Some(snapshot) if snapshot.weight <= room => {
+                    room -= snapshot.weight;
+                    snapshots.push(snapshot);
+                }
+                Some(snapshot) if snapshots.is_empty() => {
+                    // Alone it is too much: the client gets it in pieces.
+                    let (part, rest) = first_part(&snapshot, room);
+                    if !rest.is_empty() {
+                        let rest = Told { changed: rest, lost: AttributeSet::EMPTY };
+                        session.outbox().presence_queue().put_back(&publisher, rest);
+                    }
+                    snapshots.extend(part.map(Arc::new));
+                    break;
+                }
+                Some(snapshot) => {
+                    let told = Told { changed: snapshot.about, lost: AttributeSet::EMPTY };
+                    session.outbox().presence_queue().put_back(&publisher, told);
+                    break;
+                }
+                None => {}
+            }
+            next = session.outbox().presence_queue().take();
+        }
+        snapshots
+    }
+
+    /// What a session is told of these attributes, and of what else waits for it of this publisher: the values as they
+    /// are now. `None` when there is nothing that it may see. One snapshot is made for all who see the same.
     pub fn snapshot(
         &self,
         session: &Session,
         publisher: &Arc<UserState>,
-        changed: AttributeSet,
-        lost: AttributeSet,
+        about: AttributeSet,
     ) -> Option<Arc<PresenceSnapshot>> {
         let mut guard = publisher.lock();
         let inner = &mut *guard;
         let presence = &mut inner.presence;
         let watcher = presence.watchers.get(&session.id)?;
-        let told = changed.or(lost).and(watcher.wanted);
+        // What changed since its turn came is in the values already, and is not told once more.
+        let since = session.outbox().presence_queue().take_of(publisher).unwrap_or_default();
+        let told = about.or(since.all()).and(watcher.wanted);
         let (seen, hidden) = (told.and(watcher.visible), told.without(watcher.visible));
         let kind = (seen, hidden, session.version);
         if let Some((_, made)) = presence.snapshots.iter().find(|(one, _)| *one == kind) {
@@ -142,7 +185,8 @@ impl Presence<'_> {
         let mut list = PresenceSubList { attributes };
         list.sort();
         let list = list.for_version(session.version);
-        let made = (!list.attributes.is_empty()).then(|| Arc::new(PresenceSnapshot::new(publisher.id.clone(), list)));
+        let made =
+            (!list.attributes.is_empty()).then(|| Arc::new(PresenceSnapshot::new(publisher.id.clone(), told, list)));
         // For a single watcher nothing is kept: most publishers are idle.
         if presence.watchers.len() > 1 {
             if presence.snapshots.len() >= SNAPSHOTS_MAX {
@@ -152,4 +196,36 @@ impl Presence<'_> {
         }
         made
     }
+
+    /// What was told and not acknowledged, with the values as they are now: others may have been told since, and an old
+    /// value must not come after them. Empty when there is nothing to be told any more.
+    pub fn renewed(&self, session: &Session, told: &[Arc<PresenceSnapshot>]) -> Vec<Arc<PresenceSnapshot>> {
+        let renew = |old: &Arc<PresenceSnapshot>| {
+            let publisher = self.0.users.loaded(&old.user)?;
+            self.snapshot(session, &publisher, old.about)
+        };
+        told.iter().filter_map(renew).collect()
+    }
+}
+
+/// As much of a snapshot as there is room for, and what it leaves out. A value for which there never is room is left out
+/// altogether.
+fn first_part(whole: &PresenceSnapshot, room: usize) -> (Option<PresenceSnapshot>, AttributeSet) {
+    let of = |attribute: Attribute| whole.list.attributes.iter().filter(move |one| one.attribute == attribute);
+    let base = PresenceSnapshot::new(whole.user.clone(), AttributeSet::EMPTY, PresenceSubList::default()).weight;
+    let room = room.saturating_sub(base);
+    let (mut taken, mut rest, mut used) = (AttributeSet::EMPTY, AttributeSet::EMPTY, 0);
+    for attribute in whole.list.names().iter() {
+        let weight: usize = of(attribute).map(PresenceAttribute::weight).sum();
+        if used + weight <= room {
+            used += weight;
+            taken.insert(attribute);
+        } else if weight <= room {
+            rest.insert(attribute);
+        }
+    }
+    let attributes: Vec<_> = taken.iter().flat_map(of).cloned().collect();
+    let part = (!attributes.is_empty())
+        .then(|| PresenceSnapshot::new(whole.user.clone(), taken, PresenceSubList { attributes }));
+    (part, rest)
 }

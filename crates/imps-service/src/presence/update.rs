@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use imps_types::element::{ClientType, ResultInfo};
 use imps_types::presence::{Attribute, AttributeSet, Field, PresenceAttribute, PresenceSubList};
-use imps_types::{Status, UserId, Version};
+use imps_types::{Address, Status, UserId, Version};
 use rustc_hash::FxHashSet;
 
 use super::outcomes::Outcomes;
 use super::values::{Changed, client_status};
 use super::{Presence, WatchTargets};
 use crate::Error;
+use crate::im::parser_room;
 use crate::session::Session;
 use crate::user::UserState;
+
+/// Bytes of a Presence with its UserID, in XML.
+const PRESENCE: usize = 64;
 
 /// The attributes of an update that change something, checked.
 fn accepted(list: PresenceSubList) -> Result<Vec<PresenceAttribute>, Error> {
@@ -70,7 +74,8 @@ impl Presence<'_> {
     }
 
     /// The presence of users now, as the session's user may see it. Attributes that he may not see are left out, those
-    /// without value have Qualifier F.
+    /// without value have Qualifier F. What the client cannot parse in one answer is left out too: users who come too
+    /// late for it are in the result (432), and an attribute for which there never is room is missing.
     ///
     /// # Errors
     /// When nobody is named (402), or the store fails. Targets fail one by one, in the result.
@@ -84,38 +89,35 @@ impl Presence<'_> {
             return Err(Error::BadParameter("no user and no contact list is named"));
         }
         let mut outcomes = Outcomes::default();
-        let mut found = Vec::new();
-        let mut told = FxHashSet::default();
-        for address in &targets.users {
-            match self.find_user(address).await {
-                Ok(state) => {
+        let mut publishers: Vec<UserId> =
+            self.known_users(targets.users.iter(), &mut outcomes).await?.into_iter().flatten().collect();
+        for address in &targets.contact_lists {
+            match self.own_members(session, address) {
+                Ok((_, members)) => {
                     outcomes.good();
-                    if told.insert(state.id.clone()) {
-                        found.push(self.seen_by(session, &state, wanted));
-                    }
+                    publishers.extend(members);
                 }
-                Err(error) => outcomes.user(address, error)?,
+                Err(error) => outcomes.list(address, error)?,
             }
         }
-        for address in &targets.contact_lists {
-            let members = match self.own_members(session, address) {
-                Ok((_, members)) => members,
-                Err(error) => {
-                    outcomes.list(address, error)?;
-                    continue;
+        let mut told = FxHashSet::default();
+        publishers.retain(|user| told.insert(user.clone()));
+        let mut room = parser_room(&session.negotiated());
+        let mut found = Vec::with_capacity(publishers.len());
+        // Whose account is gone though he is on a list still is passed over.
+        for publisher in self.0.users(&publishers).await?.into_iter().flatten() {
+            let (user, mut list) = self.seen_by(session, &publisher, wanted);
+            let base = user.as_str().len() + PRESENCE;
+            if found.is_empty() {
+                list.shorten(room.saturating_sub(base));
+            }
+            match room.checked_sub(list.weight() + base) {
+                Some(rest) => {
+                    room = rest;
+                    found.push((user, list));
                 }
-            };
-            outcomes.good();
-            for member in members {
-                if !told.insert(member.clone()) {
-                    continue;
-                }
-                match self.0.user(&member).await {
-                    Ok(state) => found.push(self.seen_by(session, &state, wanted)),
-                    // His account is gone, though he is on the list still.
-                    Err(Error::UnknownUser) => {}
-                    Err(error) => return Err(error),
-                }
+                None if found.is_empty() => found.push((user, list)),
+                None => outcomes.user(&Address::from(&user), Error::TooLarge)?,
             }
         }
         Ok((outcomes.done(), found))

@@ -2,6 +2,7 @@
 
 mod negotiated;
 mod outbox;
+mod presence_queue;
 mod saved;
 mod table;
 
@@ -15,6 +16,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 pub use negotiated::Negotiated;
 pub use outbox::{Outbox, Pending};
+pub(crate) use presence_queue::Told;
 pub(crate) use saved::SavedSession;
 pub use table::{Ended, SessionTable};
 

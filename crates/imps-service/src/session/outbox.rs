@@ -10,13 +10,14 @@
 //!                              └───────────────(too much waits)─────────────────┘
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use imps_types::UserId;
 use imps_types::element::{Notification, NotificationTypes, Payload, PayloadKind, ResultInfo};
 use imps_types::presence::AttributeSet;
 
+use super::presence_queue::{PresenceQueue, Told};
 use crate::event::{Message, Notice, Report};
 use crate::user::UserState;
 
@@ -65,8 +66,8 @@ pub struct Outbox {
     highest: u64,
     /// What happened to the user's things, oldest first.
     notifications: Vec<Notification>,
-    /// Whose presence changed, oldest first: attributes with a new value, and those that may be seen no longer.
-    presence: VecDeque<(Arc<UserState>, AttributeSet, AttributeSet)>,
+    /// Whose presence changed.
+    presence: PresenceQueue,
 }
 
 /// The numbers from `floor` up to `scanned`.
@@ -108,7 +109,7 @@ impl Default for Outbox {
             fetched: [Fetched::default(); 2],
             highest: 0,
             notifications: Vec::new(),
-            presence: VecDeque::new(),
+            presence: PresenceQueue::default(),
         }
     }
 }
@@ -254,18 +255,17 @@ impl Outbox {
 
     /// Presence of somebody changed; what was not fetched yet is merged.
     pub fn presence(&mut self, publisher: &Arc<UserState>, changed: AttributeSet, lost: AttributeSet) {
-        match self.presence.iter_mut().find(|(user, ..)| Arc::ptr_eq(user, publisher)) {
-            Some((_, old_changed, old_lost)) => {
-                *old_lost = old_lost.without(changed).or(lost);
-                *old_changed = old_changed.without(lost).or(changed);
-            }
-            None => self.presence.push_back((publisher.clone(), changed, lost)),
-        }
+        self.presence.note(publisher, Told { changed, lost });
+    }
+
+    /// Whose presence waits.
+    pub(crate) fn presence_queue(&mut self) -> &mut PresenceQueue {
+        &mut self.presence
     }
 
     /// Nothing of this publisher is told any more.
     pub fn forget_presence(&mut self, publisher: &UserId) {
-        self.presence.retain(|(user, ..)| user.id != *publisher);
+        self.presence.forget(publisher);
     }
 
     /// The next event: Disconnect, then messages, reports and notices oldest first, then notifications, then presence
@@ -290,11 +290,7 @@ impl Outbox {
             }
             return Some(Pending::Notification(first));
         }
-        let (publisher, changed, lost) = self.presence.pop_front()?;
-        if self.presence.is_empty() && self.presence.capacity() > 8 {
-            // An idle session keeps no memory of a burst.
-            self.presence = VecDeque::new();
-        }
+        let (publisher, Told { changed, lost }) = self.presence.take()?;
         Some(Pending::Presence { publisher, changed, lost })
     }
 

@@ -173,6 +173,16 @@ impl PresenceAttribute {
         check_fields(attribute, attribute.row().fields, &mut self.fields)
     }
 
+    /// About how many bytes it takes in XML, the longest of the encodings; never less.
+    pub fn weight(&self) -> usize {
+        let client = self.client_id.as_ref().map_or(0, |id| {
+            let parts = [id.url.as_deref(), id.msisdn.as_deref()];
+            64 + parts.into_iter().flatten().map(escaped).sum::<usize>()
+        });
+        // The Qualifier, and the element around all.
+        element(self.attribute.row().name) + 24 + fields_weight(&self.fields) + client
+    }
+
     /// As a receiver of this version may get it: fields and ClientID of later versions are left out. `None` when the
     /// version does not know the attribute.
     pub fn for_version(&self, version: Version) -> Option<Self> {
@@ -187,6 +197,27 @@ impl PresenceAttribute {
         let fields = self.fields.iter().filter(|(field, _)| known(field)).cloned().collect();
         Some(Self { attribute: self.attribute, qualifier: self.qualifier, fields, client_id: None })
     }
+}
+
+/// Bytes of a start and an end.
+fn element(name: &str) -> usize {
+    2 * name.len() + 5
+}
+
+/// Bytes of a text where `&`, `<` and `>` are written as references.
+fn escaped(text: &str) -> usize {
+    text.len() + 5 * text.bytes().filter(|byte| matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'' | b'\r')).count()
+}
+
+fn fields_weight(fields: &[(Field, FieldValue)]) -> usize {
+    let field = |(field, value): &(Field, FieldValue)| {
+        element(field.name())
+            + match value {
+                FieldValue::Text(text) => escaped(text),
+                FieldValue::Struct(inner) => fields_weight(inner),
+            }
+    };
+    fields.iter().map(field).sum()
 }
 
 fn check_fields(
@@ -298,6 +329,9 @@ fn is_zone(text: &str) -> bool {
     matches!(digits.len(), 1 | 2 | 4 | 5) && digits.bytes().all(|b| b.is_ascii_digit() || b == b':')
 }
 
+/// Bytes of a PresenceSubList with its namespace.
+const LIST_WEIGHT: usize = 110;
+
 /// A set of attributes, with values or as names (`PresenceSubList`).
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PresenceSubList {
@@ -330,6 +364,26 @@ impl PresenceSubList {
             attributes.dedup_by_key(|one| one.attribute);
         }
         Self { attributes }
+    }
+
+    /// About how many bytes it takes in XML; see [`PresenceAttribute::weight`].
+    pub fn weight(&self) -> usize {
+        LIST_WEIGHT + self.attributes.iter().map(PresenceAttribute::weight).sum::<usize>()
+    }
+
+    /// Takes the longest values out until what is left has no more than so many bytes. Short ones stay in any case.
+    pub fn shorten(&mut self, room: usize) {
+        const SHORT: usize = 256;
+        let mut weight = self.weight();
+        while weight > room {
+            let weights = self.attributes.iter().map(PresenceAttribute::weight);
+            let Some((place, longest)) = weights.enumerate().max_by_key(|(_, weight)| *weight) else { return };
+            if longest < SHORT {
+                return;
+            }
+            self.attributes.remove(place);
+            weight -= longest;
+        }
     }
 
     /// Puts the attributes into the order in which they are emitted; a stable sort.
@@ -407,6 +461,23 @@ mod tests {
         assert_eq!(old.fields.len(), 1);
         assert_eq!(old.client_id, None);
         assert!(PresenceAttribute::name_only(Attribute::InfoLink).for_version(Version::V1_1).is_none());
+    }
+
+    #[test]
+    fn the_longest_values_go_first() {
+        let value = |attribute, length| PresenceAttribute::with_value(attribute, &"<".repeat(length));
+        let mut list = PresenceSubList {
+            attributes: vec![
+                value(Attribute::StatusText, 1),
+                value(Attribute::Alias, 200),
+                value(Attribute::StatusContent, 300),
+            ],
+        };
+        assert!(list.weight() > 3000, "a reference for each character");
+        list.shorten(2000);
+        assert_eq!(list.names(), [Attribute::StatusText, Attribute::Alias].into_iter().collect());
+        list.shorten(0);
+        assert_eq!(list.names(), [Attribute::StatusText].into_iter().collect());
     }
 
     #[test]

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use imps_types::element::{CapabilityList, ClientType, NickEntry, Property, ResultInfo};
 use imps_types::presence::Attribute::{
-    self, Alias, ClientInfo, CommCap, InfoLink, OnlineStatus, StatusMood, StatusText, TimeZone,
+    self, Alias, ClientInfo, CommCap, FreeTextLocation, InfoLink, OnlineStatus, StatusMood, StatusText, TimeZone,
 };
 use imps_types::presence::{AttributeSet, Field, FieldValue, PresenceAttribute, PresenceSubList};
 use imps_types::{Address, Status, Version};
 
 use super::{AttributeListTargets, AuthorisationStatus, ListChange, Presence, WatchTargets};
 use crate::Timestamp;
-use crate::event::{Event, NoticeContent};
+use crate::event::{Event, NoticeContent, PresenceSnapshot};
 use crate::seam::StoreError;
 use crate::testing::{World, start, user};
 use crate::{Error, Session};
@@ -99,8 +99,9 @@ impl World {
         let mut told = Vec::new();
         while let Some(event) = self.services.im().next_event(session).await {
             match event {
-                Event::Presence(snapshot) => {
-                    told.push(format!("{}: {}", snapshot.user.local(), shown(&snapshot.list)));
+                Event::Presence(snapshots) => {
+                    let one = |one: &Arc<PresenceSnapshot>| format!("{}: {}", one.user.local(), shown(&one.list));
+                    told.extend(snapshots.iter().map(one));
                 }
                 other => panic!("{other:?}"),
             }

@@ -209,9 +209,7 @@ async fn one_snapshot_serves_all_who_see_the_same() {
     for watcher in &watchers {
         world.subscribe(watcher, users(&["alice"]), &[Alias]).await;
     }
-    let snapshot = |session: &Arc<Session>| {
-        world.presence().snapshot(session, &alice.user, set(&[Alias]), AttributeSet::EMPTY).unwrap()
-    };
+    let snapshot = |session: &Arc<Session>| world.presence().snapshot(session, &alice.user, set(&[Alias])).unwrap();
     let first = snapshot(&watchers[0]);
     assert!(Arc::ptr_eq(&first, &snapshot(&watchers[1])));
     world.update(&alice, vec![text(Alias, "A")]).await;
@@ -220,7 +218,7 @@ async fn one_snapshot_serves_all_who_see_the_same() {
     assert!(Arc::ptr_eq(&second, &snapshot(&watchers[0])));
     assert_eq!(world.services.metrics.presence_queued.value(), 4);
     world.services.access().logout(&watchers[0]).await.unwrap();
-    assert!(world.presence().snapshot(&watchers[0], &alice.user, set(&[Alias]), AttributeSet::EMPTY).is_none());
+    assert!(world.presence().snapshot(&watchers[0], &alice.user, set(&[Alias])).is_none());
 }
 
 #[tokio::test]
@@ -283,4 +281,77 @@ async fn a_restart_loses_nothing() {
         }),
         "TimeZone=- Alias=B"
     );
+}
+
+/// The publishers in each event that a session gets now.
+async fn events(world: &World, session: &Session) -> Vec<Vec<String>> {
+    let mut events = Vec::new();
+    while let Some(event) = world.services.im().next_event(session).await {
+        let Event::Presence(snapshots) = event else { panic!("{event:?}") };
+        let one = |one: &Arc<PresenceSnapshot>| format!("{}: {}", one.user.local(), shown(&one.list));
+        events.push(snapshots.iter().map(one).collect());
+    }
+    events
+}
+
+#[tokio::test]
+async fn one_notification_tells_of_as_many_as_the_client_can_parse() {
+    let names: Vec<String> = (0..40).map(|number| format!("user{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).chain(["watcher"]).collect();
+    let world = World::of(&names).await;
+    let watcher = world.login("watcher").await;
+    for name in &names[..40] {
+        let session = world.login(name).await;
+        world.allow(&session, &["default"], &[Alias, StatusText]).await;
+        world.update(&session, vec![text(Alias, &"<x>".repeat(20))]).await;
+    }
+    world.subscribe(&watcher, users(&names[..40]), &[Alias]).await;
+    let told = events(&world, &watcher).await;
+    assert_eq!((told.len(), told[0].len()), (1, 40));
+    let small = CapabilityList { parser_size: Some(3000), ..CapabilityList::default() };
+    world.services.access().negotiate_capabilities(&watcher, small).await.unwrap();
+    world.subscribe(&watcher, users(&names[..40]), &[Alias]).await;
+    let told = events(&world, &watcher).await;
+    assert!(told.len() >= 10 && told.iter().all(|one| one.len() < 5), "{told:?}");
+    assert_eq!(told.into_iter().flatten().count(), 40, "all in their turn");
+}
+
+#[tokio::test]
+async fn what_is_too_much_at_once_comes_in_pieces() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    world.allow(&alice, &["default"], &[Alias, StatusText, StatusMood, FreeTextLocation]).await;
+    let (long, longer) = ("x".repeat(1000), "x".repeat(3000));
+    let values = vec![text(Alias, &long), text(StatusText, &long), text(FreeTextLocation, &longer)];
+    world.update(&alice, values).await;
+    let small = CapabilityList { parser_size: Some(3000), ..CapabilityList::default() };
+    world.services.access().negotiate_capabilities(&bob, small).await.unwrap();
+    world.subscribe(&bob, users(&["alice"]), &[Alias, StatusText, StatusMood, FreeTextLocation]).await;
+    let expected = [vec![format!("alice: StatusText={long} StatusMood=-")], vec![format!("alice: Alias={long}")]];
+    assert_eq!(events(&world, &bob).await, expected, "and what never fits is left out");
+    world.update(&alice, vec![text(FreeTextLocation, "home")]).await;
+    assert_eq!(events(&world, &bob).await, [["alice: FreeTextLocation=home"]]);
+}
+
+#[tokio::test]
+async fn nobody_is_told_the_same_value_twice_in_a_burst() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    world.allow(&alice, &["default"], &[Alias, StatusText]).await;
+    world.subscribe(&bob, users(&["alice"]), &[Alias, StatusText]).await;
+    world.told(&bob).await;
+    world.update(&alice, vec![text(Alias, "one")]).await;
+    // The next value comes between the moment when it is bob's turn and that when the values are looked at.
+    let (publisher, told) = bob.outbox().presence_queue().take().unwrap();
+    world.update(&alice, vec![text(Alias, "two"), text(StatusText, "hi")]).await;
+    let told = world.presence().collect(&bob, publisher, told);
+    assert_eq!(shown(&told[0].list), "StatusText=hi Alias=two");
+    assert!(!world.services.im().has_pending(&bob).await);
+    // What was not acknowledged is told as it is by then.
+    world.update(&alice, vec![text(Alias, "three")]).await;
+    let again = world.presence().renewed(&bob, &told);
+    assert_eq!(shown(&again[0].list), "StatusText=hi Alias=three");
+    assert_eq!(world.told(&bob).await, [""; 0]);
+    world.presence().unsubscribe(&bob, &users(&["alice"])).await.unwrap();
+    assert!(world.presence().renewed(&bob, &told).is_empty());
 }
