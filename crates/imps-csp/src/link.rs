@@ -329,7 +329,7 @@ impl ClientLink {
 
     /// What an open transaction tells is another thing now.
     pub(crate) fn renew(&self, open: &Open) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if let Some(old) = state.open.iter_mut().find(|old| old.transaction == open.transaction) {
             old.event = open.event.clone();
         }
