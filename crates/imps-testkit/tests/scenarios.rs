@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use imps_proto::wire::Form;
+use imps_proto::wire::{Form, PtsCodes};
 use imps_testkit::scenario::{self, Combination, Place, Scenario};
 use imps_testkit::server::{EngineKind, Server};
 use imps_types::Version;
@@ -69,14 +69,26 @@ async fn run_all(combination: Combination) -> Vec<String> {
     failures
 }
 
+/// PTS with all codes: scenarios' servers are set so.
+const PTS: Form = Form::Pts(PtsCodes::Project);
+
+macro_rules! form {
+    (Pts) => {
+        PTS
+    };
+    ($form:ident) => {
+        Form::$form
+    };
+}
+
 macro_rules! combinations {
     ($($name:ident $engine:ident $version:ident $form:ident;)*) => {
         $(#[test] fn $name() {
-            run(Combination { engine: EngineKind::$engine, version: Version::$version, form: Form::$form });
+            run(Combination { engine: EngineKind::$engine, version: Version::$version, form: form!($form) });
         })*
 
         const COMBINATIONS: &[Combination] = &[$(
-            Combination { engine: EngineKind::$engine, version: Version::$version, form: Form::$form },
+            Combination { engine: EngineKind::$engine, version: Version::$version, form: form!($form) },
         )*];
     };
 }
@@ -85,21 +97,27 @@ combinations! {
     memory_11_xml Memory V1_1 Xml;
     memory_11_wbxml Memory V1_1 Wbxml;
     memory_11_json Memory V1_1 Json;
+    memory_11_pts Memory V1_1 Pts;
     memory_12_xml Memory V1_2 Xml;
     memory_12_wbxml Memory V1_2 Wbxml;
     memory_12_json Memory V1_2 Json;
+    memory_12_pts Memory V1_2 Pts;
     memory_13_xml Memory V1_3 Xml;
     memory_13_wbxml Memory V1_3 Wbxml;
     memory_13_json Memory V1_3 Json;
+    memory_13_pts Memory V1_3 Pts;
     sqlite_11_xml Sqlite V1_1 Xml;
     sqlite_11_wbxml Sqlite V1_1 Wbxml;
     sqlite_11_json Sqlite V1_1 Json;
+    sqlite_11_pts Sqlite V1_1 Pts;
     sqlite_12_xml Sqlite V1_2 Xml;
     sqlite_12_wbxml Sqlite V1_2 Wbxml;
     sqlite_12_json Sqlite V1_2 Json;
+    sqlite_12_pts Sqlite V1_2 Pts;
     sqlite_13_xml Sqlite V1_3 Xml;
     sqlite_13_wbxml Sqlite V1_3 Wbxml;
     sqlite_13_json Sqlite V1_3 Json;
+    sqlite_13_pts Sqlite V1_3 Pts;
 }
 
 #[test]

@@ -10,12 +10,13 @@ pub mod forms;
 pub mod http;
 mod json;
 pub mod personality;
+pub mod pts;
 pub mod tree;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 
-use imps_proto::wire::Form;
+use imps_proto::wire::{Form, PtsCodes};
 use imps_types::Version;
 
 use forms::{Speaker, Vocabulary, namespace};
@@ -243,6 +244,10 @@ impl Phone {
                 ));
             }
         }
+        if let Form::Pts(codes) = self.form {
+            let is_android = self.speaker.personality == Personality::Android;
+            return pts::write(message, version, codes == PtsCodes::Project, is_android);
+        }
         let bytes = message.to_bytes(self.form, version);
         if self.speaker.personality == Personality::Colibria {
             let text = String::from_utf8_lossy(&bytes).replacen(
@@ -262,10 +267,25 @@ impl Phone {
         if answer.body.is_empty() {
             return Ok(None);
         }
-        let root = Node::read(self.form, &answer.body)?;
+        let root = self.read(&answer.body)?;
         self.heard = Some(root.clone());
         self.examine(&root, band)?;
         Ok(Some(root))
+    }
+
+    /// The document of an answer.
+    fn read(&self, body: &[u8]) -> Result<Node, String> {
+        if self.form == Form::Pts(PtsCodes::Attested) {
+            pts::check_attested(body)?;
+        }
+        let root = Node::read(self.form, body)?;
+        if root.xmlns.is_some() || !matches!(self.form, Form::Pts(_)) {
+            return Ok(root);
+        }
+        // Version discovery, which is of no version in PTS: taken as it would stand elsewhere.
+        let primitive = root.find("TransactionContent").first().and_then(|content| content.children.first().cloned());
+        let primitive = primitive.ok_or("an answer of no version and without a primitive")?;
+        Ok(primitive.in_namespace(&namespace(Vocabulary::Csp, self.speaker.version)))
     }
 
     fn examine(&mut self, root: &Node, band: Band) -> Result<(), String> {
@@ -309,7 +329,8 @@ impl Phone {
         let place = if self.speaker.version == Version::V1_1 { "TransactionDescriptor/Poll" } else { "Session/Poll" };
         let flags = root.find(place);
         self.told_to_poll = if has_ended { None } else { Some(flags.iter().any(|flag| flag.text == "T")) };
-        if flags.is_empty() && !has_ended {
+        // What is attested of PTS has no code for it.
+        if flags.is_empty() && !has_ended && self.form != Form::Pts(PtsCodes::Attested) {
             return Err("the answer has no Poll flag".to_owned());
         }
         Ok(())
@@ -529,6 +550,7 @@ impl Phone {
         let form = match answer.body.first() {
             Some(b'<') => Form::Xml,
             Some(b'{') => Form::Json,
+            Some(b'W') => Form::Pts(PtsCodes::Project),
             _ => Form::Wbxml,
         };
         let root = Node::read(form, &answer.body)?;

@@ -190,7 +190,8 @@ impl Node {
             return json::read(bytes);
         }
         let wrong = |error: wire::DecodeError| format!("the answer cannot be read: {error}");
-        let mut reader = wire::reader(form, bytes, &Limits::default()).map_err(wrong)?;
+        let limits = Limits { pts_bytes: usize::MAX, ..Limits::default() };
+        let mut reader = wire::reader(form, bytes, &limits).map_err(wrong)?;
         let Token::Start(start) = reader.next().map_err(wrong)? else {
             return Err("the answer has no root element".to_owned());
         };

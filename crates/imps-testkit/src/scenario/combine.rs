@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use imps_proto::wire::Form;
+use imps_proto::wire::{Form, PtsCodes};
 use imps_types::Version;
 
 use super::parse::{Need, Scenario};
@@ -19,13 +19,16 @@ pub struct Combination {
     pub form: Form,
 }
 
+/// The encodings that phones try.
+const FORMS: [Form; 4] = [Form::Xml, Form::Wbxml, Form::Json, Form::Pts(PtsCodes::Project)];
+
 impl Combination {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
         [EngineKind::Memory, EngineKind::Sqlite].into_iter().flat_map(|engine| {
-            Version::ALL.into_iter().flat_map(move |version| {
-                [Form::Xml, Form::Wbxml, Form::Json].into_iter().map(move |form| Self { engine, version, form })
-            })
+            Version::ALL
+                .into_iter()
+                .flat_map(move |version| FORMS.into_iter().map(move |form| Self { engine, version, form }))
         })
     }
 }
@@ -44,8 +47,8 @@ pub fn why_not(scenario: &Scenario, combination: Combination) -> Option<String> 
             Need::Versions(versions, reason) if !versions.contains(&combination.version) => {
                 return Some(reason.clone());
             }
-            Need::Form(form, reason) if *form != combination.form => return Some(reason.clone()),
-            Need::Clock | Need::Versions(..) | Need::Form(..) => {}
+            Need::Forms(forms, reason) if !forms.contains(&combination.form) => return Some(reason.clone()),
+            Need::Clock | Need::Versions(..) | Need::Forms(..) => {}
         }
     }
     let first = scenario.phones().next()?;

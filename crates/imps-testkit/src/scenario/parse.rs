@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use imps_proto::wire::Form;
+use imps_proto::wire::{Form, PtsCodes};
 use imps_types::Version;
 
 use super::verbs::{self, Verb};
@@ -41,7 +41,7 @@ pub enum Need {
     /// One of these versions, and why.
     Versions(Vec<Version>, String),
     /// This encoding, and why.
-    Form(Form, String),
+    Forms(Vec<Form>, String),
 }
 
 /// A line.
@@ -326,11 +326,13 @@ fn need(words: &[Word]) -> Result<Need, String> {
             let versions = versions.ok_or("`needs csp` is followed by versions and a reason in quotation marks")?;
             Ok(Need::Versions(versions, reason().ok_or("the reason is missing")?))
         }
-        [_, "form", form, _] => {
-            let form = parse_form(form)?.ok_or("`needs form` names one encoding")?;
-            Ok(Need::Form(form, reason().ok_or("the reason is missing")?))
+        [_, "form", forms @ .., _] => {
+            let forms: Result<Vec<_>, _> = forms.iter().map(|form| parse_form(form)).collect();
+            let forms: Option<Vec<Form>> = forms?.into_iter().collect();
+            let forms = forms.ok_or("`needs form` is followed by encodings and a reason in quotation marks")?;
+            Ok(Need::Forms(forms, reason().ok_or("the reason is missing")?))
         }
-        _ => Err("a scenario may need: clock, csp VERSION.. \"REASON\", form FORM \"REASON\"".to_owned()),
+        _ => Err("a scenario may need: clock, csp VERSION.. \"REASON\", form FORM.. \"REASON\"".to_owned()),
     }
 }
 
@@ -340,7 +342,9 @@ fn parse_form(text: &str) -> Result<Option<Form>, String> {
         "xml" => Ok(Some(Form::Xml)),
         "wbxml" => Ok(Some(Form::Wbxml)),
         "json" => Ok(Some(Form::Json)),
-        _ => Err(format!("`{text}` is no encoding: xml, wbxml, json or *")),
+        "pts" => Ok(Some(Form::Pts(PtsCodes::Project))),
+        "pts-attested" => Ok(Some(Form::Pts(PtsCodes::Attested))),
+        _ => Err(format!("`{text}` is no encoding: xml, wbxml, json, pts, pts-attested or *")),
     }
 }
 

@@ -79,6 +79,8 @@ const SETTINGS: &[Setting] = &[
         value.parse().ok().map(|value| service.authorisations_max = value)
     }),
     ("presence.watcher_keep", |service, _, value| seconds(value).map(|value| service.watcher_keep = value)),
+    ("pts.project_codes", |_, csp, value| value.parse().ok().map(|value| csp.pts_project_codes = value)),
+    ("pts.message_max", |_, csp, value| value.parse().ok().map(|value| csp.limits.pts_bytes = value)),
     ("csp.redeliver_after", |_, csp, value| seconds(value).map(|value| csp.redeliver_after = value)),
 ];
 
@@ -89,7 +91,7 @@ fn text(error: impl std::fmt::Display) -> String {
 impl InProcess {
     pub(super) async fn start(settings: &[(String, String)]) -> Result<Self, String> {
         let mut config = ServiceConfig::new(Domain::parse(DOMAIN).map_err(|error| format!("{error:?}"))?);
-        let mut csp = CspConfig::default();
+        let mut csp = CspConfig { pts_project_codes: true, ..CspConfig::default() };
         for (key, value) in settings {
             let (_, set) = SETTINGS
                 .iter()

@@ -184,7 +184,8 @@ fn spawn(path: &Path, folder: &Path, address: SocketAddr, settings: &[(String, S
     let mut command = command(path);
     command.current_dir(folder).arg("serve").arg("--data").arg(data(folder));
     command.args(["--domain", DOMAIN, "--listen", &address.to_string(), "--log", "warn"]);
-    for (key, value) in settings {
+    let usual = [("pts.project_codes".to_owned(), "true".to_owned())];
+    for (key, value) in usual.iter().chain(settings) {
         command.env(format!("HAMLET_{}", key.replace('.', "__").to_uppercase()), value);
     }
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
