@@ -289,6 +289,10 @@ impl<'a> Builder<'a> {
         let primitive = self.primitive.unwrap_or(Element::Status);
         match row.shape {
             Shape::Plain | Shape::Session => self.elements(row.element.name(), Some(value)),
+            // What the short form cannot say may stand under the code as well as under the name.
+            Shape::Outcome | Shape::Client | Shape::Party if self.codes == PtsCodes::Project && is_struct(value) => {
+                self.elements(row.element.name(), Some(value))
+            }
             Shape::Outcome => self.outcome(value),
             Shape::Client => self.client(value),
             Shape::Users => {
