@@ -10,7 +10,7 @@
 //!                              └───────────────(too much waits)─────────────────┘
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use imps_types::element::{Notification, NotificationTypes, Payload, PayloadKind, ResultInfo};
