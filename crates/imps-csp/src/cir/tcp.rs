@@ -83,6 +83,11 @@ impl Connection {
         self.later.store(false, Ordering::Release);
     }
 
+    /// Something is about to be said.
+    fn begin_pause(&self) {
+        *self.spoke.lock() = Some(Instant::now());
+    }
+
     /// How long it is until something may be said that is not to be taken for one with the last.
     fn rest_of_pause(&self) -> Option<Duration> {
         let spoke = (*self.spoke.lock())?;
@@ -100,7 +105,7 @@ impl Connection {
         };
         match outcome {
             Spoken::Failed(_) => self.close(),
-            Spoken::Said | Spoken::Later => *self.spoke.lock() = Some(Instant::now()),
+            Spoken::Said | Spoken::Later => self.begin_pause(),
         }
         outcome
     }
@@ -340,7 +345,8 @@ impl Guest {
     fn hello(&mut self, id: Option<SessionId>) -> Result<(), End> {
         let cir = self.shared.cir.clone();
         let session = id.and_then(|id| cir.session(&id)).ok_or(End::UnknownSession)?;
-        self.ok()?;
+        // From its OK on the client may do anything, and by then everything is in its place; but it is not called yet.
+        self.connection.begin_pause();
         if self.session.as_ref().is_some_and(|before| before.id != session.id) {
             self.let_go();
         }
@@ -363,7 +369,7 @@ impl Guest {
             self.connection.close();
         }
         self.session = Some(session);
-        Ok(())
+        self.ok()
     }
 
     /// After the pause: what waits for the session is told.
