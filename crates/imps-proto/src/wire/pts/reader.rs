@@ -153,9 +153,11 @@ impl<'a> Builder<'a> {
         self.end();
         self.start(Element::Transaction)?;
         self.start(Element::TransactionDescriptor)?;
-        let mode = Cow::Borrowed(if is_response { "Response" } else { "Request" });
-        let said = envelope.mode.as_ref().and_then(Value::text).map(|mode| mode.text.clone());
-        self.leaf(Element::TransactionMode, said.unwrap_or(mode))?;
+        let said = envelope.mode.as_ref().and_then(Value::text);
+        let said = said.and_then(|said| MODES.into_iter().find(|mode| said.text.eq_ignore_ascii_case(mode)));
+        let [request, response] = MODES;
+        let mode = said.unwrap_or(if is_response { response } else { request });
+        self.leaf(Element::TransactionMode, Cow::Borrowed(mode))?;
         self.leaf(Element::TransactionId, Cow::Owned(preamble.transaction_id.to_string()))?;
         if !is_12 {
             self.flag(Element::Poll, envelope.poll.as_ref())?;
@@ -274,7 +276,7 @@ impl<'a> Builder<'a> {
         if let Some(row) = row {
             return match &parameter.value {
                 Some(value) => self.shaped(row, value),
-                None => self.leaf(row.element, Cow::Borrowed("")),
+                None => self.element(row.element.name(), None),
             };
         }
         if self.codes == PtsCodes::Attested {
@@ -741,6 +743,9 @@ impl<'a> Builder<'a> {
         self.malformed("value of a parameter")
     }
 }
+
+/// The words of TransactionMode.
+const MODES: [&str; 2] = ["Request", "Response"];
 
 /// What a parameter says of the envelope.
 #[derive(Clone, Copy)]

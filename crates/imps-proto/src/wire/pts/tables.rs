@@ -327,7 +327,7 @@ pub(super) const WITH_MESSAGE_INFO: [Element; 5] = [
 ];
 
 /// The children of MessageInfo, in order.
-pub(super) const MESSAGE_INFO: [Element; 11] = [
+pub(super) const MESSAGE_INFO: [Element; 12] = [
     Element::MessageId,
     Element::MessageUri,
     Element::ContentType,
@@ -339,6 +339,7 @@ pub(super) const MESSAGE_INFO: [Element; 11] = [
     Element::DateTime,
     Element::Font,
     Element::Validity,
+    Element::ExtBlockEtem,
 ];
 
 /// How a primitive names users or contact lists.
@@ -501,4 +502,210 @@ pub(super) fn element_by_name(name: &str, within: Space) -> Option<Element> {
         let place = BY_UPPER_NAME.binary_search_by(|(known, _)| known.as_str().cmp(&upper)).ok()?;
         Element::by_name(BY_UPPER_NAME.get(place)?.1, within)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use toml::{Table, Value};
+
+    fn load(name: &str) -> Table {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec").join(name);
+        std::fs::read_to_string(path).unwrap().parse().unwrap()
+    }
+
+    fn shown(code: Code) -> String {
+        String::from_utf8(code.to_vec()).unwrap()
+    }
+
+    fn element(name: &str) -> Element {
+        // The specification's word for what a response has in Functions.
+        let name = if name == "NotAvailableFunctions" { "Functions" } else { name };
+        Element::by_name(name, Space::Trc).unwrap_or_else(|| panic!("{name} is not in the table"))
+    }
+
+    fn by(row: &Value) -> By {
+        match row["dir"].as_str().unwrap() {
+            "c" => By::Client,
+            "s" => By::Server,
+            "cs" => By::Both,
+            other => panic!("direction {other}"),
+        }
+    }
+
+    #[test]
+    fn transactions_are_those_of_the_specification() {
+        let table = load("pts.toml");
+        let mut expected = BTreeMap::new();
+        for (code, row) in table["transaction"].as_table().unwrap() {
+            expected.insert(code.clone(), (element(row["primitive"].as_str().unwrap()), true, Some(by(row))));
+        }
+        for (code, primitive) in table["project"]["transaction"].as_table().unwrap() {
+            expected.insert(code.clone(), (element(primitive.as_str().unwrap()), false, None));
+        }
+        // Two that it lacks, and that we have.
+        expected.insert("RA".to_owned(), (Element::GetReactiveAuthStatusRequest, false, None));
+        expected.insert("AR".to_owned(), (Element::GetReactiveAuthStatusResponse, false, None));
+        for row in TRANSACTIONS {
+            let (primitive, attested, by) =
+                expected.remove(&shown(row.code)).unwrap_or_else(|| panic!("{}", row.primitive));
+            assert_eq!((row.primitive, row.attested), (primitive, attested));
+            assert!(by.is_none_or(|by| by == row.by), "{primitive}");
+            assert_eq!(transaction_of(row.primitive, PtsCodes::Project).unwrap().code, row.code, "{primitive}");
+            assert_eq!(transaction(row.code, PtsCodes::Attested).is_some(), attested, "{primitive}");
+        }
+        assert!(expected.is_empty(), "{expected:?}");
+    }
+
+    #[test]
+    fn every_primitive_has_a_code_and_a_side() {
+        for row in load("csp-elements.toml")["transaction"].as_array().unwrap() {
+            let side = match row["initiator"].as_str().unwrap() {
+                "client" => (By::Client, By::Server),
+                "server" => (By::Server, By::Client),
+                _ => (By::Both, By::Both),
+            };
+            let request = element(row["request"].as_str().unwrap());
+            let known = transaction_of(request, PtsCodes::Project).unwrap_or_else(|| panic!("{request}"));
+            assert!(known.by.meets(side.0), "{request}");
+            for response in row["responses"].as_array().unwrap() {
+                let response = element(response.as_str().unwrap());
+                let known = transaction_of(response, PtsCodes::Project).unwrap_or_else(|| panic!("{response}"));
+                assert!(known.by.meets(side.1), "{response}");
+            }
+        }
+    }
+
+    #[test]
+    fn parameters_are_those_of_the_specification() {
+        let table = load("pts.toml");
+        let mut ours = BTreeMap::new();
+        for row in PARAMETERS {
+            let mean = (row.element, row.attested);
+            // DL is written in two columns of one row there.
+            if row.code == *b"DL" && row.by == By::Server {
+                assert_eq!(mean, (Element::DefaultContactList, true));
+                continue;
+            }
+            assert!(ours.insert(shown(row.code), (mean, row.by)).is_none(), "{} twice", shown(row.code));
+        }
+        for (code, row) in table["element"].as_table().unwrap() {
+            let (mean, by_whom) = ours.remove(code).unwrap_or_else(|| panic!("{code}"));
+            assert_eq!((mean, by_whom), ((element(row["element"].as_str().unwrap()), true), by(row)), "{code}");
+        }
+        for (code, name) in table["project"]["element"].as_table().unwrap() {
+            if code == "generic_element_names" {
+                continue;
+            }
+            let (mean, _) = ours.remove(code).unwrap_or_else(|| panic!("{code}"));
+            assert_eq!(mean, (element(name.as_str().unwrap()), false), "{code}");
+        }
+        assert!(ours.is_empty(), "{ours:?}");
+    }
+
+    #[test]
+    fn words_are_those_of_the_specification() {
+        let table = load("pts.toml");
+        let rows = |name: &str| table[name].as_table().unwrap().iter();
+        for (code, name) in rows("capability") {
+            let element = element(name.as_str().unwrap());
+            assert_eq!((CAPABILITIES.element(code), CAPABILITIES.code(element)), (Some(element), Some(&**code)));
+        }
+        for (code, word) in rows("capability_value") {
+            let word = word.as_str().unwrap();
+            assert_eq!(CIR_METHODS.word(code).or(CLIENT_TYPES.word(code)), Some(word));
+            assert_eq!(CIR_METHODS.code(word).or(CLIENT_TYPES.code(word)), Some(&**code));
+        }
+        for (code, name) in rows("service") {
+            let element = element(name.as_str().unwrap());
+            assert_eq!((FEATURES.element(code), FEATURES.code(element)), (Some(element), Some(&**code)));
+        }
+        for (code, word) in rows("contact_list_property") {
+            assert_eq!(LIST_PROPERTIES.word(code), word.as_str());
+        }
+        for (code, name) in rows("presence_attribute") {
+            let attribute = Element::by_name(name.as_str().unwrap(), Space::Pa).unwrap();
+            assert_eq!((ATTRIBUTES.element(code), ATTRIBUTES.code(attribute)), (Some(attribute), Some(&**code)));
+        }
+        for (code, row) in rows("presence_sub_attribute") {
+            let part = Element::by_name(row["element"].as_str().unwrap(), Space::Pa).unwrap();
+            let attribute = Element::by_name(row["of"].as_str().unwrap(), Space::Pa).unwrap();
+            assert_eq!(parts_of(attribute).unwrap().element(code), Some(part));
+        }
+        for (code, word) in rows("presence_value") {
+            assert_eq!(AVAILABILITY.word(code).or(CLIENT_TYPES.word(code)), word.as_str());
+            assert!(is_presence_code(code) && is_presence_code(&code.to_lowercase()));
+        }
+        let count = |name: &str| table[name].as_table().unwrap().len();
+        assert_eq!(CAPABILITIES.0.len(), count("capability"));
+        assert_eq!(CIR_METHODS.0.len() + CLIENT_TYPES.0.len(), count("capability_value"));
+        assert_eq!(FEATURES.0.len(), count("service"));
+        assert_eq!(LIST_PROPERTIES.0.len(), count("contact_list_property"));
+        assert_eq!(ATTRIBUTES.0.len(), count("presence_attribute"));
+        assert_eq!(PARTS.iter().map(|(_, parts)| parts.0.len()).sum::<usize>(), count("presence_sub_attribute"));
+        assert_eq!(AVAILABILITY.0.len() + CLIENT_TYPES.0.len(), count("presence_value"));
+    }
+
+    #[test]
+    fn people_and_lists_are_named_as_the_grammar_names_them() {
+        let grammar = load("csp-elements.toml");
+        let mut seen = 0;
+        for entry in grammar["element"].as_array().unwrap() {
+            let name = entry["name"].as_str().unwrap();
+            let Some(row) = Element::by_name(name, Space::Trc).and_then(|it| transaction_of(it, PtsCodes::Project))
+            else {
+                continue;
+            };
+            for definition in entry["version"].as_array().unwrap() {
+                let none = Vec::new();
+                let children = definition.get("children").and_then(Value::as_array).unwrap_or(&none);
+                let has = |name: &str| children.iter().any(|child| child["name"].as_str() == Some(name));
+                let how = |list: &str, wrapper: &str, bare: &str| match (has(list), has(wrapper), has(bare)) {
+                    (true, _, _) => Some(Naming::Listed),
+                    (_, true, _) => Some(Naming::Wrapped),
+                    (_, _, true) => Some(Naming::Bare),
+                    _ => None,
+                };
+                for version in definition["versions"].as_array().unwrap() {
+                    let version: Version = version.as_str().unwrap().parse().unwrap();
+                    // Login has a UserID of its own.
+                    if let Some(naming) = how("UserIDList", "User", "UserID") {
+                        assert_eq!(naming_of_users(row.primitive, version), naming, "{name} {version}");
+                        seen += 1;
+                    }
+                    if let Some(naming) = how("ContactListIDList", "", "ContactList") {
+                        assert_eq!(naming_of_lists(row.primitive, version), naming, "{name} {version}");
+                        seen += 1;
+                    }
+                    let info = children.iter().find(|child| child["name"].as_str() == Some("MessageInfo"));
+                    let is_single = info.is_some_and(|child| child["card"].as_str() == Some("1"));
+                    assert_eq!(WITH_MESSAGE_INFO.contains(&row.primitive), is_single, "{name} {version}");
+                }
+            }
+        }
+        assert!(seen > 60, "{seen}");
+        let info = grammar["element"].as_array().unwrap().iter().find(|it| it["name"].as_str() == Some("MessageInfo"));
+        let newest = info.unwrap()["version"].as_array().unwrap().iter().rev().find(|definition| {
+            definition["versions"].as_array().unwrap().iter().any(|version| version.as_str() == Some("1.3"))
+        });
+        let children: Vec<Element> = newest.unwrap()["children"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|child| element(child["name"].as_str().unwrap()))
+            .collect();
+        assert_eq!(children, MESSAGE_INFO);
+    }
+
+    #[test]
+    fn names_in_any_case_are_unambiguous() {
+        for element in Element::ALL {
+            for name in [element.name().to_owned(), element.name().to_lowercase(), element.name().to_uppercase()] {
+                assert_eq!(element_by_name(&name, element.space()), Some(element), "{name}");
+            }
+        }
+        assert_eq!(element_by_name("Usr", Space::Trc), None);
+    }
 }

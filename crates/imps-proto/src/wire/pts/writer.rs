@@ -554,7 +554,7 @@ impl Rendering {
             items.extend(self.attribute_name(attribute));
         }
         if let [first, second] = &mut items[..]
-            && !first.starts_with('(')
+            && tables::ATTRIBUTES.element(first).and_then(tables::parts_of).is_some()
             && second.starts_with('(')
         {
             // Otherwise the second would be the parts of the first.
