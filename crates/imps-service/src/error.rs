@@ -62,6 +62,8 @@ pub enum Error {
     PresenceValue(imps_types::presence::ValueError),
     /// No message with this ID waits for this user.
     UnknownMessage,
+    /// The recipient does not want anything from the sender.
+    Refused,
     /// The recipient's queue is full.
     QueueFull,
     /// There is no such group.
@@ -134,6 +136,7 @@ impl Error {
             Self::ForeignList | Self::BadListProperty(_) => Status::INVALID_CONTACT_LIST_PROPERTY,
             Self::PresenceValue(_) => Status::INVALID_PRESENCE_VALUE,
             Self::UnknownMessage => Status::INVALID_MESSAGE_ID,
+            Self::Refused => Status::RECIPIENT_BLOCKED_THE_SENDER,
             Self::QueueFull => Status::MESSAGE_QUEUE_IS_FULL,
             Self::UnknownGroup => Status::GROUP_DOES_NOT_EXIST,
             Self::Group(error) => error.status(),
@@ -196,6 +199,7 @@ impl fmt::Display for Error {
             Self::BadListProperty(what) => f.write_str(what),
             Self::PresenceValue(error) => error.fmt(f),
             Self::UnknownMessage => f.write_str("no message with this ID"),
+            Self::Refused => f.write_str("the recipient does not want this"),
             Self::QueueFull => f.write_str("too many messages wait for this user"),
             Self::UnknownGroup => f.write_str("no such group"),
             Self::TooLarge => f.write_str("the answer is larger than your client can take"),

@@ -57,6 +57,7 @@ group_errors! {
     Full                MAXIMUM_NUMBER_OF_JOINED_USERS_REACHED        "the group is full";
     Unnamed             SEARCHABLE_GROUP_WITHOUT_NAME_OR_TOPIC        "a group that is to be found needs a name or a topic";
     TooManyMembers      MAXIMUM_NUMBER_OF_GROUP_MEMBERS_REACHED       "the group has as many members as are allowed";
+    NoSuchName          UNABLE_TO_DELIVER                             "nobody in the group has this screen name";
     ScreenName          BAD_PARAMETER                                 "this is no screen name";
 }
 

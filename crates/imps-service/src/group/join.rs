@@ -300,7 +300,7 @@ fn choose_name(
 
 impl OwnSettings {
     /// Whether messages to his screen name reach somebody with these settings.
-    pub(crate) fn takes_private(&self) -> bool {
+    pub(super) fn takes_private(&self) -> bool {
         self.private_messaging.unwrap_or(true)
     }
 }

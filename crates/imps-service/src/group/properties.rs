@@ -7,7 +7,7 @@ use super::GroupError;
 
 /// The properties of a group that its administrators set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommonProperties {
+pub(super) struct CommonProperties {
     /// `Name`; may be empty.
     pub name: Box<str>,
     /// `Topic`; may be empty.
@@ -55,7 +55,7 @@ impl Default for CommonProperties {
 
 /// What somebody has set for himself in a group. Absent: what the group says, or no.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct OwnSettings {
+pub(super) struct OwnSettings {
     /// `PrivateMessaging`: others may send him messages by his screen name.
     pub private_messaging: Option<bool>,
     /// `AutoJoin`: he joins when he logs in.

@@ -7,6 +7,7 @@ use imps_types::{GroupId, UserId};
 use parking_lot::{Mutex, MutexGuard};
 use rustc_hash::FxHashMap;
 
+use super::GroupError;
 use super::properties::Facts;
 use super::record::{GroupRecord, JoinedRecord, Person, SavedJoin};
 use crate::session::Session;
@@ -116,6 +117,38 @@ impl GroupState {
     /// Who has joined under this screen name, whatever its case.
     pub fn user_of_screen_name(&self, name: &str) -> Option<UserId> {
         self.lock().user_of(name).cloned()
+    }
+
+    /// The screen name under which a session may speak here.
+    ///
+    /// # Errors
+    /// `NotJoined`.
+    pub(crate) fn screen_name_in(&self, session: &Session) -> Result<Arc<str>, GroupError> {
+        let inner = self.lock();
+        inner.joined_session(session).ok_or(GroupError::NotJoined)?;
+        inner.joined.get(&session.user.id).map(|joined| joined.name.clone()).ok_or(GroupError::NotJoined)
+    }
+
+    /// Everybody who has joined, for a message to all of them.
+    pub(crate) fn roster(&self) -> Roster {
+        self.lock().roster()
+    }
+
+    /// Who gets a message to this screen name, and how the name is spelt.
+    ///
+    /// # Errors
+    /// `PrivateOff`, `NoSuchName`, `PrivateOffForUser`.
+    pub(crate) fn private_addressee(&self, name: &str) -> Result<(Arc<UserState>, Arc<str>), GroupError> {
+        let inner = self.lock();
+        if !inner.record.properties.private_messaging {
+            return Err(GroupError::PrivateOff);
+        }
+        let user = inner.user_of(name).ok_or(GroupError::NoSuchName)?;
+        let joined = inner.joined.get(user).ok_or(GroupError::NoSuchName)?;
+        if inner.people.get(user).is_some_and(|person| !person.settings.takes_private()) {
+            return Err(GroupError::PrivateOffForUser);
+        }
+        Ok((joined.state.clone(), joined.name.clone()))
     }
 
     /// Everybody who has joined.

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use imps_types::element::{DetailedResult, Group, Recipient, User};
+use imps_types::element::{DetailedResult, Group, Recipient, ScreenName, Sender, User};
 use imps_types::{Address, ClientId, Status, UserId};
+use rustc_hash::FxHashSet;
 
 use super::Im;
 use super::blocking::Origin;
+use super::group::ToGroup;
 use super::queue::index_range;
 use crate::error::Error;
 use crate::routing::Place;
@@ -19,6 +21,8 @@ pub(super) struct Addressee {
     pub(super) state: Arc<UserState>,
     /// He alone, as he was addressed.
     pub(super) recipient: Recipient,
+    /// As whom the sender is shown to him, if otherwise than to others: by the name that he has in a group.
+    pub(super) sender: Option<Sender>,
 }
 
 /// Failures, gathered by code.
@@ -68,12 +72,21 @@ impl Refusals {
 pub(super) struct Addressees {
     /// Who gets it.
     pub(super) found: Vec<Addressee>,
+    /// The groups whose joined users get it.
+    pub(super) groups: Vec<ToGroup>,
     /// Who does not, and why.
     pub(super) refusals: Refusals,
 }
 
+impl Addressees {
+    /// Whether nobody gets it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty() && self.groups.is_empty()
+    }
+}
+
 impl Im<'_> {
-    /// Turns recipients into users, each once; lists into their members.
+    /// Turns recipients into users, each once; lists into their members, groups into those who have joined.
     pub(super) async fn addressees(
         &self,
         session: &Session,
@@ -103,13 +116,87 @@ impl Im<'_> {
             }
         }
         for group in &recipient.groups {
-            let refused = all.refusals.of(Status::GROUP_DOES_NOT_EXIST);
             match group {
-                Group::Id(id) => refused.group_ids.push(id.clone()),
-                Group::ScreenName(name) => refused.screen_names.push(name.clone()),
+                Group::Id(id) => {
+                    if let Err(error) = self.add_group(&mut all, session, origin, id).await {
+                        all.refusals.of(refusal(error)?).group_ids.push(id.clone());
+                    }
+                }
+                Group::ScreenName(name) => {
+                    if let Err(error) = self.add_screen_name(&mut all, session, origin, name).await {
+                        all.refusals.of(refusal(error)?).screen_names.push(name.clone());
+                    }
+                }
             }
         }
+        all.each_once();
         Ok(all)
+    }
+
+    /// The joined users of a group.
+    async fn add_group(
+        &self,
+        all: &mut Addressees,
+        session: &Session,
+        origin: &Origin,
+        address: &Address,
+    ) -> Result<(), Error> {
+        let group = self.group().find(address)?;
+        if all.groups.iter().any(|known| Arc::ptr_eq(&known.group, &group)) {
+            return Ok(());
+        }
+        if all.groups.len() >= self.config.groups_joined_max {
+            return Err(Error::BadParameter("the message has more recipients than this server takes"));
+        }
+        let name = group.screen_name_in(session)?;
+        let origin = origin.in_group(&group.id, &name);
+        let mut receivers: Vec<Arc<UserState>> = Vec::new();
+        for user in group.roster().iter() {
+            // Nobody gets his own words back, on none of his clients (CSP 18, row 19).
+            if user.id == session.user.id || self.refuses(user, &origin) {
+                continue;
+            }
+            if self.waiting(user).await? < self.config.queue_max {
+                receivers.push(user.clone());
+            }
+        }
+        let keeps_history = group.keeps_history() && self.config.group_history_max > 0;
+        let sender = Group::ScreenName(ScreenName { name: (&*name).into(), group_id: Address::from(&group.id) });
+        all.groups.push(ToGroup { group, sender, receivers, keeps_history });
+        Ok(())
+    }
+
+    /// Somebody in a group, by his screen name.
+    async fn add_screen_name(
+        &self,
+        all: &mut Addressees,
+        session: &Session,
+        origin: &Origin,
+        named: &ScreenName,
+    ) -> Result<(), Error> {
+        let group = self.group().find(&named.group_id)?;
+        let own = group.screen_name_in(session)?;
+        let (user, name) = group.private_addressee(&named.name)?;
+        if all.found.iter().any(|one| one.state.id == user.id) {
+            return Ok(());
+        }
+        if all.found.len() >= self.config.recipients_max {
+            return Err(Error::BadParameter("the message has more recipients than this server takes"));
+        }
+        if self.refuses(&user, &origin.in_group(&group.id, &own)) {
+            return Err(Error::Refused);
+        }
+        if self.waiting(&user).await? >= self.config.queue_max {
+            return Err(Error::QueueFull);
+        }
+        let group_id = Address::from(&group.id);
+        let in_group = |name: &str| Group::ScreenName(ScreenName { name: name.into(), group_id: group_id.clone() });
+        all.found.push(Addressee {
+            state: user,
+            recipient: Recipient { groups: vec![in_group(&name)], ..Recipient::default() },
+            sender: Some(Sender::Group(in_group(&own))),
+        });
+        Ok(())
     }
 
     async fn add(
@@ -147,7 +234,7 @@ impl Im<'_> {
             return Ok(());
         }
         let user = User { client_id, ..User::of(&id) };
-        all.found.push(Addressee { state, recipient: Recipient::user(user) });
+        all.found.push(Addressee { state, recipient: Recipient::user(user), sender: None });
         Ok(())
     }
 
@@ -159,6 +246,27 @@ impl Im<'_> {
         let most = usize::try_from(self.config.queue_max).unwrap_or(usize::MAX);
         let rows = self.store.scan(Space::MessageIndex, index_range(&user.id), Order::Forwards, most).await?;
         Ok(*user.lock().waiting.get_or_insert(rows.len() as u64))
+    }
+}
+
+impl Addressees {
+    /// Whoever is reached in several ways gets it once: addressed by himself, or by the group that was named first.
+    fn each_once(&mut self) {
+        if self.groups.is_empty() || (self.groups.len() == 1 && self.found.is_empty()) {
+            return;
+        }
+        let mut reached: FxHashSet<UserId> = self.found.iter().map(|one| one.state.id.clone()).collect();
+        for group in &mut self.groups {
+            group.receivers.retain(|user| reached.insert(user.id.clone()));
+        }
+    }
+}
+
+/// What a recipient failed for; a failure of the store, or of the request as such, is handed back.
+fn refusal(error: Error) -> Result<Status, Error> {
+    match error {
+        Error::Store(_) | Error::BadParameter(_) => Err(error),
+        _ => Ok(error.status()),
     }
 }
 

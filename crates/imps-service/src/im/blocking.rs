@@ -42,6 +42,11 @@ impl Origin {
     pub fn of(user: &UserId) -> Self {
         Self { user: user.clone(), screen_name: None, group: None, application: None }
     }
+
+    /// The same in a group, under this name.
+    pub fn in_group(&self, group: &GroupId, name: &str) -> Self {
+        Self { screen_name: Some((group.clone(), name.into())), group: Some(group.clone()), ..self.clone() }
+    }
 }
 
 /// Somebody, or several, on a list.

@@ -5,10 +5,8 @@
 use std::sync::Arc;
 
 use imps_types::element::{Recipient, ResultInfo, Sender};
-use imps_types::{MessageId, Status};
+use imps_types::{GroupId, MessageId, Status};
 
-use super::addressees::Addressees;
-use super::blocking::Origin;
 use super::queue::index_key;
 use super::send::{Begun, Draft, Posting, Replaced};
 use super::{Im, Once, Sent};
@@ -51,9 +49,9 @@ impl Im<'_> {
         if forward.recipient.is_empty() {
             return Err(Error::BadParameter("the request names no recipient"));
         }
-        let sender = self.sender(session, forward.sender.as_ref())?;
-        let origin = Origin::of(user);
-        let Addressees { found: addressees, refusals } = self.addressees(session, &origin, &forward.recipient).await?;
+        let (sender, origin) = self.sender(session, forward.sender.as_ref())?;
+        let mut addressees = self.addressees(session, &origin, &forward.recipient).await?;
+        let refusals = std::mem::take(&mut addressees.refusals);
         self.metrics.messages_refused.add(refusals.count() as u64);
         if addressees.is_empty() {
             if refusals.is_empty() {
@@ -79,6 +77,11 @@ impl Im<'_> {
         self.metrics.messages_forwarded.up();
         self.one_less(user);
         self.withdraw_everywhere(user, sequence).await;
+        if original.is_to_group()
+            && let Some(group) = original.group()
+        {
+            self.group_message_served(sequence, &GroupId::from_canonical(group), original.expires).await;
+        }
         if original.shared {
             self.drop_shared(sequence, original.expires).await;
         }

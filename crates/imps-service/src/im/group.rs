@@ -124,13 +124,13 @@ impl ToGroup {
     }
 
     /// Adds the rows.
-    pub(super) fn put(&self, records: GroupRecords, batch: &mut Batch, sequence: u64, expires: Timestamp) {
+    pub(super) fn put(&self, records: &GroupRecords, batch: &mut Batch, sequence: u64, expires: Timestamp) {
         if !self.is_kept() {
             return;
         }
         let group = &self.group.id;
-        batch.put(Space::Messages, group_body_key(sequence, group), records.body);
-        batch.put(Space::MessageExpiry, group_expiry_key(expires, sequence, group), records.receivers);
+        batch.put(Space::Messages, group_body_key(sequence, group), records.body.clone());
+        batch.put(Space::MessageExpiry, group_expiry_key(expires, sequence, group), records.receivers.clone());
         for user in &self.receivers {
             batch.put(Space::MessageIndex, index_key(&user.id, sequence), records.index.clone());
         }
@@ -219,7 +219,7 @@ impl Im<'_> {
     }
 
     /// One receiver less: with the last one the body goes.
-    async fn group_message_served(&self, sequence: u64, group: &GroupId, expires: Timestamp) {
+    pub(super) async fn group_message_served(&self, sequence: u64, group: &GroupId, expires: Timestamp) {
         if !self.group_bodies.served(sequence, group) {
             return;
         }

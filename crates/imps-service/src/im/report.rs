@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use imps_types::element::{DetailedResult, Group, MessageInfo, Recipient, User};
-use imps_types::{MessageId, Status, UserId};
+use imps_types::element::{DetailedResult, Group, MessageInfo, Recipient, Sender, User};
+use imps_types::{Address, MessageId, Status, UserId};
 
 use super::Im;
+use super::group::ToGroup;
 use super::queue::Records;
 use crate::event::{Message, Report};
 use crate::routing::Place;
@@ -76,6 +77,17 @@ impl Im<'_> {
             reports.extend(users.chain(groups).chain(lists).map(|recipient| of_one(one.status, recipient)));
         }
         reports
+    }
+
+    /// The reports that a message has reached groups: one for each, and none on the users in it (CSP 12.3).
+    pub(super) fn reports_on_groups(&self, sender: &UserId, info: &MessageInfo, groups: &[ToGroup]) -> Vec<NewReport> {
+        let reached = |to: &ToGroup| {
+            let recipient = Recipient { groups: vec![Group::Id(Address::from(&to.group.id))], ..Recipient::default() };
+            let shown = Some(Sender::Group(to.sender.clone()));
+            let info = MessageInfo { recipient, sender: shown, message_id: None, ..info.clone() };
+            self.new_report(sender, info, Status::SUCCESSFUL)
+        };
+        groups.iter().map(reached).collect()
     }
 
     fn new_report(&self, sender: &UserId, info: MessageInfo, result: Status) -> NewReport {

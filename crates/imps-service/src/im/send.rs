@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use imps_types::MessageId;
-use imps_types::element::{Content, ContentEncoding, MessageInfo, Recipient, ResultInfo, Sender, User};
+use imps_types::element::{
+    Content, ContentEncoding, Group, MessageInfo, Recipient, ResultInfo, ScreenName, Sender, User,
+};
+use imps_types::{Address, MessageId};
 
 use super::addressees::{Addressee, Addressees, named_client};
 use super::blocking::Origin;
+use super::group::ToGroup;
 use super::queue::{Records, delete, index_key, put_shared};
 use super::repeat::{Known, UnderWay, put_repeat, repeat_record};
 use super::report::NewReport;
@@ -47,7 +50,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// A new message. `validity`: the default, and the longest.
-    fn new(message: OutgoingMessage, sender: User, now: Timestamp, validity: (Duration, Duration)) -> Self {
+    fn new(message: OutgoingMessage, sender: Sender, now: Timestamp, validity: (Duration, Duration)) -> Self {
         let OutgoingMessage { info, content, delivery_report: report } = message;
         let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
         let (default, most) = (seconds(validity.0), seconds(validity.1));
@@ -57,7 +60,7 @@ impl Draft {
             content_encoding: content.binary.then_some(ContentEncoding::Base64),
             content_size: u32::try_from(content.data.len()).unwrap_or(u32::MAX),
             recipient: Recipient::default(),
-            sender: Some(Sender::User(sender)),
+            sender: Some(sender),
             // Senders' clocks are not to be trusted (Encoding 1.5).
             date_time: Some(now.date_time()),
             validity: Some(validity),
@@ -67,12 +70,12 @@ impl Draft {
     }
 
     /// A message that somebody sends on. It is good for as long as it was, and nobody hears what becomes of it.
-    pub(super) fn of_forwarded(original: &Message, sender: User, now: Timestamp) -> Self {
+    pub(super) fn of_forwarded(original: &Message, sender: Sender, now: Timestamp) -> Self {
         let left = original.expires.since(now).as_secs().max(1);
         let info = MessageInfo {
             message_id: None,
             recipient: Recipient::default(),
-            sender: Some(Sender::User(sender)),
+            sender: Some(sender),
             date_time: Some(now.date_time()),
             validity: Some(u32::try_from(left).unwrap_or(u32::MAX)),
             ..original.info.clone()
@@ -101,7 +104,7 @@ pub(super) enum Begun<'a> {
 pub(super) struct Posting<'a> {
     pub(super) session: &'a Session,
     pub(super) draft: Draft,
-    pub(super) addressees: &'a [Addressee],
+    pub(super) addressees: &'a Addressees,
     pub(super) once: Option<&'a Once>,
     pub(super) result: &'a ResultInfo,
     /// Reports that are known with it: on this message where they have no MessageID yet.
@@ -167,10 +170,9 @@ impl Im<'_> {
         if message.info.recipient.is_empty() {
             return Err(Error::BadParameter("the message names no recipient"));
         }
-        let sender = self.sender(session, message.info.sender.as_ref())?;
-        let origin = Origin::of(&session.user.id);
-        let Addressees { found: addressees, refusals } =
-            self.addressees(session, &origin, &message.info.recipient).await?;
+        let (sender, origin) = self.sender(session, message.info.sender.as_ref())?;
+        let mut addressees = self.addressees(session, &origin, &message.info.recipient).await?;
+        let refusals = std::mem::take(&mut addressees.refusals);
         self.metrics.messages_refused.add(refusals.count() as u64);
         if addressees.is_empty() {
             if refusals.is_empty() {
@@ -181,10 +183,11 @@ impl Im<'_> {
         let result = ResultInfo::partial(true, refusals.done());
         let validity = (self.config.validity_default, self.config.validity_max);
         let draft = Draft::new(message, sender, self.clock.now(), validity);
-        let reports = match draft.report {
-            true => self.reports_on_refused(&session.user.id, &draft.info, &result.detailed),
-            false => Vec::new(),
-        };
+        let mut reports = Vec::new();
+        if draft.report {
+            reports = self.reports_on_refused(&session.user.id, &draft.info, &result.detailed);
+            reports.extend(self.reports_on_groups(&session.user.id, &draft.info, &addressees.groups));
+        }
         let posting =
             Posting { session, draft, addressees: &addressees, once, result: &result, reports, replaces: None };
         let id = self.post(posting).await?;
@@ -198,8 +201,26 @@ impl Im<'_> {
     pub(super) async fn post(&self, posting: Posting<'_>) -> Result<MessageId, Error> {
         let Posting { session, draft, addressees, once, result, mut reports, replaces } = posting;
         let Draft { info: mut template, content, report, expires } = draft;
+        let Addressees { found: addressees, groups, .. } = addressees;
         let shared = addressees.len() > 1 && content.data.len() > SHARED_FROM;
         // Everything that does not depend on the number is made before the number is taken: others wait for the next one.
+        let mut to_groups = Vec::with_capacity(groups.len());
+        for to in groups {
+            let recipient = Recipient { groups: vec![Group::Id(Address::from(&to.group.id))], ..Recipient::default() };
+            let message = Message {
+                id: MessageId::new(0),
+                sender: session.user.id.clone(),
+                info: MessageInfo { recipient, sender: Some(Sender::Group(to.sender.clone())), ..template.clone() },
+                content: content.data.clone(),
+                binary: content.binary,
+                shared: false,
+                // It is reported on already: that it reached the group (CSP 12.3).
+                report: false,
+                expires,
+            };
+            let records = to.records(&message);
+            to_groups.push((to, message, records));
+        }
         let mut messages = Vec::with_capacity(addressees.len());
         let mut records = Vec::with_capacity(addressees.len());
         for (index, addressee) in addressees.iter().enumerate() {
@@ -209,7 +230,11 @@ impl Im<'_> {
                 id: MessageId::new(0),
                 sender: session.user.id.clone(),
                 // The others are nobody's business (CSP 12.1).
-                info: MessageInfo { recipient: addressee.recipient.clone(), ..base },
+                info: MessageInfo {
+                    recipient: addressee.recipient.clone(),
+                    sender: addressee.sender.clone().or(base.sender),
+                    ..base
+                },
                 content: content.data.clone(),
                 binary: content.binary,
                 shared,
@@ -234,6 +259,9 @@ impl Im<'_> {
             for (addressee, records) in addressees.iter().zip(records) {
                 records.put(&mut batch, sequence, &addressee.state.id, expires);
             }
+            for (to, _, records) in &mut to_groups {
+                to.put(records, &mut batch, sequence, expires);
+            }
             if let Some(repeat) = repeat {
                 put_repeat(&mut batch, sequence, repeat);
             }
@@ -246,10 +274,11 @@ impl Im<'_> {
             Ok(()) => {}
             Err(StoreError::Condition) => return Err(Error::UnknownMessage),
             // It may have happened, and then the next try would be a second message.
-            Err(StoreError::Unknown) if self.is_any_stored(addressees, sequence).await? => {}
+            Err(StoreError::Unknown) if self.is_any_stored(addressees, groups, sequence).await? => {}
             Err(error) => return Err(error.into()),
         }
-        self.metrics.messages_accepted.add(messages.len() as u64);
+        let to_joined: usize = groups.iter().map(|to| to.receivers.len()).sum();
+        self.metrics.messages_accepted.add((messages.len() + to_joined) as u64);
         let id = MessageId::new(sequence);
         let text = id.to_string();
         for (addressee, mut message) in addressees.iter().zip(messages) {
@@ -257,32 +286,55 @@ impl Im<'_> {
             message.info.message_id = Some(text.as_str().into());
             self.offer(&addressee.state, Arc::new(message));
         }
+        for (to, mut message, _) in to_groups {
+            message.id = id;
+            message.info.message_id = Some(text.as_str().into());
+            self.offer_to_group(to, &Arc::new(message));
+            if to.keeps_history {
+                self.trim_history(&to.group).await;
+            }
+        }
         self.offer_reports(reports);
         Ok(id)
     }
 
     /// Whether the batch of this number was committed: all of it was, if anything was.
-    async fn is_any_stored(&self, addressees: &[Addressee], sequence: u64) -> Result<bool, Error> {
-        match addressees.first() {
-            Some(first) => self.is_stored(&first.state.id, sequence).await,
-            None => Ok(false),
+    async fn is_any_stored(&self, addressees: &[Addressee], groups: &[ToGroup], sequence: u64) -> Result<bool, Error> {
+        match (addressees.first(), groups.iter().find(|to| to.is_kept())) {
+            (Some(first), _) => self.is_stored(&first.state.id, sequence).await,
+            (None, Some(to)) => Ok(self.group_message(sequence, &to.group.id).await?.is_some()),
+            (None, None) => Ok(false),
         }
     }
 
-    /// The sender as recipients see him; it must be the session's own user (CSP 12.1).
-    pub(super) fn sender(&self, session: &Session, sender: Option<&Sender>) -> Result<User, Error> {
-        let own = User::of(&session.user.id);
+    /// The sender as recipients see him, and where the message comes from; it must be the session's own user, or his name
+    /// in a group that the session has joined (CSP 12.1).
+    pub(super) fn sender(&self, session: &Session, sender: Option<&Sender>) -> Result<(Sender, Origin), Error> {
+        let (own, origin) = (User::of(&session.user.id), Origin::of(&session.user.id));
         match sender {
-            None => Ok(own),
+            None => Ok((Sender::User(own), origin)),
             Some(Sender::User(user)) => {
                 let is_own_user = self.router.user(&user.user_id).is_ok_and(|user| user == session.user.id);
                 let client_id = named_client(user);
                 if !is_own_user || client_id.as_ref().is_some_and(|client| *client != session.client) {
                     return Err(Error::NotYourself);
                 }
-                Ok(User { client_id, friendly_name: user.friendly_name.clone(), ..own })
+                let user = User { client_id, friendly_name: user.friendly_name.clone(), ..own };
+                Ok((Sender::User(user), origin))
             }
-            Some(Sender::Group(_)) => Err(Error::UnknownGroup),
+            Some(Sender::Group(group)) => {
+                let (address, wanted) = match group {
+                    Group::Id(id) => (id, None),
+                    Group::ScreenName(name) => (&name.group_id, Some(name.name.trim())),
+                };
+                let group = self.group().find(address)?;
+                let name = group.screen_name_in(session).map_err(|_| Error::NotYourself)?;
+                if wanted.is_some_and(|wanted| wanted.to_lowercase() != name.to_lowercase()) {
+                    return Err(Error::NotYourself);
+                }
+                let shown = ScreenName { name: (&*name).into(), group_id: Address::from(&group.id) };
+                Ok((Sender::Group(Group::ScreenName(shown)), origin.in_group(&group.id, &name)))
+            }
         }
     }
 }
