@@ -2,7 +2,7 @@
 
 use imps_proto::csp::CreateAttributeListRequest;
 use imps_service::Error;
-use imps_service::presence::AttributeListTargets;
+use imps_service::presence::{AttributeListTargets, NotifyFlags};
 
 use super::{Cx, Reply, Transaction};
 
@@ -15,7 +15,12 @@ impl Transaction for CreateAttributeListRequest {
         };
         // An empty list authorises nothing, other than in requests for presence.
         let attributes = self.presence_sub_list.names();
-        let result = cx.services.presence().create_attribute_list(cx.session()?, attributes, &targets).await?;
+        let notify = NotifyFlags {
+            default: self.default_notify,
+            users: self.user_notify,
+            contact_lists: self.contact_list_notify,
+        };
+        let result = cx.services.presence().create_attribute_list(cx.session()?, attributes, &targets, notify).await?;
         Ok(Reply::result(result))
     }
 }

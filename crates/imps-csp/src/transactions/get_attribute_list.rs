@@ -2,9 +2,9 @@
 
 use imps_proto::csp::{DefaultAttributeList, GetAttributeListRequest, GetAttributeListResponse};
 use imps_service::Error;
-use imps_service::presence::AttributeListTargets;
+use imps_service::presence::{AttributeList, AttributeListTargets};
 use imps_types::Address;
-use imps_types::presence::{AttributeSet, PresenceInfo, PresenceSubList};
+use imps_types::presence::{PresenceInfo, PresenceSubList};
 
 use super::{Cx, Reply, Transaction, user_ids};
 
@@ -16,20 +16,23 @@ impl Transaction for GetAttributeListRequest {
             default: self.default_list,
         };
         let found = cx.services.presence().attribute_lists(cx.session()?, &targets)?;
-        let lists = |set: AttributeSet| vec![PresenceSubList::of_names(set)];
-        let users = found.users.into_iter().map(|(user, set)| PresenceInfo {
+        let lists = |list: AttributeList| vec![PresenceSubList::of_names(list.attributes)];
+        let users = found.users.into_iter().map(|(user, list)| PresenceInfo {
             user_id: Some(Address::from(&user)),
-            lists: lists(set),
+            user_notify: Some(list.notify),
+            lists: lists(list),
             ..PresenceInfo::default()
         });
-        let contact_lists = found.contact_lists.into_iter().map(|(list, set)| PresenceInfo {
-            contact_list: Some(Address::from(&list)),
-            lists: lists(set),
+        let contact_lists = found.contact_lists.into_iter().map(|(id, list)| PresenceInfo {
+            contact_list: Some(Address::from(&id)),
+            contact_list_notify: Some(list.notify),
+            lists: lists(list),
             ..PresenceInfo::default()
         });
+        let default = found.default.map(|list| DefaultAttributeList { notify: Some(list.notify), lists: lists(list) });
         Ok(GetAttributeListResponse {
             result: found.result,
-            default_attribute_list: found.default.map(|set| DefaultAttributeList { notify: None, lists: lists(set) }),
+            default_attribute_list: default,
             presence: users.chain(contact_lists).collect(),
         }
         .into())

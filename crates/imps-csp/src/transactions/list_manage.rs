@@ -15,7 +15,12 @@ impl Transaction for ListManageRequest {
             self.add_nick_list.is_empty() && self.remove_nick_list.is_empty() && self.properties.is_empty();
         // 1.1 always tells the list; later the client says whether it wants it, and one that only reads does.
         let tells = cx.version == Version::V1_1 || self.receive_list.unwrap_or(only_reads);
-        let change = ListChange { add: self.add_nick_list, remove: self.remove_nick_list, properties: self.properties };
+        let change = ListChange {
+            add: self.add_nick_list,
+            remove: self.remove_nick_list,
+            properties: self.properties,
+            authorise: self.authorize_and_grant.unwrap_or(false),
+        };
         let list = cx.services.presence().manage_list(cx.session()?, &self.contact_list, change).await?;
         let result = list.result.clone();
         let whole = Response::ListManage(ListManageResponse {

@@ -2,7 +2,7 @@
 
 use imps_types::element::{Authorization, Notification, NotificationType, ResultInfo};
 use imps_types::presence::{AttributeSet, PresenceSubList};
-use imps_types::{Address, ContactListId, UserId};
+use imps_types::{Address, ContactListId, UserId, Version};
 
 use super::Presence;
 use super::outcomes::Outcomes;
@@ -23,17 +23,47 @@ pub struct AttributeListTargets {
     pub default: bool,
 }
 
+/// An attribute list: what those to whom it is attached may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct AttributeList {
+    /// The attributes; none: nothing is authorised.
+    pub attributes: AttributeSet,
+    /// Whether the owner's clients are told when somebody asks for more (1.3).
+    pub notify: bool,
+}
+
+/// Whether the owner is told when somebody asks for more than an attribute list allows (1.3); `None`: as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct NotifyFlags {
+    /// `DefaultNotify`.
+    pub default: Option<bool>,
+    /// `UserNotify`, for each user who is named.
+    pub users: Option<bool>,
+    /// `ContactListNotify`, for each contact list that is named.
+    pub contact_lists: Option<bool>,
+}
+
+impl NotifyFlags {
+    fn of(self, target: &Target) -> Option<bool> {
+        match target {
+            Target::Default => self.default,
+            Target::User(_) => self.users,
+            Target::List(_) => self.contact_lists,
+        }
+    }
+}
+
 /// Attribute lists as *GetAttributeList-Response* tells them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundAttributeLists {
     /// How it went.
     pub result: ResultInfo,
     /// The default one, if it was asked for and exists.
-    pub default: Option<AttributeSet>,
+    pub default: Option<AttributeList>,
     /// Those of users.
-    pub users: Vec<(UserId, AttributeSet)>,
+    pub users: Vec<(UserId, AttributeList)>,
     /// Those of contact lists.
-    pub contact_lists: Vec<(ContactListId, AttributeSet)>,
+    pub contact_lists: Vec<(ContactListId, AttributeList)>,
 }
 
 /// To whom an attribute list is attached.
@@ -57,35 +87,38 @@ pub(super) fn attribute_list_key(owner: &UserId, target: &Target) -> Key {
     Key::build().text(owner.as_str()).u8(kind).text(name).done()
 }
 
-fn to_record(set: AttributeSet) -> Vec<u8> {
-    let mut writer = RecordWriter::new(1);
-    writer.number(set.bits().into());
-    writer.done()
-}
+impl AttributeList {
+    fn to_record(self) -> Vec<u8> {
+        let mut writer = RecordWriter::with_capacity(2, 8);
+        writer.number(self.attributes.bits().into()).flag(self.notify);
+        writer.done()
+    }
 
-fn from_record(record: &[u8]) -> Result<AttributeSet, RecordError> {
-    let (mut reader, _) = RecordReader::new(record, 1)?;
-    Ok(AttributeSet::from_bits(reader.small()?))
+    fn from_record(record: &[u8]) -> Result<Self, RecordError> {
+        let (mut reader, written) = RecordReader::new(record, 2)?;
+        let attributes = AttributeSet::from_bits(reader.small()?);
+        Ok(Self { attributes, notify: written >= 2 && reader.flag()? })
+    }
 }
 
 /// The attribute lists of one user, ordered by target.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AttributeLists {
-    default: Option<AttributeSet>,
-    users: Vec<(UserId, AttributeSet)>,
-    lists: Vec<(ContactListId, AttributeSet)>,
+    default: Option<AttributeList>,
+    users: Vec<(UserId, AttributeList)>,
+    lists: Vec<(ContactListId, AttributeList)>,
 }
 
-fn find<T: Ord>(rows: &[(T, AttributeSet)], target: &T) -> Option<AttributeSet> {
+fn find<T: Ord>(rows: &[(T, AttributeList)], target: &T) -> Option<AttributeList> {
     let place = rows.binary_search_by(|(one, _)| one.cmp(target)).ok()?;
-    rows.get(place).map(|(_, set)| *set)
+    rows.get(place).map(|(_, list)| *list)
 }
 
-fn change<T: Ord + Clone>(rows: &mut Vec<(T, AttributeSet)>, target: &T, set: Option<AttributeSet>) {
+fn change<T: Ord + Clone>(rows: &mut Vec<(T, AttributeList)>, target: &T, list: Option<AttributeList>) {
     rows.retain(|(one, _)| one != target);
-    if let Some(set) = set {
+    if let Some(list) = list {
         let place = rows.partition_point(|(one, _)| one < target);
-        rows.insert(place, (target.clone(), set));
+        rows.insert(place, (target.clone(), list));
     }
 }
 
@@ -102,12 +135,12 @@ impl AttributeLists {
             let mut parts = row.key.read();
             parts.text();
             let (kind, name) = (parts.u8(), parts.text().unwrap_or_default());
-            let set = from_record(&row.value)?;
+            let list = AttributeList::from_record(&row.value)?;
             // The rows come in the order of their keys, which is the order of the targets.
             match kind {
-                Some(KIND_DEFAULT) => lists.default = Some(set),
-                Some(KIND_USER) => lists.users.push((UserId::from_canonical(&name), set)),
-                Some(KIND_LIST) => lists.lists.push((ContactListId::from_canonical(&name), set)),
+                Some(KIND_DEFAULT) => lists.default = Some(list),
+                Some(KIND_USER) => lists.users.push((UserId::from_canonical(&name), list)),
+                Some(KIND_LIST) => lists.lists.push((ContactListId::from_canonical(&name), list)),
                 _ => return Err(RecordError("key of an attribute list").into()),
             }
         }
@@ -117,26 +150,32 @@ impl AttributeLists {
     }
 
     /// The one for whoever has no other.
-    pub fn default_set(&self) -> Option<AttributeSet> {
+    pub fn default_list(&self) -> Option<AttributeList> {
         self.default
     }
 
     /// The one attached to this user.
-    pub fn of_user(&self, user: &UserId) -> Option<AttributeSet> {
+    pub fn of_user(&self, user: &UserId) -> Option<AttributeList> {
         find(&self.users, user)
     }
 
     /// The one attached to this contact list.
-    pub fn of_list(&self, list: &ContactListId) -> Option<AttributeSet> {
+    pub fn of_list(&self, list: &ContactListId) -> Option<AttributeList> {
         find(&self.lists, list)
     }
 
-    fn of(&self, target: &Target) -> Option<AttributeSet> {
+    fn of(&self, target: &Target) -> Option<AttributeList> {
         match target {
             Target::Default => self.default,
             Target::User(user) => self.of_user(user),
             Target::List(list) => self.of_list(list),
         }
+    }
+
+    /// Whether the owner wants to hear of anybody who asks for more.
+    pub(super) fn notifies(&self) -> bool {
+        let rows = self.users.iter().map(|(_, list)| list).chain(self.lists.iter().map(|(_, list)| list));
+        rows.chain(&self.default).any(|list| list.notify)
     }
 
     /// How many there are.
@@ -149,11 +188,11 @@ impl AttributeLists {
         self.len() == 0
     }
 
-    pub(super) fn set(&mut self, target: &Target, set: Option<AttributeSet>) {
+    pub(super) fn set(&mut self, target: &Target, list: Option<AttributeList>) {
         match target {
-            Target::Default => self.default = set,
-            Target::User(user) => change(&mut self.users, user, set),
-            Target::List(list) => change(&mut self.lists, list, set),
+            Target::Default => self.default = list,
+            Target::User(user) => change(&mut self.users, user, list),
+            Target::List(id) => change(&mut self.lists, id, list),
         }
     }
 }
@@ -166,6 +205,15 @@ impl Ord for Target {
             Self::List(list) => (KIND_LIST, list.as_str().to_owned()),
         };
         text(self).cmp(&text(other))
+    }
+}
+
+impl Target {
+    fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Default | Self::List(_) => None,
+        }
     }
 }
 
@@ -185,6 +233,7 @@ impl Presence<'_> {
         session: &Session,
         attributes: AttributeSet,
         targets: &AttributeListTargets,
+        notify: NotifyFlags,
     ) -> Result<ResultInfo, Error> {
         if targets.users.is_empty() && targets.contact_lists.is_empty() && !targets.default {
             return Err(Error::BadParameter("no user, contact list or default is named"));
@@ -204,7 +253,7 @@ impl Presence<'_> {
         if targets.default {
             all.push(Target::Default);
         }
-        self.put_attribute_lists(session, all, Some(attributes), &mut outcomes).await?;
+        self.put_attribute_lists(session, all, Some((attributes, notify)), &mut outcomes).await?;
         drop(change);
         self.0.tell(Happening::AuthorisationChanged { user: owner.clone() }).await;
         Ok(outcomes.done())
@@ -230,7 +279,8 @@ impl Presence<'_> {
                 _ => others.push(address),
             }
         }
-        self.known_users(others.into_iter(), &mut outcomes).await?;
+        let others = self.known_users(others.into_iter(), &mut outcomes).await?;
+        all.extend(others.into_iter().flatten().map(Target::User));
 
         let change = owner.change.lock().await;
         for address in &targets.contact_lists {
@@ -242,17 +292,24 @@ impl Presence<'_> {
         if targets.default {
             all.push(Target::Default);
         }
+        let users: Vec<_> = all.iter().filter_map(Target::user).cloned().collect();
         self.put_attribute_lists(session, all, None, &mut outcomes).await?;
         drop(change);
+        if session.version >= Version::V1_3 {
+            // Here it is the only way to take back what was granted or denied when the user was asked (CSP 9).
+            for user in &users {
+                self.forget_decision(owner, user).await?;
+            }
+        }
         self.0.tell(Happening::AuthorisationChanged { user: owner.clone() }).await;
         Ok(outcomes.done())
     }
 
-    async fn put_attribute_lists(
+    pub(super) async fn put_attribute_lists(
         &self,
         session: &Session,
         mut targets: Vec<Target>,
-        set: Option<AttributeSet>,
+        new: Option<(AttributeSet, NotifyFlags)>,
         outcomes: &mut Outcomes,
     ) -> Result<(), Error> {
         let owner = &session.user;
@@ -262,32 +319,42 @@ impl Presence<'_> {
             return Ok(());
         }
         outcomes.good();
-        let mut batch = Batch::new();
-        {
+        let changes: Vec<(Target, Option<AttributeList>)> = {
             let lists = &owner.lock().attribute_lists;
-            let new = targets.iter().filter(|target| lists.of(target).is_none()).count();
-            if set.is_some() && new > 0 && lists.len() + new > self.0.config.attribute_lists_max {
+            let added = targets.iter().filter(|target| lists.of(target).is_none()).count();
+            if new.is_some() && added > 0 && lists.len() + added > self.0.config.attribute_lists_max {
                 return Err(Error::TooManyAttributeLists);
             }
-            for target in targets.iter().filter(|target| lists.of(target) != set) {
-                let key = attribute_list_key(&owner.id, target);
-                match set {
-                    Some(set) => batch.put(Space::AttributeLists, key, to_record(set)),
-                    None => batch.delete(Space::AttributeLists, key),
-                };
+            let list = |target: &Target| {
+                let (attributes, flags) = new?;
+                let notify = flags.of(target).or(lists.of(target).map(|old| old.notify)).unwrap_or(false);
+                Some(AttributeList { attributes, notify })
+            };
+            let changes =
+                targets.into_iter().map(|target| (list(&target), target)).map(|(list, target)| (target, list));
+            changes.filter(|(target, list)| lists.of(target) != *list).collect()
+        };
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        for (target, list) in &changes {
+            let key = attribute_list_key(&owner.id, target);
+            match list {
+                Some(list) => batch.put(Space::AttributeLists, key, list.to_record()),
+                None => batch.delete(Space::AttributeLists, key),
+            };
+        }
+        self.0.store.commit(batch).await?;
+        {
+            let mut inner = owner.lock();
+            for (target, list) in &changes {
+                inner.attribute_lists.set(target, *list);
             }
         }
-        if !batch.is_empty() {
-            self.0.store.commit(batch).await?;
-            {
-                let mut inner = owner.lock();
-                for target in &targets {
-                    inner.attribute_lists.set(target, set);
-                }
-            }
-            let what = Notification::of_authorization(NotificationType::AuthorizationChanged, told(&targets, set));
-            self.0.access().notify(&owner.id, Some(session), what);
-        }
+        let told = told(changes.iter().map(|(target, _)| target), new.map(|(attributes, _)| attributes));
+        let what = Notification::of_authorization(NotificationType::AuthorizationChanged, told);
+        self.0.access().notify(&owner.id, Some(session), what);
         Ok(())
     }
 
@@ -318,18 +385,29 @@ impl Presence<'_> {
         if targets.default || !users.is_empty() || !lists.is_empty() {
             outcomes.good();
         }
-        let found = session.user.lock().attribute_lists.clone();
+        let inner = session.user.lock();
+        let found = &inner.attribute_lists;
+        let mut found_users: Vec<_> =
+            found.users.iter().filter(|(user, _)| all || users.contains(user)).cloned().collect();
+        if session.version >= Version::V1_3 {
+            // What was granted when the user was asked is an attribute list here: 1.3 knows of no other decision.
+            let grants = inner.presence.reactive.grants().filter(|(user, _)| found.of_user(user).is_none());
+            let grants = grants.filter(|(user, _)| all || users.contains(user));
+            found_users
+                .extend(grants.map(|(user, attributes)| (user.clone(), AttributeList { attributes, notify: false })));
+            found_users.sort_by(|one, other| one.0.cmp(&other.0));
+        }
         Ok(FoundAttributeLists {
             result: outcomes.done(),
             default: found.default.filter(|_| targets.default),
-            users: found.users.into_iter().filter(|(user, _)| all || users.contains(user)).collect(),
-            contact_lists: found.lists.into_iter().filter(|(list, _)| all || lists.contains(list)).collect(),
+            users: found_users,
+            contact_lists: found.lists.iter().filter(|(list, _)| all || lists.contains(list)).cloned().collect(),
         })
     }
 }
 
 /// What the user's other clients are told of a change: for whom, and what is authorized now.
-fn told(targets: &[Target], set: Option<AttributeSet>) -> Authorization {
+fn told<'a>(targets: impl Iterator<Item = &'a Target>, set: Option<AttributeSet>) -> Authorization {
     let mut told = Authorization { attributes: set.map(PresenceSubList::of_names), ..Authorization::default() };
     for target in targets {
         match target {
@@ -347,12 +425,15 @@ mod tests {
     use imps_types::presence::Attribute;
 
     #[test]
-    fn golden_octets_of_version_1() {
-        let set: AttributeSet = [Attribute::OnlineStatus, Attribute::UserAvailability].into_iter().collect();
-        assert_eq!(to_record(set), [1, 0x81, 4]);
-        assert_eq!(from_record(&[1, 0x81, 4]), Ok(set));
-        assert_eq!(from_record(&to_record(AttributeSet::EMPTY)), Ok(AttributeSet::EMPTY));
-        assert!(from_record(&[]).is_err());
+    fn golden_octets_of_every_version() {
+        let attributes: AttributeSet = [Attribute::OnlineStatus, Attribute::UserAvailability].into_iter().collect();
+        let list = AttributeList { attributes, notify: true };
+        assert_eq!(list.to_record(), [2, 0x81, 4, 1]);
+        assert_eq!(AttributeList::from_record(&[2, 0x81, 4, 1]), Ok(list));
+        assert_eq!(AttributeList::from_record(&[1, 0x81, 4]), Ok(AttributeList { notify: false, ..list }));
+        let empty = AttributeList::default();
+        assert_eq!(AttributeList::from_record(&empty.to_record()), Ok(empty));
+        assert!(AttributeList::from_record(&[]).is_err() && AttributeList::from_record(&[2, 0]).is_err());
     }
 
     #[test]

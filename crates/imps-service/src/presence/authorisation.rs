@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use imps_types::UserId;
-use imps_types::presence::{Attribute, AttributeSet};
+use imps_types::element::{Authorization, Notification, NotificationType};
+use imps_types::presence::{Attribute, AttributeSet, PresenceSubList};
+use imps_types::{Address, UserId};
 use rustc_hash::FxHashMap;
 
 use super::Presence;
-use super::attribute_lists::AttributeLists;
+use super::attribute_lists::{AttributeList, AttributeLists};
 use super::lists::ContactLists;
 use super::state::PresenceState;
 use crate::user::{UserInner, UserState};
@@ -35,26 +36,26 @@ impl Decision {
 fn counting<'a>(
     lists: &'a ContactLists,
     attribute_lists: &'a AttributeLists,
-) -> impl Iterator<Item = (&'a super::lists::ContactList, AttributeSet)> {
+) -> impl Iterator<Item = (&'a super::lists::ContactList, AttributeList)> {
     lists.iter().filter_map(|list| {
-        let set = attribute_lists.of_list(&list.id).or(attribute_lists.default_set())?;
-        Some((list, set))
+        let attached = attribute_lists.of_list(&list.id).or(attribute_lists.default_list())?;
+        Some((list, attached))
     })
 }
 
 /// Step 2 for one watcher: the union over the lists that he is on.
 fn union_for(lists: &ContactLists, attribute_lists: &AttributeLists, watcher: &UserId) -> Option<AttributeSet> {
-    let sets = counting(lists, attribute_lists).filter(|(list, _)| list.contains(watcher)).map(|(_, set)| set);
-    sets.reduce(AttributeSet::or)
+    let on = counting(lists, attribute_lists).filter(|(list, _)| list.contains(watcher));
+    on.map(|(_, attached)| attached.attributes).reduce(AttributeSet::or)
 }
 
 /// Step 2 for everybody at once.
 fn unions(lists: &ContactLists, attribute_lists: &AttributeLists) -> FxHashMap<UserId, AttributeSet> {
     let mut unions: FxHashMap<UserId, AttributeSet> = FxHashMap::default();
-    for (list, set) in counting(lists, attribute_lists) {
+    for (list, attached) in counting(lists, attribute_lists) {
         for member in &list.members {
             let union = unions.entry(member.user.clone()).or_default();
-            *union = union.or(set);
+            *union = union.or(attached.attributes);
         }
     }
     unions
@@ -74,9 +75,43 @@ fn decide(
     if attribute_lists.is_empty() {
         return Decision::Undecided;
     }
-    let decided =
-        attribute_lists.of_user(watcher).or_else(union).or_else(|| attribute_lists.default_set().filter(|_| everybody));
+    let attributes = |list: AttributeList| list.attributes;
+    let decided = attribute_lists
+        .of_user(watcher)
+        .map(attributes)
+        .or_else(union)
+        .or_else(|| attribute_lists.default_list().filter(|_| everybody).map(attributes));
     decided.map_or(Decision::Undecided, Decision::Proactive)
+}
+
+/// What the owner is told of a watcher who lacks attributes, by the lists that decide about him.
+fn needed(
+    lists: &ContactLists,
+    attribute_lists: &AttributeLists,
+    watcher: &UserId,
+    missing: AttributeSet,
+) -> Vec<Notification> {
+    let wants = Authorization { attributes: Some(PresenceSubList::of_names(missing)), ..Authorization::default() };
+    if let Some(own) = attribute_lists.of_user(watcher) {
+        let user = Authorization { users: vec![Address::from(watcher)], ..wants };
+        let what = Notification::of_authorization(NotificationType::AuthorizationOfUser, user);
+        return if own.notify { vec![what] } else { Vec::new() };
+    }
+    let on = || lists.iter().filter(|list| list.contains(watcher));
+    let by_list = on().filter(|list| attribute_lists.of_list(&list.id).is_some_and(|attached| attached.notify));
+    let contact_lists: Vec<_> = by_list.map(|list| Address::from(&list.id)).collect();
+    let mut told = Vec::new();
+    if !contact_lists.is_empty() {
+        let of_lists = Authorization { contact_lists, ..wants.clone() };
+        told.push(Notification::of_authorization(NotificationType::AuthorizationOfList, of_lists));
+    }
+    // The default list stands in for lists without their own, and for everybody who is on none.
+    let is_by_default = on().next().is_none() || on().any(|list| attribute_lists.of_list(&list.id).is_none());
+    if is_by_default && attribute_lists.default_list().is_some_and(|list| list.notify) {
+        let of_default = Authorization { default_list: Some(true), ..wants };
+        told.push(Notification::of_authorization(NotificationType::AuthorizationOfDefault, of_default));
+    }
+    told
 }
 
 impl Presence<'_> {
@@ -94,6 +129,26 @@ impl Presence<'_> {
     /// What `watcher` may see of this publisher: attribute lists go before what was decided when he was asked.
     pub(super) fn visible(&self, publisher: &UserId, inner: &UserInner, watcher: &UserId) -> AttributeSet {
         self.decision(publisher, inner, watcher).visible(inner.presence.reactive.granted(watcher))
+    }
+
+    /// Somebody wants more than the attribute lists that decide about him allow: the publisher's clients of 1.3 hear of it,
+    /// if he wanted that of the list in question (CSP 9, the *Notify* flags; CSP 4.10, ANU, ANC and AND).
+    pub(super) fn tell_who_wants_more(&self, publisher: &UserState, watcher: &UserId, wanted: AttributeSet) {
+        let needed = {
+            let inner = publisher.lock();
+            if !inner.attribute_lists.notifies() || *watcher == publisher.id {
+                return;
+            }
+            let Decision::Proactive(allowed) = self.decision(&publisher.id, &inner, watcher) else { return };
+            let missing = wanted.without(allowed);
+            if missing.is_empty() {
+                return;
+            }
+            needed(&inner.lists, &inner.attribute_lists, watcher, missing)
+        };
+        for what in needed {
+            self.0.access().notify(&publisher.id, None, what);
+        }
     }
 
     /// Looks at every watcher again, or at one of them: what is granted is told with its value, what is withdrawn with
@@ -168,7 +223,7 @@ mod tests {
                 name if name.contains('/') => Target::List(ContactListId::from_canonical(&format!("wv:{name}@x"))),
                 name => Target::User(UserId::from_canonical(&format!("wv:{name}@x"))),
             };
-            attribute_lists.set(&target, Some(*set));
+            attribute_lists.set(&target, Some(AttributeList { attributes: *set, notify: false }));
         }
         let watcher = UserId::from_canonical(&format!("wv:{watcher}@x"));
         let union = || union_for(&lists, &attribute_lists, &watcher);

@@ -40,6 +40,8 @@ pub struct ListChange {
     pub remove: Vec<Address>,
     /// Properties to set.
     pub properties: Vec<Property>,
+    /// Whether the added members may at once see presence and send messages (1.3).
+    pub authorise: bool,
 }
 
 /// What became of a *ListManage-Request*; the whole list after the change.

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use imps_types::element::{NickEntry, Notification, NotificationType, Property};
+use imps_types::presence::AttributeSet;
 use imps_types::{Address, ContactListId, UserId};
 use rustc_hash::FxHashSet;
 
 use super::Presence;
 use super::attribute_lists::{Target, attribute_list_key};
+use super::authorisation::Decision;
 use super::lists::{
     ContactList, DEFAULT, DISPLAY_NAME, ListChange, ListNames, ListOutcome, ManagedList, Member, list_key,
 };
@@ -175,6 +177,10 @@ impl Presence<'_> {
         }
         let mut wanted = Wanted::read(change.properties)?;
         let add = self.known_members(change.add, &mut outcomes).await?;
+        let authorised: Vec<UserId> = match change.authorise {
+            true => add.iter().map(|member| member.user.clone()).collect(),
+            false => Vec::new(),
+        };
         // Whoever is not on the list need not be removed from it, be he unknown or no user at all.
         let remove: FxHashSet<UserId> =
             change.remove.iter().filter_map(|address| services.router.user(address).ok()).collect();
@@ -196,20 +202,57 @@ impl Presence<'_> {
             list.is_default |= wanted.default == Some(true);
             (before, list.clone(), lists.together(list))
         };
+        let mut batch = Batch::new();
+        let mut blocking = None;
+        if !authorised.is_empty() {
+            self.unblock_presence(session, &authorised).await?;
+            blocking = services.im().grant(owner, &authorised, &mut batch);
+        }
         let changed = before != list;
-        if changed {
+        if changed || !batch.is_empty() {
             let ids: Vec<_> = together.iter().map(|list| list.id.clone()).collect();
-            self.commit_lists(owner, together, Batch::new(), None).await?;
-            self.notify_lists(session, NotificationType::ContactListChanged, ids);
-            self.notify_members(owner, Some(&before), &list);
+            self.commit_lists(owner, together, batch, None).await?;
+            if changed {
+                self.notify_lists(session, NotificationType::ContactListChanged, ids);
+                self.notify_members(owner, Some(&before), &list);
+            }
+        }
+        if let Some(blocking) = blocking {
+            services.im().set_blocking(session, blocking);
         }
         drop(guard);
         let users = |list: &ContactList| list.members.iter().map(|member| member.user.clone()).collect::<Vec<_>>();
         if users(&before) != users(&list) {
             services.tell(Happening::ListChanged { user: owner.clone(), list: id }).await;
+        }
+        if users(&before) != users(&list) || !authorised.is_empty() {
             services.tell(Happening::AuthorisationChanged { user: owner.clone() }).await;
         }
+        self.authorise_undecided(owner, &authorised).await?;
         Ok(ManagedList { result: outcomes.done(), members: list.nick_list(), properties: list.properties() })
+    }
+
+    /// Attribute lists by which users were shut out of the owner's presence go (AuthorizeAndGrant). His change lock is
+    /// held.
+    async fn unblock_presence(&self, session: &Session, users: &[UserId]) -> Result<(), Error> {
+        let shut_out: Vec<_> = {
+            let lists = &session.user.lock().attribute_lists;
+            let is_shut_out = |user: &&UserId| lists.of_user(user).is_some_and(|list| list.attributes.is_empty());
+            users.iter().filter(is_shut_out).cloned().map(Target::User).collect()
+        };
+        self.put_attribute_lists(session, shut_out, None, &mut Outcomes::default()).await
+    }
+
+    /// Users about whom no attribute list decides, their contact list's neither, are granted all of the owner's presence
+    /// (AuthorizeAndGrant).
+    async fn authorise_undecided(&self, owner: &Arc<UserState>, users: &[UserId]) -> Result<(), Error> {
+        for user in users {
+            let is_undecided = self.decision(&owner.id, &owner.lock(), user) == Decision::Undecided;
+            if is_undecided {
+                self.decide_reactively(owner, user, true, AttributeSet::ALL).await?;
+            }
+        }
+        Ok(())
     }
 
     /// The user's other clients hear what became of these lists (CSP 4.10).

@@ -21,7 +21,7 @@ mod update;
 mod values;
 mod watch_list;
 
-pub use attribute_lists::{AttributeListTargets, AttributeLists, FoundAttributeLists};
+pub use attribute_lists::{AttributeList, AttributeListTargets, AttributeLists, FoundAttributeLists, NotifyFlags};
 pub use authorisation::Decision;
 pub use lists::{ContactList, ContactLists, ListChange, ListNames, ListOutcome, ManagedList, Member};
 pub(crate) use reactive::agrees_to_be_asked;

@@ -142,6 +142,11 @@ impl ReactiveStates {
         self.0.get(watcher).map_or(AttributeSet::EMPTY, |state| state.granted)
     }
 
+    /// Everything granted, for those who are granted something.
+    pub(super) fn grants(&self) -> impl Iterator<Item = (&UserId, AttributeSet)> {
+        self.0.iter().map(|(watcher, state)| (watcher, state.granted)).filter(|(_, granted)| !granted.is_empty())
+    }
+
     fn set(&mut self, watcher: &UserId, state: Reactive) {
         if state.is_empty() {
             self.0.remove(watcher);
@@ -174,6 +179,9 @@ impl Presence<'_> {
     /// Asks publishers who decided nothing about what this watcher wants of them. The watcher's `change` is held, so that
     /// his subscriptions and his questions are of one order.
     pub(super) async fn ask(&self, watcher: &UserId, wanted: &[(Arc<UserState>, AttributeSet)]) -> Result<(), Error> {
+        for (publisher, wanted) in wanted {
+            self.tell_who_wants_more(publisher, watcher, *wanted);
+        }
         // Most have decided, and need no lock to say so.
         if !wanted.iter().any(|(publisher, wanted)| self.asks(publisher, watcher, *wanted).is_some()) {
             return Ok(());

@@ -16,7 +16,7 @@ use super::outcomes::Outcomes;
 use crate::Error;
 use crate::record::{RecordError, RecordReader, RecordWriter};
 use crate::seam::Batch;
-use crate::session::Session;
+use crate::session::{Session, Told};
 use crate::user::UserState;
 
 /// Whose presence is meant.
@@ -382,9 +382,16 @@ impl Presence<'_> {
         let watcher = super::state::Watcher { session: session.clone(), wanted, visible };
         let before = inner.presence.watchers.insert(session.id, watcher);
         let told = wanted.and(visible);
-        if !told.is_empty() && (first || before.is_none_or(|before| before.wanted != wanted)) {
-            session.outbox().presence(publisher, told, AttributeSet::EMPTY);
-            self.0.metrics.presence_queued.up();
+        if first || before.is_none_or(|before| before.wanted != wanted) {
+            let mut outbox = session.outbox();
+            let queue = outbox.presence_queue();
+            // What waits was wanted otherwise; but that something is lost must be told still.
+            let waiting = queue.take_of(publisher).unwrap_or_default();
+            let told = Told { changed: told, lost: waiting.lost.and(wanted).without(visible) };
+            if !told.all().is_empty() {
+                queue.note(publisher, told);
+                self.0.metrics.presence_queued.up();
+            }
         }
     }
 

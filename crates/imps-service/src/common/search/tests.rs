@@ -130,10 +130,10 @@ async fn online_status_is_told_to_whoever_may_know_it() {
     assert_eq!(search(&world, &alice, &[online, ("USER_ID", "wv:")]).await, ["alice"], "bob has not let her know");
     let everybody = AttributeListTargets { default: true, ..AttributeListTargets::default() };
     let set = [Attribute::OnlineStatus].into_iter().collect();
-    world.services.presence().create_attribute_list(&bob, set, &everybody).await.unwrap();
+    world.services.presence().create_attribute_list(&bob, set, &everybody, Default::default()).await.unwrap();
     assert_eq!(search(&world, &alice, &[online]).await, ["alice", "bob"]);
     let carol = world.login("carol").await;
-    world.services.presence().create_attribute_list(&carol, set, &everybody).await.unwrap();
+    world.services.presence().create_attribute_list(&carol, set, &everybody, Default::default()).await.unwrap();
     world.services.access().logout(&carol).await.unwrap();
     let offline = ("USER_ONLINE_STATUS", "F");
     assert_eq!(search(&world, &alice, &[("USER_ID", "o"), offline]).await, ["carol"]);

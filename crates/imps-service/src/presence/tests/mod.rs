@@ -14,7 +14,7 @@ use imps_types::presence::Attribute::{
 use imps_types::presence::{AttributeSet, Field, FieldValue, PresenceAttribute, PresenceSubList};
 use imps_types::{Address, Status, Version};
 
-use super::{AttributeListTargets, AuthorisationStatus, ListChange, Presence, WatchTargets};
+use super::{AttributeListTargets, AuthorisationStatus, ListChange, NotifyFlags, Presence, WatchTargets};
 use crate::Timestamp;
 use crate::event::{Event, NoticeContent, PresenceSnapshot};
 use crate::seam::StoreError;
@@ -152,7 +152,7 @@ impl World {
     }
 
     async fn manage(&self, session: &Session, name: &str, add: &[&str], remove: &[&str]) -> String {
-        let change = ListChange { add: nick(add), remove: addresses(remove), properties: Vec::new() };
+        let change = ListChange { add: nick(add), remove: addresses(remove), ..ListChange::default() };
         match self.presence().manage_list(session, &Address::new(name), change).await {
             Ok(managed) => {
                 let member = |one: &NickEntry| match &one.name {
@@ -177,7 +177,8 @@ impl World {
             }
             all
         });
-        let made = self.presence().create_attribute_list(session, set(attributes), &targets).await;
+        let made =
+            self.presence().create_attribute_list(session, set(attributes), &targets, NotifyFlags::default()).await;
         made.map_or_else(|error| error.status().to_string(), |result| outcome(&result))
     }
 

@@ -69,6 +69,9 @@ async fn subscribing() {
     assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=T Alias=Al"], "replaced, and told again");
     world.update(&alice, vec![text(StatusText, "three")]).await;
     assert_eq!(world.told(&bob).await, [""; 0]);
+    world.update(&alice, vec![text(Alias, "Ali")]).await;
+    world.subscribe(&bob, users(&["alice"]), &[StatusMood]).await;
+    assert!(!world.services.im().has_pending(&bob).await, "what waited is not wanted any more");
 
     world.update(&alice, vec![text(Alias, "A")]).await;
     for name in ["alice", "bob", "nobody"] {

@@ -228,3 +228,114 @@ async fn who_negotiates_later_is_asked_later() {
     access.negotiate_services(&alice, only(Function::PresenceFeat)).await.unwrap();
     assert_eq!(world.asked(&alice).await, ["bob: OnlineStatus"]);
 }
+
+#[tokio::test]
+async fn old_and_new_clients_share_what_was_decided() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (old, bob) = (world.login("alice").await, world.login("bob").await);
+    let new = world.login_as("alice", "new", Version::V1_3).await;
+    world.subscribe(&bob, users(&["alice"]), &[Alias, StatusText]).await;
+    world.decide(&old, "bob", true, Some(&[Alias])).await;
+    assert_eq!(world.told(&bob).await, ["alice: Alias=-"]);
+    let bobs = AttributeListTargets { users: addresses(&["bob"]), ..AttributeListTargets::default() };
+    let lists = |session: &Arc<Session>| {
+        let found = world.presence().attribute_lists(session, &bobs).unwrap();
+        found
+            .users
+            .into_iter()
+            .map(|(user, list)| format!("{}: {}", user.local(), names(Some(list.attributes))))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lists(&new), ["bob: Alias"], "1.3 knows attribute lists only");
+    assert_eq!(lists(&old), [""; 0]);
+    world.presence().delete_attribute_list(&old, &bobs).await.unwrap();
+    assert_eq!(world.statuses(&old, &[]).await, ["bob GRANTED: Alias"]);
+    world.presence().delete_attribute_list(&new, &bobs).await.unwrap();
+    assert_eq!(world.statuses(&old, &[]).await, [""; 0]);
+    assert_eq!(world.told(&bob).await, ["alice: Alias=-"], "what he lost");
+    assert_eq!(lists(&new), [""; 0]);
+}
+
+/// `ANU bob: Alias`, `ANC alice/f: Alias`, `AND: Alias`, each notification that a session gets.
+async fn needed(world: &World, session: &Session) -> Vec<String> {
+    use imps_types::element::Payload;
+    let mut needed = Vec::new();
+    while let Some(event) = world.services.im().next_event(session).await {
+        let Event::Notification(what) = event else { panic!("{event:?}") };
+        let Payload::Authorization(of) = &what.payload else { panic!("{what:?}") };
+        let targets: Vec<_> = of.users.iter().chain(&of.contact_lists).map(Address::to_string).collect();
+        let attributes = of.attributes.as_ref().map(PresenceSubList::names);
+        needed.push(format!("{} {}: {}", what.kind.as_str(), targets.join(" "), names(attributes)));
+    }
+    needed
+}
+
+#[tokio::test]
+async fn a_publisher_hears_of_those_who_want_more_if_she_likes() {
+    use imps_types::element::NotificationType::{AuthorizationOfDefault, AuthorizationOfList, AuthorizationOfUser};
+    let world = World::of(&["alice", "bob", "carol", "dave"]).await;
+    let alice = world.login_as("alice", "alice", Version::V1_3).await;
+    let types = [AuthorizationOfUser, AuthorizationOfList, AuthorizationOfDefault];
+    world.services.access().subscribe_notifications(&alice, &types).await.unwrap();
+    world.list(&alice, "alice/f", &["carol"]).await;
+    let watchers = [world.login("bob").await, world.login("carol").await, world.login("dave").await];
+    let attach = async |users: &[&str], lists: &[&str], default: bool, flag: Option<bool>| {
+        let targets = AttributeListTargets { users: addresses(users), contact_lists: addresses(lists), default };
+        let notify = NotifyFlags { default: flag, users: flag, contact_lists: flag };
+        world.presence().create_attribute_list(&alice, set(&[OnlineStatus]), &targets, notify).await.unwrap();
+    };
+    attach(&["bob"], &["alice/f"], true, None).await;
+    let ask = async || {
+        for watcher in &watchers {
+            world.subscribe(watcher, users(&["alice"]), &[OnlineStatus, Alias]).await;
+        }
+    };
+    ask().await;
+    assert_eq!(needed(&world, &alice).await, [""; 0]);
+    attach(&["bob"], &["alice/f"], true, Some(true)).await;
+    ask().await;
+    assert_eq!(needed(&world, &alice).await, ["ANU wv:bob@x: Alias", "ANC wv:alice/f@x: Alias", "AND : Alias"]);
+    attach(&["bob"], &["alice/f"], true, None).await;
+    ask().await;
+    assert_eq!(needed(&world, &alice).await.len(), 3, "who does not say leaves it as it was");
+    for watcher in &watchers {
+        world.subscribe(watcher, users(&["alice"]), &[OnlineStatus]).await;
+        world.seen(watcher, users(&["alice"]), &[Alias]).await;
+    }
+    assert_eq!(needed(&world, &alice).await, [""; 0]);
+    let state = start(&world.engine, |_| {}).user(&user("alice")).await.unwrap();
+    assert!(state.lock().attribute_lists.default_list().unwrap().notify, "it is kept");
+}
+
+#[tokio::test]
+async fn adding_authorises_and_grants_at_once() {
+    let world = World::of(&["alice", "bob", "carol"]).await;
+    let alice = world.login_as("alice", "alice", Version::V1_3).await;
+    let (bob, carol) = (world.login("bob").await, world.login("carol").await);
+    world.list(&alice, "alice/f", &[]).await;
+    world.list(&alice, "alice/work", &[]).await;
+    world.allow(&alice, &["alice/work"], &[OnlineStatus]).await;
+    world.allow(&alice, &["carol"], &[]).await;
+    for watcher in [&bob, &carol] {
+        world.subscribe(watcher, users(&["alice"]), &[OnlineStatus, Alias]).await;
+    }
+    let add = async |list: &str, member: &str| {
+        let change = ListChange { add: nick(&[member]), authorise: true, ..ListChange::default() };
+        outcome(&world.presence().manage_list(&alice, &list.into(), change).await.unwrap().result)
+    };
+    assert_eq!(add("alice/f", "bob").await, "200");
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=T Alias=-"], "no attribute list says otherwise");
+    assert_eq!(add("alice/work", "carol").await, "200");
+    assert_eq!(
+        world.told(&carol).await,
+        ["alice: OnlineStatus=T"],
+        "as much as the list allows, though she was shut out"
+    );
+    assert_eq!(add("alice/f", "nobody").await, "531 531[nobody]");
+    let granted = alice.user.lock().blocking.grant.len();
+    assert_eq!(granted, 2, "and both are on the grant list");
+    assert!(
+        world.services.im().waiting_messages(&user("alice"), 9).await.unwrap().is_empty(),
+        "nothing is asked any more"
+    );
+}
