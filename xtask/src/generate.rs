@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::metadata::Metadata;
 use crate::process::{capture, cargo, root, stream};
-use crate::{Outcome, toml};
+use crate::{Outcome, schema, toml};
 
 pub(crate) const HELP: &str = "\
 Write the documents that are generated from tables.
@@ -17,6 +17,7 @@ Options:
 
   docs/status-codes.md   from spec/status-codes.toml
   docs/settings.md       from the program: hamlet config explain --markdown
+  docs/csp.schema.json   from spec/csp-elements.toml
 
 Builds the program first (development profile). Add a document in xtask/src/generate.rs.";
 
@@ -35,6 +36,7 @@ enum Source {
 
 const DOCUMENTS: &[Document] = &[
     Document { path: "docs/status-codes.md", source: Source::Table(status_codes) },
+    Document { path: "docs/csp.schema.json", source: Source::Table(schema::generate) },
     Document { path: "docs/settings.md", source: Source::Program(&["config", "explain", "--markdown"]) },
 ];
 

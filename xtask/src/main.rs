@@ -18,6 +18,7 @@ mod licences;
 mod metadata;
 mod packages;
 mod process;
+mod schema;
 mod toml;
 
 /// What a subcommand comes back with: nothing, or a sentence for the person at the terminal.

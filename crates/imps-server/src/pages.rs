@@ -1,4 +1,4 @@
-//! The pages for operators: `/healthz` and `/metrics`.
+//! The pages for operators, `/healthz` and `/metrics`; and for developers, `/schema/csp.json`.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -17,6 +17,9 @@ pub(crate) struct Pages {
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";
+/// What a message in JSON looks like (`docs/json.md`).
+const SCHEMA: &str = include_str!("../../../docs/csp.schema.json");
+const SCHEMA_TYPE: &str = "application/schema+json";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 impl Pages {
@@ -90,6 +93,9 @@ impl http::Pages for Pages {
         match path {
             "/healthz" if *self.stop.borrow() => answer(503, TEXT, "stopping\n".to_owned()),
             "/healthz" => answer(200, TEXT, "ok\n".to_owned()),
+            "/schema/csp.json" => {
+                Some(http::Page { status: 200, content_type: SCHEMA_TYPE, body: Bytes::from_static(SCHEMA.as_bytes()) })
+            }
             "/metrics" if self.is_remote_allowed || peer.to_canonical().is_loopback() => {
                 answer(200, PROMETHEUS, self.metrics())
             }
@@ -142,6 +148,7 @@ mod tests {
             check(false, "/metrics", elsewhere, Some(403));
             check(true, "/metrics", elsewhere, Some(200));
             check(false, "/healthz", elsewhere, Some(200));
+            check(false, "/schema/csp.json", elsewhere, Some(200));
         }
         check(true, "/", "127.0.0.1", None);
         stop.send_replace(true);

@@ -12,6 +12,7 @@ pub mod http;
 mod json;
 pub mod personality;
 pub mod pts;
+pub mod schema;
 pub mod tree;
 pub mod websocket;
 
@@ -303,6 +304,9 @@ impl Phone {
             return pts::write(message, version, codes == PtsCodes::Project, is_android);
         }
         let bytes = message.to_bytes(self.form, version);
+        if self.form == Form::Json && self.is_strict && self.speaker.personality == Personality::Plain {
+            schema::check(&bytes).map_err(|error| format!("the phone's own request is {error}"))?;
+        }
         if self.speaker.personality == Personality::Colibria {
             let text = String::from_utf8_lossy(&bytes).replacen(
                 "<WV-CSP-Message ",
@@ -334,6 +338,9 @@ impl Phone {
     fn read(&mut self, bytes: &[u8], band: Band) -> Result<Node, String> {
         let root = self.document(bytes)?;
         self.heard = Some(root.clone());
+        if self.form == Form::Json {
+            schema::check(bytes).map_err(|error| format!("the answer is {error}"))?;
+        }
         self.examine(&root, band)?;
         Ok(root)
     }
