@@ -39,6 +39,11 @@ impl fmt::Display for Combination {
     }
 }
 
+/// Whether two encodings are one: PTS is, whichever codes are used.
+fn is_same(one: Form, other: Form) -> bool {
+    one == other || matches!((one, other), (Form::Pts(_), Form::Pts(_)))
+}
+
 /// Why a scenario does not run in a combination; none: it does.
 pub fn why_not(scenario: &Scenario, combination: Combination) -> Option<String> {
     for need in &scenario.needs {
@@ -54,7 +59,7 @@ pub fn why_not(scenario: &Scenario, combination: Combination) -> Option<String> 
     let first = scenario.phones().next()?;
     let is_open = |of: fn(&super::parse::PhoneLine) -> bool| scenario.phones().any(of);
     let version_fits = first.version.is_none_or(|version| version == combination.version);
-    let form_fits = first.form.is_none_or(|form| form == combination.form);
+    let form_fits = first.form.is_none_or(|form| is_same(form, combination.form));
     // Where all phones say what they speak, one run is enough: the one that is called like the first phone.
     if !is_open(|phone| phone.version.is_none()) && !version_fits {
         return Some("its phones name their versions".to_owned());

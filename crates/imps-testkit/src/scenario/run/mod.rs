@@ -274,7 +274,7 @@ impl<'a> World<'a> {
         let bytes = read_raw(self.place, file)?;
         // What is text may name the session and users.
         let bytes = match String::from_utf8(bytes) {
-            Ok(text) if file.ends_with(".xml") || file.ends_with(".json") => {
+            Ok(text) if [".xml", ".json", ".pts"].iter().any(|ending| file.ends_with(ending)) => {
                 self.names.insert("SESSION".to_owned(), phone.session_id().to_owned());
                 self.fill(&text).into_bytes()
             }
