@@ -274,7 +274,8 @@ struct Connection<S> {
     /// Since when nothing of what is to be written could be.
     stuck: Option<Instant>,
     heard: Instant,
-    pinged: bool,
+    /// Since when it is asked whether it is there.
+    pinged: Option<Instant>,
     /// Since when it has no session.
     lonely: Instant,
     /// The server stops: what is being answered is answered still.
@@ -325,7 +326,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             is_dirty: false,
             stuck: None,
             heard: now,
-            pinged: false,
+            pinged: None,
             lonely: now,
             is_stopping: false,
             closing: None,
@@ -384,8 +385,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         if self.out.is_empty() {
             let is_written = !self.is_dirty;
-            // Whoever cannot be heard any more has been told why.
-            if self.closing.is_some() && self.is_deaf && is_written { Err(Over) } else { Ok(()) }
+            // Whoever cannot be heard any more has been told why; and a server that stops does not wait for an answer.
+            let is_over = self.closing.is_some() && (self.is_deaf || self.is_stopping) && is_written;
+            if is_over { Err(Over) } else { Ok(()) }
         } else {
             // A ping or a close came to be sent just now; unless the socket takes no more, which wakes by itself.
             if self.stuck.is_none() {
@@ -420,7 +422,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Some(Err(error)) => self.refuse(&error),
             Some(Ok(message)) => {
                 self.heard = Instant::now();
-                self.pinged = false;
+                self.pinged = None;
                 self.received(message);
                 Ok(())
             }
@@ -650,10 +652,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         if self.sessions.is_empty() && now - self.lonely > self.config.login_within {
             self.close(Why::NoLogin);
-        } else if now - self.heard > self.config.ping * 2 {
+        } else if self.pinged.is_some_and(|since| now - since > self.config.ping) {
             self.close(Why::NoSignOfLife);
-        } else if now - self.heard > self.config.ping && !self.pinged {
-            self.pinged = true;
+        } else if now - self.heard > self.config.ping && self.pinged.is_none() {
+            self.pinged = Some(now);
             self.out.push_back(Message::Ping(Bytes::new()));
         }
         Ok(())
