@@ -97,7 +97,7 @@ service_tree! {
     GroupUseFunc            2 "GroupUseFunc"        V1_1 V1_3 true;
     SubGcn                  3 "SUBGCN"              V1_1 V1_3 true;
     Grchn                   3 "GRCHN"               V1_1 V1_3 true;
-    Excon                   3 "EXCON"               V1_3 V1_3 false;
+    Excon                   3 "EXCON"               V1_3 V1_3 true;
     GroupAuthFunc           2 "GroupAuthFunc"       V1_1 V1_3 true;
     GetGm                   3 "GETGM"               V1_1 V1_3 true;
     AddGm                   3 "ADDGM"               V1_1 V1_3 true;

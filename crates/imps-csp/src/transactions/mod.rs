@@ -13,6 +13,7 @@ mod create_list;
 mod delete_attribute_list;
 mod delete_group;
 mod delete_list;
+mod extend_conversation;
 mod forward_message;
 mod get_attribute_list;
 mod get_blocked_list;

@@ -286,12 +286,12 @@ catalogue! { $
         SetGroupProps          set_group_props       SetGroupPropsRequest         SetGroupPropsRequest         [Status]                            Inband  V1_1 V1_3 SetGp once;
         RejectList             reject_list           RejectListRequest            RejectListRequest            [RejectListResponse Status]         Inband  V1_1 V1_3 Rejec once;
         SubscribeGroupNotice   subscribe_group_notice SubscribeGroupNoticeRequest  SubscribeGroupNoticeRequest  [SubscribeGroupNoticeResponse Status] Inband  V1_1 V1_3 SubGcn once;
+        ExtendConversation     extend_conversation   ExtendConversationRequest    ExtendConversationRequest    [ExtendConversationResponse Status] Inband  V1_3 V1_3 Excon once;
     }
     client_unbuilt {
         // request                      responses                                by     since until function repeat
         GetSegmentRequest               [GetSegmentResponse Status]              Both   V1_3 V1_3 Sgmnt  again;
         DropSegmentRequest              [Status]                                 Both   V1_3 V1_3 Sgmnt  again;
-        ExtendConversationRequest       [ExtendConversationResponse Status]      Client V1_3 V1_3 Excon  once;
     }
     server {
         // variant             module                primitive                    request                      responses                since until function
@@ -343,6 +343,7 @@ catalogue! { $
         GetGroupProps          get_group_props       GetGroupPropsResponse        GetGroupPropsResponse;
         RejectList             reject_list           RejectListResponse           RejectListResponse;
         SubscribeGroupNotice   subscribe_group_notice SubscribeGroupNoticeResponse SubscribeGroupNoticeResponse;
+        ExtendConversation     extend_conversation   ExtendConversationResponse   ExtendConversationResponse;
     }
     answers {
         Status                 status                StatusPrimitive              Status;

@@ -73,6 +73,7 @@ impl Access<'_> {
         }
         self.presence().client_changed(session, before.client_type);
         self.notify_priority(session, before.priority);
+        self.group().auto_join(session).await;
         let mut answer = self.agreed(session.version, list);
         cir.tell(session.version, &mut answer);
         Ok(answer)

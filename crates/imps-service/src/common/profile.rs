@@ -116,6 +116,15 @@ impl Common<'_> {
         Ok((outcomes.done(), profiles))
     }
 
+    /// The age that a user's public profile tells.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub(crate) async fn age(&self, user: &UserId) -> Result<Option<u32>, Error> {
+        let Some(record) = self.store.get_one(Space::Profiles, user_key(user)).await? else { return Ok(None) };
+        Ok(Profile::read(&record)?.value(ProfileProperty::Age).and_then(|age| age.parse().ok()))
+    }
+
     /// Changes the profile of the session's user, all of it or nothing. `clear`: what was there goes first.
     ///
     /// # Errors

@@ -9,6 +9,8 @@
 //!                           └────forced out: deleted, rejected, removed──> told why (LeaveGroup-Response)
 //! ```
 
+mod auto_join;
+mod conversation;
 mod error;
 mod join;
 mod leave;
@@ -24,11 +26,14 @@ mod rights;
 mod settings;
 mod state;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use imps_types::{Address, GroupId, UserId};
 
+pub use conversation::{Extended, Extension};
 pub use error::GroupError;
 pub use join::{JoinWish, Joining};
 pub use lifecycle::NewGroup;
@@ -96,7 +101,11 @@ impl Groups<'_> {
     /// Hears what the other service elements do.
     pub(crate) async fn on(&self, what: &Happening) {
         match what {
-            Happening::SessionOpened { session, resumed: true } => self.take_up(session),
+            Happening::SessionOpened { session, resumed: true } => {
+                // It joined what it joins by itself when it was new.
+                session.begin_auto_join();
+                self.take_up(session);
+            }
             Happening::SessionClosed { session, .. } => self.session_closed(session).await,
             _ => {}
         }

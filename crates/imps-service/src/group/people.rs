@@ -37,8 +37,8 @@ impl Groups<'_> {
 
     /// A user's age, for groups that ask for one: of his public profile, the only place where it stands.
     pub(super) async fn age_of(&self, user: &UserId, group: &GroupState) -> Result<Option<u32>, Error> {
-        let _ = (user, group);
-        Ok(None)
+        let asks = group.lock().record.properties.minimum_age.is_some();
+        if asks { self.common().age(user).await } else { Ok(None) }
     }
 
     /// Lets a user in that was invited by somebody who may (`RequireInvitation`, CSP 7.2).

@@ -58,6 +58,7 @@ pub struct Session {
     notifications: AtomicU32,
     /// The groups that it has joined.
     pub(crate) groups: Mutex<Vec<JoinedGroup>>,
+    has_auto_joined: AtomicBool,
     /// Whose presence it subscribed to.
     pub subscriptions: Mutex<SessionSubscriptions>,
     /// The last messages that it sent, so that a repeated request is carried out once.
@@ -107,6 +108,7 @@ impl Session {
             outbox: Mutex::new(Outbox::default()),
             notifications: AtomicU32::new(0),
             groups: Mutex::default(),
+            has_auto_joined: AtomicBool::new(false),
             subscriptions: Mutex::default(),
             sent: Mutex::default(),
             refill: tokio::sync::Mutex::default(),
@@ -167,6 +169,11 @@ impl Session {
     /// The groups that it has joined.
     pub fn joined_groups(&self) -> Vec<Arc<GroupState>> {
         self.groups.lock().iter().map(|one| one.group.clone()).collect()
+    }
+
+    /// Whether it is to join now what its user joins by himself: once.
+    pub(crate) fn begin_auto_join(&self) -> bool {
+        !self.has_auto_joined.swap(true, Ordering::AcqRel)
     }
 
     /// Whether it has joined the group with this canonical address.
