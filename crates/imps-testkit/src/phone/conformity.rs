@@ -103,6 +103,13 @@ pub(super) fn may_repeat(parent: &str, child: &str, in_presence: bool) -> bool {
             .any(|rule| rule.children.iter().any(|known| known.name == child && known.may_repeat))
 }
 
+/// The type of an element in a version: `string`, `integer`, `boolean`, `enum`, `date`, `struct`.. ; none where the version
+/// does not know it.
+pub fn kind_of(name: &str, version: Version) -> Option<&'static str> {
+    let rule = GRAMMAR.get(&(version, name.to_owned())).or_else(|| GRAMMAR.get(&(version, format!("PA:{name}"))));
+    rule.map(|rule| rule.kind.as_str())
+}
+
 /// Every way in which a document breaks the grammar of its version, as sentences.
 pub fn complaints(root: &Node, version: Version) -> Vec<String> {
     let mut found = Vec::new();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use imps_csp::transport::http::{CIR_PATH, HttpConfig, Page, Pages, serve};
 use imps_csp::{Csp, CspConfig, cir};
 use imps_service::access::{CirOffer, PhonePassword};
-use imps_service::seam::{LocalBus, MemoryEngine, NodeId};
+use imps_service::seam::{KeyRange, LocalBus, MemoryEngine, NodeId, Order, Row, Space};
 use imps_service::store::Store;
 use imps_service::{Clock, ServiceConfig, Services, Timestamp};
 use imps_types::{Domain, Secret, UserId};
@@ -123,6 +123,25 @@ impl InProcess {
 
     pub(super) async fn operate(&self, words: &[String]) -> Result<String, String> {
         super::operator::operate(&self.running.services, words).await
+    }
+
+    /// Everything that is stored for good, as text that two moments can be compared by: all rows but those of sessions
+    /// and of what was answered lately.
+    ///
+    /// # Errors
+    /// The store's failure, in words.
+    pub async fn stored(&self) -> Result<Vec<String>, String> {
+        let store = &self.running.services.store;
+        store.flush().await.map_err(text)?;
+        let mut found = Vec::new();
+        for space in Space::ALL.iter().filter(|space| !matches!(space, Space::Sessions | Space::Transactions)) {
+            let rows = store.scan(*space, KeyRange::all(), Order::Forwards, usize::MAX).await.map_err(text)?;
+            let line = |row: &Row| {
+                format!("{} {} {}", space.table(), row.key.as_bytes().escape_ascii(), row.value.escape_ascii())
+            };
+            found.extend(rows.iter().map(line));
+        }
+        Ok(found)
     }
 
     pub(super) async fn restart(&mut self, end: End) -> Result<(), String> {
