@@ -27,8 +27,9 @@ impl Transaction for SearchRequest {
             .into()),
             Err(Error::UnknownSearchElement(name)) if cx.version >= Version::V1_3 => {
                 let result = ResultInfo::with_text(Status::BAD_PARAMETER, "there is no search by this element");
+                // A SearchElement holds only words that there are; which one was meant is said in words.
                 let unknown = DetailedResult {
-                    search_elements: vec![name],
+                    description: Some(format!("there is no search by `{name}`").into()),
                     ..DetailedResult::of(Status::INVALID_SEARCH_ELEMENT)
                 };
                 Ok(Reply::result(ResultInfo { detailed: vec![unknown], ..result }))

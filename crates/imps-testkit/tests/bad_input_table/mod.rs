@@ -68,7 +68,7 @@ pub(crate) const REQUESTS: &[Row] = &[
     row("Invite-Request", "1.3", "InviteID!=i7 InviteType!#=SC Recipient!(User(UserID=wv:alice@localhost)) URLList(URL=http://x.example/1) InviteNote=Look Validity=60", OK),
     row("InviteUser-Response", "1.1", "InviteID!=i1 Acceptance!#=T ResponseNote=Yes", OK),
     row("InviteUser-Response", "1.2 1.3", "InviteID!=i1 Acceptance!#=T Sender(User(UserID=wv:mallory@localhost)) ResponseNote=Yes", OK),
-    row("CancelInvite-Request", ALL, "InviteID!#=none Recipient(User(UserID=wv:alice@localhost)) InviteNote=Off", &[423]),
+    row("CancelInvite-Request", ALL, "InviteID!=none Recipient(User(UserID=wv:alice@localhost)) InviteNote=Off", &[423]),
     row("VerifyID-Request", "1.2 1.3", "IDList(UserID=wv:alice@localhost Domain=localhost)", OK),
     row("GetPublicProfile-Request", "1.3", "UserID!=wv:alice@localhost", OK),
     row("UpdatePublicProfile-Request", "1.3", "ClearPublicProfile=F PublicProfile(Property(Name=PP_CITY Value=Espoo))", OK),
