@@ -101,10 +101,12 @@ impl Mix {
 struct Book {
     counts: Counts,
     faults: Faults,
-    /// Group messages that were accepted: who wrote, and who has acknowledged.
+    /// Group messages that were accepted: who wrote, and who has got it.
     messages: HashMap<String, (usize, HashSet<usize>)>,
     /// Seen before their sender had the answer.
     early: HashMap<String, HashSet<usize>>,
+    /// Messages whose acknowledgement by somebody was answered.
+    acknowledged: HashSet<(String, usize)>,
     /// Invitations that were accepted: the invitee, and whether he has heard.
     invitations: HashMap<String, (usize, bool)>,
     /// What each published last.
@@ -390,10 +392,15 @@ impl Member {
         loop {
             loop {
                 match self.phone.take().await {
-                    Ok(Some(received)) => self.heard(&received.primitive),
+                    Ok(Some(received)) => self.heard(&received.primitive, true),
                     Ok(None) => break,
-                    // It was not acknowledged, so it comes again.
-                    Err(why) if is_cut(&why) => self.wait_for_server().await,
+                    // It comes again, unless the server died between taking the acknowledgement and answering it.
+                    Err(why) if is_cut(&why) => {
+                        if let Some(received) = self.phone.current.clone() {
+                            self.heard(&received.primitive, false);
+                        }
+                        self.wait_for_server().await;
+                    }
                     Err(why) => return self.fault(&why),
                 }
             }
@@ -407,8 +414,8 @@ impl Member {
         }
     }
 
-    /// Something came, and its acknowledgement was answered.
-    fn heard(&self, primitive: &Node) {
+    /// Something came, and perhaps its acknowledgement was answered.
+    fn heard(&self, primitive: &Node, is_acknowledged: bool) {
         let book = &mut *self.book.borrow_mut();
         match primitive.name.as_str() {
             "NewMessage" => {
@@ -419,7 +426,13 @@ impl Member {
                 };
                 if heard.insert(self.number) {
                     book.counts.group_deliveries += 1;
-                } else {
+                }
+                let key = (id.to_owned(), self.number);
+                let again = book.acknowledged.contains(&key);
+                if is_acknowledged {
+                    book.acknowledged.insert(key);
+                }
+                if again {
                     book.counts.doubled += 1;
                     book.faults
                         .add(|| format!("the group message {id} came again after its acknowledgement was answered"));
