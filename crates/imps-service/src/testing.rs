@@ -52,7 +52,17 @@ impl World {
     }
 
     pub(crate) async fn login_as(&self, name: &str, client: &str, version: Version) -> Arc<Session> {
-        let attempt = LoginAttempt {
+        self.login_how(name, client, version, |_| {}).await
+    }
+
+    pub(crate) async fn login_how(
+        &self,
+        name: &str,
+        client: &str,
+        version: Version,
+        change: impl FnOnce(&mut LoginAttempt),
+    ) -> Arc<Session> {
+        let mut attempt = LoginAttempt {
             user: Some(Address::new(name)),
             client: ClientId::of_url(client),
             application: None,
@@ -67,6 +77,7 @@ impl World {
             language: None,
             from: None,
         };
+        change(&mut attempt);
         match self.services.access().login(attempt).await.unwrap() {
             LoginOutcome::Opened { session, .. } => session,
             other => panic!("{other:?}"),

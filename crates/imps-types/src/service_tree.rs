@@ -83,7 +83,7 @@ service_tree! {
     Rejcm                   3 "REJCM"               V1_1 V1_3 true;
     Notif                   3 "NOTIF"               V1_1 V1_3 true;
     NewM                    3 "NEWM"                V1_1 V1_3 true;
-    OffNotif                3 "OFFNOTIF"            V1_3 V1_3 false;
+    OffNotif                3 "OFFNOTIF"            V1_3 V1_3 true;
     ImAuthFunc              2 "IMAuthFunc"          V1_1 V1_3 true;
     Glblu                   3 "GLBLU"               V1_1 V1_3 true;
     Blent                   3 "BLENT"               V1_1 V1_3 true;

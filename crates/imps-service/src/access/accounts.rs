@@ -236,9 +236,9 @@ impl Access<'_> {
         let mut batch = Batch::new();
         batch.delete(Space::Users, user_key(user));
         self.presence().remove_user(user, &mut batch);
-        self.im().remove_blocking(user, &mut batch);
         self.common().remove_user(user, &mut batch).await?;
         self.forget_receipts(user, &mut batch);
+        self.im().remove_user(user, &mut batch);
         self.store.commit(batch).await?;
         self.forget_user(user);
         self.tell(Happening::FindableChanged { user: user.clone() }).await;

@@ -45,6 +45,7 @@ impl Access<'_> {
         if was_asked != agrees_to_be_asked(session) {
             self.im().look_again(session).await;
         }
+        self.im().choose_again(&session.user).await;
         Ok(ServiceAnswer { unavailable, all })
     }
 
@@ -71,6 +72,8 @@ impl Access<'_> {
             *agreed = Negotiated { refused: agreed.refused, requested: agreed.requested, ..before };
             return Err(error);
         }
+        self.im().set_handling(session, list.online_handling, list.offline_handling).await?;
+        self.im().choose_again(&session.user).await;
         self.presence().client_changed(session, before.client_type);
         self.notify_priority(session, before.priority);
         self.group().auto_join(session).await;
@@ -122,6 +125,8 @@ impl Access<'_> {
                 transfer_encodings: list.transfer_encodings,
                 multi_trans: list.multi_trans,
                 multi_trans_per_message: list.multi_trans_per_message.map(|_| 1),
+                online_handling: list.online_handling,
+                offline_handling: list.offline_handling,
                 session_priority: list.session_priority,
                 user_session_limit: u32::try_from(self.config.sessions_per_user).ok(),
                 bearers,

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use imps_types::element::{DetailedResult, Group, Recipient, ScreenName, Sender, User};
+use imps_types::element::{DetailedResult, Group, OfflineHandling, Recipient, ScreenName, Sender, User};
 use imps_types::{Address, ClientId, Status, UserId};
 use rustc_hash::FxHashSet;
 
 use super::Im;
 use super::blocking::Origin;
+use super::delivery::Kind;
 use super::group::ToGroup;
 use super::queue::index_range;
 use crate::error::Error;
@@ -67,6 +68,15 @@ impl Refusals {
     }
 }
 
+/// What is known of a message when its recipients are found.
+#[derive(Clone, Copy)]
+pub(super) struct Letter<'a> {
+    /// Where it comes from.
+    pub(super) origin: &'a Origin,
+    /// Its content.
+    pub(super) kind: Kind<'a>,
+}
+
 /// What became of the recipients of a message.
 #[derive(Default)]
 pub(super) struct Addressees {
@@ -90,13 +100,16 @@ impl Im<'_> {
     pub(super) async fn addressees(
         &self,
         session: &Session,
-        origin: &Origin,
+        letter: Letter<'_>,
         recipient: &Recipient,
     ) -> Result<Addressees, Error> {
         let mut all = Addressees { found: Vec::with_capacity(1), ..Addressees::default() };
         for user in &recipient.users {
             match self.router.local_user(&user.user_id) {
-                Ok(id) => self.add(&mut all, origin, id, &user.user_id, named_client(user)).await?,
+                Ok(id) => {
+                    self.add(&mut all, letter, User { user_id: Address::from(&id), ..named(user) }, id, &user.user_id)
+                        .await?
+                }
                 Err(error) => all.refusals.user(error.status(), &user.user_id),
             }
         }
@@ -107,7 +120,7 @@ impl Im<'_> {
                     for member in members {
                         let named = Address::from(&member);
                         match self.router.place(&member) {
-                            Place::Here(_) => self.add(&mut all, origin, member, &named, None).await?,
+                            Place::Here(_) => self.add(&mut all, letter, User::of(&member), member, &named).await?,
                             Place::Foreign => all.refusals.user(Error::ForeignDomain.status(), &named),
                         }
                     }
@@ -118,12 +131,12 @@ impl Im<'_> {
         for group in &recipient.groups {
             match group {
                 Group::Id(id) => {
-                    if let Err(error) = self.add_group(&mut all, session, origin, id).await {
+                    if let Err(error) = self.add_group(&mut all, session, letter.origin, id).await {
                         all.refusals.of(refusal(error)?).group_ids.push(id.clone());
                     }
                 }
                 Group::ScreenName(name) => {
-                    if let Err(error) = self.add_screen_name(&mut all, session, origin, name).await {
+                    if let Err(error) = self.add_screen_name(&mut all, session, letter, name).await {
                         all.refusals.of(refusal(error)?).screen_names.push(name.clone());
                     }
                 }
@@ -171,7 +184,7 @@ impl Im<'_> {
         &self,
         all: &mut Addressees,
         session: &Session,
-        origin: &Origin,
+        letter: Letter<'_>,
         named: &ScreenName,
     ) -> Result<(), Error> {
         let group = self.group().find(&named.group_id)?;
@@ -183,35 +196,35 @@ impl Im<'_> {
         if all.found.len() >= self.config.recipients_max {
             return Err(Error::BadParameter("the message has more recipients than this server takes"));
         }
-        if self.refuses(&user, &origin.in_group(&group.id, &own)) {
-            return Err(Error::Refused);
-        }
-        if self.waiting(&user).await? >= self.config.queue_max {
-            return Err(Error::QueueFull);
-        }
         let group_id = Address::from(&group.id);
         let in_group = |name: &str| Group::ScreenName(ScreenName { name: name.into(), group_id: group_id.clone() });
-        all.found.push(Addressee {
-            state: user,
-            recipient: Recipient { groups: vec![in_group(&name)], ..Recipient::default() },
-            sender: Some(Sender::Group(in_group(&own))),
-        });
+        let recipient = Recipient { groups: vec![in_group(&name)], ..Recipient::default() };
+        let origin = letter.origin.in_group(&group.id, &own);
+        match self.why_not(&user, Letter { origin: &origin, ..letter }, &recipient).await? {
+            Some(status) => all.refusals.of(status).screen_names.push(named.clone()),
+            None => {
+                let sender = Some(Sender::Group(in_group(&own)));
+                all.found.push(Addressee { state: user, recipient, sender });
+            }
+        }
         Ok(())
     }
 
+    /// `user`: as he is told that he was addressed; `named`: as the sender wrote it.
     async fn add(
         &self,
         all: &mut Addressees,
-        origin: &Origin,
+        letter: Letter<'_>,
+        user: User,
         id: UserId,
         named: &Address,
-        client_id: Option<ClientId>,
     ) -> Result<(), Error> {
         if let Some(known) = all.found.iter_mut().find(|one| one.state.id == id) {
             // Named twice with different clients: all of them get it.
-            known.recipient.users.iter_mut().filter(|user| user.client_id != client_id).for_each(|user| {
-                user.client_id = None;
-            });
+            for before in &mut known.recipient.users {
+                before.client_id.take_if(|client| user.client_id.as_ref() != Some(client));
+                before.application_id.take_if(|one| user.application_id.as_ref() != Some(one));
+            }
             return Ok(());
         }
         if all.found.len() >= self.config.recipients_max {
@@ -225,17 +238,33 @@ impl Im<'_> {
             }
             Err(error) => return Err(error),
         };
-        if self.refuses(&state, origin) {
-            all.refusals.user(Status::RECIPIENT_BLOCKED_THE_SENDER, named);
-            return Ok(());
+        let recipient = Recipient::user(user);
+        match self.why_not(&state, letter, &recipient).await? {
+            Some(status) => all.refusals.user(status, named),
+            None => all.found.push(Addressee { state, recipient, sender: None }),
         }
-        if self.waiting(&state).await? >= self.config.queue_max {
-            all.refusals.user(Status::MESSAGE_QUEUE_IS_FULL, named);
-            return Ok(());
-        }
-        let user = User { client_id, ..User::of(&id) };
-        all.found.push(Addressee { state, recipient: Recipient::user(user), sender: None });
         Ok(())
+    }
+
+    /// Why a user does not get a message.
+    pub(super) async fn why_not(
+        &self,
+        user: &UserState,
+        letter: Letter<'_>,
+        recipient: &Recipient,
+    ) -> Result<Option<Status>, Error> {
+        if self.refuses(user, letter.origin) {
+            return Ok(Some(Status::RECIPIENT_BLOCKED_THE_SENDER));
+        }
+        let is_kept = user.lock().handling.offline == OfflineHandling::SendStore;
+        if !is_kept && !user.is_online() {
+            // No bearer leads to a client that is off yet, so that SENDREJECT has nothing to send by.
+            return Ok(Some(Status::MESSAGE_RECIPIENT_NOT_LOGGED_IN));
+        }
+        if self.nobody_takes(user, letter.kind, recipient) {
+            return Ok(Some(Status::UNSUPPORTED_MEDIA_TYPE));
+        }
+        Ok((self.waiting(user).await? >= self.config.queue_max).then_some(Status::MESSAGE_QUEUE_IS_FULL))
     }
 
     /// How much waits for a user.
@@ -260,6 +289,12 @@ impl Addressees {
             group.receivers.retain(|user| reached.insert(user.id.clone()));
         }
     }
+}
+
+/// The client or the application that a User names.
+fn named(user: &User) -> User {
+    let application_id = user.application_id.clone().filter(|application| !application.is_empty());
+    User { client_id: named_client(user), application_id, ..User::default() }
 }
 
 /// What a recipient failed for; a failure of the store, or of the request as such, is handed back.

@@ -43,6 +43,11 @@ impl Origin {
         Self { user: user.clone(), screen_name: None, group: None, application: None }
     }
 
+    /// The user of a session, with the application that it belongs to.
+    pub fn of_session(session: &Session) -> Self {
+        Self { application: session.application.clone(), ..Self::of(&session.user.id) }
+    }
+
     /// The same in a group, under this name.
     pub fn in_group(&self, group: &GroupId, name: &str) -> Self {
         Self { screen_name: Some((group.clone(), name.into())), group: Some(group.clone()), ..self.clone() }
@@ -340,9 +345,10 @@ impl Im<'_> {
         }
     }
 
-    /// Adds to `batch` that a user's lists go. For the removal of the account.
-    pub(crate) fn remove_blocking(&self, user: &UserId, batch: &mut Batch) {
-        batch.delete(Space::Blocking, user_key(user));
+    /// Adds to `batch` that everything goes which this service element keeps of a user beside his messages. For the
+    /// removal of the account.
+    pub(crate) fn remove_user(&self, user: &UserId, batch: &mut Batch) {
+        batch.delete(Space::Blocking, user_key(user)).delete(Space::Handling, user_key(user));
     }
 
     async fn change(&self, owner: &UserState, list: AccessList, refusals: &mut Refusals) -> Result<Change, Error> {

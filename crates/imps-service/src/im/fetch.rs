@@ -5,13 +5,14 @@ use std::sync::Arc;
 use imps_types::element::{DeliveryMethod, MessageInfo};
 use imps_types::{Address, MessageId};
 
-use super::Im;
-use super::offer::{is_for, parser_room};
+use super::delivery::{Kind, parser_room};
+use super::offer::is_for;
 use super::queue::{IndexRow, Waiting, WaitingKind, index_range, index_sequence};
+use super::{Im, charset};
 use crate::error::Error;
 use crate::event::Message;
 use crate::seam::{Order, Space};
-use crate::session::Session;
+use crate::session::{Session, Taking};
 
 /// Messages that are listed when the client names no number.
 const LISTED: usize = 100;
@@ -45,13 +46,19 @@ impl Im<'_> {
     /// it is acknowledged.
     ///
     /// # Errors
-    /// `UnknownMessage`, or the store's failure.
+    /// `UnknownMessage`, `TooLarge` for the client, or the store's failure.
     pub async fn message(&self, session: &Session, id: &str) -> Result<Arc<Message>, Error> {
         let id = MessageId::parse(id).ok_or(Error::UnknownMessage)?;
-        match self.find(session, id).await {
-            Err(Error::UnknownMessage) => self.from_history(session, id).await?.ok_or(Error::UnknownMessage),
-            found => found,
+        let message = match self.find(session, id).await {
+            Err(Error::UnknownMessage) => self.from_history(session, id).await?.ok_or(Error::UnknownMessage)?,
+            found => found?,
+        };
+        let agreed = session.negotiated();
+        let message = charset::for_client(&message, &agreed);
+        if Kind::of(&message).taking(&agreed) == Taking::TooLarge {
+            return Err(Error::TooLarge);
         }
+        Ok(message)
     }
 
     /// The messages that wait for this session, oldest first: so many at most, and no more than its client can parse.

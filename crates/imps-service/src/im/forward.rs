@@ -7,6 +7,8 @@ use std::sync::Arc;
 use imps_types::element::{Recipient, ResultInfo, Sender};
 use imps_types::{GroupId, MessageId, Status};
 
+use super::addressees::Letter;
+use super::delivery::Kind;
 use super::queue::index_key;
 use super::send::{Begun, Draft, Posting, Replaced};
 use super::{Im, Once, Sent};
@@ -50,7 +52,8 @@ impl Im<'_> {
             return Err(Error::BadParameter("the request names no recipient"));
         }
         let (sender, origin) = self.sender(session, forward.sender.as_ref())?;
-        let mut addressees = self.addressees(session, &origin, &forward.recipient).await?;
+        let letter = Letter { origin: &origin, kind: Kind::of(&original) };
+        let mut addressees = self.addressees(session, letter, &forward.recipient).await?;
         let refusals = std::mem::take(&mut addressees.refusals);
         self.metrics.messages_refused.add(refusals.count() as u64);
         if addressees.is_empty() {

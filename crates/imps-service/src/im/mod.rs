@@ -9,10 +9,13 @@
 mod acknowledge;
 mod addressees;
 mod blocking;
+mod charset;
+mod delivery;
 mod expire;
 mod fetch;
 mod forward;
 mod group;
+mod handling;
 mod notice;
 mod offer;
 mod queue;
@@ -24,16 +27,19 @@ mod sequence;
 mod tests;
 
 pub use blocking::{Blocking, Entities, Entity, Origin};
+pub(crate) use delivery::parser_room;
 pub use fetch::WaitingMessage;
 pub use forward::Forward;
 pub(crate) use group::{GroupBodies, delete_group_body};
+pub use handling::Handling;
 pub use notice::NewNotice;
-pub(crate) use offer::parser_room;
 pub use queue::WaitingKind;
 pub(crate) use repeat::SentRing;
 pub use repeat::{Once, Sent};
 pub use send::OutgoingMessage;
 pub(crate) use sequence::Sequence;
+
+use std::sync::atomic::Ordering;
 
 use crate::Services;
 use crate::happening::Happening;
@@ -56,6 +62,9 @@ impl Im<'_> {
     /// those who have not polled yet, as soon as one of them acknowledges it.
     pub(crate) async fn on(&self, what: &Happening) {
         if let Happening::SessionOpened { session, resumed } = what {
+            // After a restart the last number is not known; that of the time is near enough.
+            let last = if *resumed { Sequence::at(session.opened) } else { self.sequence.last() };
+            session.opened_after.store(last, Ordering::Relaxed);
             let sessions = session.user.sessions();
             if sessions.len() > 1 {
                 for session in &sessions {
@@ -65,6 +74,10 @@ impl Im<'_> {
             if !resumed {
                 session.wake();
             }
+        }
+        if let Happening::SessionOpened { session, .. } | Happening::SessionClosed { session, .. } = what {
+            // Which of the user's clients comes first may be another one now.
+            self.choose_again(&session.user).await;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imps_types::element::MessageInfo;
+use imps_types::element::{MessageInfo, Recipient};
 
 use super::Im;
 use super::queue::{IndexRow, Waiting, index_range, index_sequence};
@@ -12,8 +12,6 @@ use crate::seam::{KeyRange, Order, Space};
 use crate::session::{Negotiated, Pending, Session, Told};
 use crate::user::UserState;
 
-/// Bytes of a message beside its content, or a little more.
-const ENVELOPE: usize = 1024;
 /// Rows that are fetched from the store at once.
 const REFILL: usize = 32;
 
@@ -21,12 +19,17 @@ impl Im<'_> {
     /// Puts a committed message into the outbox of each session that it is for.
     pub(super) fn offer(&self, user: &UserState, message: Arc<Message>) {
         for session in waits_for(user) {
-            if is_for(&message.info, &session) {
-                let (most, bytes) = (self.config.outbox_max, self.config.outbox_bytes);
-                let wake = session.outbox().message(message.clone(), most, bytes);
-                if wake {
-                    session.wake();
-                }
+            if !is_for(&message.info, &session) {
+                continue;
+            }
+            if !self.is_offered(&session, &message) {
+                session.outbox().pass_over(message.id.sequence());
+                continue;
+            }
+            let (most, bytes) = (self.config.outbox_max, self.config.outbox_bytes);
+            let wake = session.outbox().message(message.clone(), most, bytes);
+            if wake {
+                session.wake();
             }
         }
     }
@@ -75,12 +78,10 @@ impl Im<'_> {
             match pending {
                 Pending::Message(message) if message.expires <= self.clock.now() => {}
                 Pending::Message(message) => {
-                    self.metrics.messages_offered.up();
-                    let push = match group_agreement(session, &message) {
-                        Some(agreed) => is_pushed(&agreed, &message),
-                        None => is_pushed(&session.negotiated(), &message),
-                    };
-                    return Some(if push { Event::NewMessage(message) } else { Event::MessageNotification(message) });
+                    if let Some(event) = self.message_event(session, &message) {
+                        self.metrics.messages_offered.up();
+                        return Some(event);
+                    }
                 }
                 Pending::Report(report) => return Some(Event::DeliveryReport(report)),
                 Pending::Notice(notice) if notice.expires <= self.clock.now() => {}
@@ -172,13 +173,40 @@ impl Im<'_> {
         };
         // A page without a single readable key would be read for ever.
         complete |= last.is_none();
-        let found = bodies.into_iter().flatten().filter_map(|waiting| match waiting {
-            Waiting::Message(message) => is_for(&message.info, session).then(|| Pending::Message(Arc::new(message))),
-            Waiting::GroupMessage(message) => is_for(&message.info, session).then_some(Pending::Message(message)),
-            Waiting::Report(report) => Some(Pending::Report(Arc::new(report))),
-            Waiting::Notice(notice) => notice.content.is_for(session).then(|| Pending::Notice(Arc::new(notice))),
-        });
-        session.outbox().refilled(found.collect(), last, complete);
+        let mut found = Vec::with_capacity(bodies.len());
+        let mut passed_over = Vec::new();
+        for waiting in bodies.into_iter().flatten() {
+            let message = match waiting {
+                Waiting::Message(message) => Arc::new(message),
+                Waiting::GroupMessage(message) => message,
+                Waiting::Report(report) => {
+                    found.push(Pending::Report(Arc::new(report)));
+                    continue;
+                }
+                Waiting::Notice(notice) => {
+                    if notice.content.is_for(session) {
+                        found.push(Pending::Notice(Arc::new(notice)));
+                    }
+                    continue;
+                }
+            };
+            if !is_for(&message.info, session) {
+                continue;
+            }
+            if self.is_offered(session, &message) {
+                found.push(Pending::Message(message));
+            } else {
+                passed_over.push(message);
+            }
+        }
+        {
+            let mut outbox = session.outbox();
+            outbox.refilled(found, last, complete);
+            passed_over.iter().for_each(|message| outbox.pass_over(message.id.sequence()));
+        }
+        for message in passed_over {
+            self.refuse_stored(session, &message).await?;
+        }
         Ok(())
     }
 }
@@ -193,7 +221,7 @@ pub(super) fn waits_for(user: &UserState) -> Vec<Arc<Session>> {
 }
 
 /// What holds for messages of a group where the client said so of that group.
-fn group_agreement(session: &Session, message: &Message) -> Option<Negotiated> {
+pub(super) fn group_agreement(session: &Session, message: &Message) -> Option<Negotiated> {
     let group = message.group()?;
     let groups = session.groups.lock();
     let own = groups.iter().find(|one| one.group.id.as_str() == group)?;
@@ -208,29 +236,19 @@ fn group_agreement(session: &Session, message: &Message) -> Option<Negotiated> {
     Some(agreed)
 }
 
-/// Whether a message is pushed to a client that agreed on this, or the client told and left to fetch it (CSP 12.2). What
-/// it cannot parse is never pushed (CSP 6): BASE64 takes a third more, and the envelope its share.
-fn is_pushed(agreed: &Negotiated, message: &Message) -> bool {
-    let size = message.content.len();
-    let written = if message.binary { size / 3 * 4 + 4 } else { size };
-    agreed.takes_pushed(message.info.content_type.as_deref().unwrap_or_default(), size)
-        && written <= parser_room(agreed)
-}
-
-/// Bytes that a client can parse beside the envelope. 0 is no size that a client can mean.
-pub(crate) fn parser_room(agreed: &Negotiated) -> usize {
-    match usize::try_from(agreed.parser_size) {
-        Ok(0) | Err(_) => usize::MAX,
-        Ok(size) => size.saturating_sub(ENVELOPE),
-    }
-}
-
 /// Whether a message that may be addressed to one client of the user is for this session.
 pub(super) fn is_for(info: &MessageInfo, session: &Session) -> bool {
     // Messages in a group are for those who have joined it.
     if group_of(info).is_some_and(|group| !session.has_joined(group)) {
         return false;
     }
-    let mut users = info.recipient.users.iter();
-    users.all(|user| user.client_id.as_ref().is_none_or(|client| *client == session.client))
+    is_addressed(&info.recipient, session)
+}
+
+/// Whether a session is of the client or the application that a recipient names, if he names one.
+pub(super) fn is_addressed(recipient: &Recipient, session: &Session) -> bool {
+    recipient.users.iter().all(|user| {
+        user.client_id.as_ref().is_none_or(|client| *client == session.client)
+            && user.application_id.as_ref().is_none_or(|application| session.application.as_ref() == Some(application))
+    })
 }

@@ -9,8 +9,9 @@ use imps_types::element::{
 };
 use imps_types::{Address, MessageId};
 
-use super::addressees::{Addressee, Addressees, named_client};
+use super::addressees::{Addressee, Addressees, Letter, named_client};
 use super::blocking::Origin;
+use super::delivery::Kind;
 use super::group::ToGroup;
 use super::queue::{Records, delete, index_key, put_shared};
 use super::repeat::{Known, UnderWay, put_repeat, repeat_record};
@@ -171,7 +172,9 @@ impl Im<'_> {
             return Err(Error::BadParameter("the message names no recipient"));
         }
         let (sender, origin) = self.sender(session, message.info.sender.as_ref())?;
-        let mut addressees = self.addressees(session, &origin, &message.info.recipient).await?;
+        let kind = Kind::new(&message.info, &message.content.data, message.content.binary);
+        let letter = Letter { origin: &origin, kind };
+        let mut addressees = self.addressees(session, letter, &message.info.recipient).await?;
         let refusals = std::mem::take(&mut addressees.refusals);
         self.metrics.messages_refused.add(refusals.count() as u64);
         if addressees.is_empty() {
@@ -310,16 +313,20 @@ impl Im<'_> {
     /// The sender as recipients see him, and where the message comes from; it must be the session's own user, or his name
     /// in a group that the session has joined (CSP 12.1).
     pub(super) fn sender(&self, session: &Session, sender: Option<&Sender>) -> Result<(Sender, Origin), Error> {
-        let (own, origin) = (User::of(&session.user.id), Origin::of(&session.user.id));
+        let (own, origin) = (User::of(&session.user.id), Origin::of_session(session));
         match sender {
             None => Ok((Sender::User(own), origin)),
             Some(Sender::User(user)) => {
                 let is_own_user = self.router.user(&user.user_id).is_ok_and(|user| user == session.user.id);
                 let client_id = named_client(user);
-                if !is_own_user || client_id.as_ref().is_some_and(|client| *client != session.client) {
+                let application_id = user.application_id.clone().filter(|application| !application.is_empty());
+                if !is_own_user
+                    || client_id.as_ref().is_some_and(|client| *client != session.client)
+                    || application_id.is_some() && application_id != session.application
+                {
                     return Err(Error::NotYourself);
                 }
-                let user = User { client_id, friendly_name: user.friendly_name.clone(), ..own };
+                let user = User { client_id, application_id, friendly_name: user.friendly_name.clone(), ..own };
                 Ok((Sender::User(user), origin))
             }
             Some(Sender::Group(group)) => {

@@ -55,6 +55,8 @@ spaces! {
     AttributeLists     "attribute_lists"    false;
     /// Block and grant lists. Keyed by user.
     Blocking           "blocking"           false;
+    /// Which of a user's clients get messages, and what becomes of them while he has none. Keyed by user.
+    Handling           "handling"           false;
     /// Presence values as last published; written later, merged. Keyed by user.
     Presence           "presence"           false;
     /// What a publisher decided about watchers who asked, and the questions that he has not answered. Keyed by

@@ -14,7 +14,7 @@ use imps_types::element::{DeliveryMethod, NotificationTypes};
 use imps_types::{ClientId, GroupId, SessionId, Version};
 use parking_lot::{Mutex, MutexGuard};
 
-pub use negotiated::Negotiated;
+pub use negotiated::{Negotiated, Taking, TransferEncodings};
 pub use outbox::{Outbox, Pending};
 pub(crate) use presence_queue::Told;
 pub(crate) use saved::SavedSession;
@@ -46,6 +46,8 @@ pub struct Session {
     pub version: Version,
     /// When it was opened.
     pub opened: Timestamp,
+    /// The last number of a message that was there before it.
+    pub(crate) opened_after: AtomicU64,
     last_seen: AtomicU64,
     time_to_live: AtomicU32,
     closed: AtomicBool,
@@ -100,6 +102,7 @@ impl Session {
             cookie: new.cookie,
             version: new.version,
             opened: new.opened,
+            opened_after: AtomicU64::new(0),
             last_seen: AtomicU64::new(now.0),
             time_to_live: AtomicU32::new(new.time_to_live),
             closed: AtomicBool::new(false),

@@ -85,6 +85,8 @@ pub struct Outbox {
     groups: VecDeque<(Arc<GroupState>, Box<GroupNews>)>,
     /// Whether the last event was a change of a group: then a message comes first, so that neither keeps the other away.
     told_of_group: bool,
+    /// The least number of a message that was not for this session as it was then.
+    passed_over: Option<u64>,
     /// What happened to the user's things, oldest first.
     notifications: Vec<Notification>,
     /// Whose presence changed.
@@ -132,6 +134,7 @@ impl Default for Outbox {
             leaves: Vec::new(),
             groups: VecDeque::new(),
             told_of_group: false,
+            passed_over: None,
             notifications: Vec::new(),
             presence: PresenceQueue::default(),
         }
@@ -358,6 +361,36 @@ impl Outbox {
     /// Nothing of these types is told any more.
     pub(crate) fn forget_notifications(&mut self, types: NotificationTypes) {
         self.notifications.retain(|one| !types.contains(one.kind));
+    }
+
+    /// The messages that wait here.
+    pub(crate) fn messages(&self) -> Vec<Arc<Message>> {
+        let message = |item: &Item| match item {
+            Item::Message(message) => Some(message.clone()),
+            Item::Report(_) | Item::Notice(_) => None,
+        };
+        self.items.values().filter_map(message).collect()
+    }
+
+    /// A message waits for the user that is not for this session as it is now.
+    pub(crate) fn pass_over(&mut self, sequence: u64) {
+        self.passed_over = Some(self.passed_over.map_or(sequence, |least| least.min(sequence)));
+    }
+
+    /// What was passed over may be for this session now: all since then is fetched again. Whether there is any; what was
+    /// offered and not acknowledged comes twice then, under the same MessageID.
+    pub(crate) fn look_again(&mut self) -> bool {
+        let Some(from) = self.passed_over.take() else { return false };
+        let from = match self.way {
+            Way::Stored { from: earlier, .. } => from.min(earlier),
+            Way::Pushed => from,
+        };
+        for (_, item) in self.items.split_off(&from) {
+            self.bytes = self.bytes.saturating_sub(item.weight());
+        }
+        self.way = Way::Stored { from, more: true };
+        self.fetched = [Fetched::default(); 2];
+        true
     }
 
     /// Presence of somebody changed; what was not fetched yet is merged.

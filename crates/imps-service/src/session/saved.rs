@@ -29,7 +29,7 @@ pub(crate) struct SavedSession {
 impl Session {
     /// As a record.
     pub(crate) fn to_record(&self) -> Vec<u8> {
-        let mut writer = RecordWriter::new(2);
+        let mut writer = RecordWriter::new(3);
         writer.text(self.user.id.as_str());
         writer.optional_text(self.client.url.as_deref()).optional_text(self.client.msisdn.as_deref());
         writer.optional_text(self.application.as_deref()).text(&self.cookie).text(self.version.as_str());
@@ -37,6 +37,7 @@ impl Session {
         self.negotiated().write(&mut writer);
         self.subscriptions.lock().write(&mut writer);
         writer.number(self.notifications().bits().into());
+        self.negotiated().write_contents(&mut writer);
         writer.done()
     }
 }
@@ -44,15 +45,18 @@ impl Session {
 impl SavedSession {
     /// From a record.
     pub(crate) fn read(record: &[u8]) -> Result<Self, RecordError> {
-        let (mut reader, written) = RecordReader::new(record, 2)?;
+        let (mut reader, written) = RecordReader::new(record, 3)?;
         let user = UserId::from_canonical(reader.text()?);
         let client = ClientId { url: reader.optional_text()?, msisdn: reader.optional_text()? };
         let (application, cookie) = (reader.optional_text()?, reader.text()?.into());
         let version = Version::parse(reader.text()?).ok_or(RecordError("unknown protocol version"))?;
         let (opened, time_to_live) = (Timestamp(reader.number()?), reader.small()?);
-        let negotiated = Negotiated::read(&mut reader)?;
+        let mut negotiated = Negotiated::read(&mut reader)?;
         let subscriptions = SessionSubscriptions::read(&mut reader)?;
         let notifications = if written >= 2 { reader.small()? } else { 0 };
+        if written >= 3 {
+            negotiated.read_contents(&mut reader)?;
+        }
         Ok(Self {
             user,
             client,
@@ -101,6 +105,13 @@ mod tests {
         let mut record = alice.to_record();
         let saved = SavedSession::read(&record).unwrap();
         assert_eq!(saved.notifications, alice.notifications());
+        // Version 2 ended before what a client said of contents: no type, UTF-8, no encodings, any length of text.
+        let contents = [0, 1, 106, 0, 0xff, 0xff, 0xff, 0xff, 0x0f];
+        assert_eq!(record.split_off(record.len() - contents.len()), contents);
+        record[0] = 2;
+        let saved = SavedSession::read(&record).unwrap();
+        assert_eq!(saved.notifications, alice.notifications());
+        assert_eq!(saved.negotiated, *alice.negotiated());
         // Version 1 ended before the notifications.
         assert_eq!(record.pop(), Some(2));
         record[0] = 1;

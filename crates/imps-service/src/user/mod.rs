@@ -10,7 +10,7 @@ use crate::Services;
 use crate::account::{Account, user_key};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::im::Blocking;
+use crate::im::{Blocking, Handling};
 use crate::presence::{AttributeLists, ContactLists, PresenceState};
 use crate::seam::Space;
 use crate::session::Session;
@@ -41,6 +41,8 @@ pub struct UserInner {
     pub presence: PresenceState,
     /// Who may reach the user, and who may not.
     pub blocking: Blocking,
+    /// Which of the user's clients get messages, and what becomes of them while he has none.
+    pub handling: Handling,
     /// The user's sessions, oldest first.
     pub sessions: Vec<Arc<Session>>,
     /// How many messages and reports wait; counted when it is first asked for.
@@ -193,6 +195,7 @@ impl Services {
         let attribute_lists = AttributeLists::load(self, id).await?;
         let presence = PresenceState::load(self, id, presence).await?;
         let blocking = Blocking::load(self, id).await?;
+        let handling = Handling::load(self, id).await?;
         let slot = Slot::of(id.as_str());
         let inner = UserInner {
             account,
@@ -200,6 +203,7 @@ impl Services {
             attribute_lists,
             presence,
             blocking,
+            handling,
             sessions: Vec::new(),
             waiting: None,
             used: now,

@@ -16,7 +16,7 @@ macro_rules! verbs {
 }
 
 verbs! {
-    LogsIn "logs in" "{ password PW | ttl SECONDS | resuming ID | answering ID OPTION }" "Login-Request with the password in clear";
+    LogsIn "logs in" "{ password PW | ttl SECONDS | resuming ID | answering ID OPTION | application ID }" "Login-Request with the password in clear";
     LogsInWithDigest "logs in with digest" "{ SCHEMA | password PW | ttl SECONDS | answering ID OPTION }" "both steps of the 4-way login; MD5 unless schemas are named";
     AsksForNonce "asks for a nonce" "{ SCHEMA }" "the first step only; expects 401";
     AnswersNonce "answers the nonce" "{ password PW | ttl SECONDS | given NONCE | answering ID OPTION }" "the second step only, with the last nonce or a given one";

@@ -21,6 +21,7 @@ struct LoginOptions {
     nonce: Option<String>,
     /// What is said to a system message: its ID, and the option.
     answer: Option<(String, String)>,
+    application: Option<String>,
 }
 
 impl World<'_> {
@@ -191,6 +192,7 @@ impl World<'_> {
     /// `{ password PW | ttl SECONDS | resuming ID | given NONCE }`
     fn login_options(&self, phone: &Phone, arguments: &mut Arguments<'_>) -> Result<LoginOptions, String> {
         let (mut password, mut resume, mut nonce, mut answer) = (phone.password.clone(), None, None, None);
+        let mut application = None;
         let mut ttl = Some(phone.speaker.personality.time_to_live());
         loop {
             if arguments.takes("password") {
@@ -202,6 +204,8 @@ impl World<'_> {
                 };
             } else if arguments.takes("resuming") {
                 resume = Some(self.fill(arguments.text("the session")?));
+            } else if arguments.takes("application") {
+                application = Some(arguments.text("the application")?.to_owned());
             } else if arguments.takes("given") {
                 nonce = Some(self.fill(arguments.text("the nonce")?));
             } else if arguments.takes("answering") {
@@ -209,7 +213,7 @@ impl World<'_> {
                 answer = Some((message, arguments.text("the option")?.to_owned()));
             } else {
                 arguments.end()?;
-                return Ok(LoginOptions { password, ttl, resume, nonce, answer });
+                return Ok(LoginOptions { password, ttl, resume, nonce, answer, application });
             }
         }
     }
@@ -220,9 +224,14 @@ impl World<'_> {
         arguments: &mut Arguments<'_>,
         expect: &Expect,
     ) -> Result<(), String> {
-        let LoginOptions { password, ttl, resume, answer, .. } = self.login_options(phone, arguments)?;
+        let LoginOptions { password, ttl, resume, answer, application, .. } = self.login_options(phone, arguments)?;
         let mut request = phone.speaker.login(Proof::Password(&password), ttl, resume.as_deref());
         say_to_system_message(&mut request, answer);
+        if let Some(application) = application {
+            let client = request.children.iter().position(|child| child.name == "ClientID");
+            let place = client.map_or(0, |client| client + 1);
+            request.children.insert(place, Node::leaf("ApplicationID", application));
+        }
         finish_login(phone, request, expect).await
     }
 
