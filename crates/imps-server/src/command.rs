@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use imps_service::access::{PhonePassword, UserSummary};
+use imps_service::access::{PersonChange, PhonePassword, UserSummary};
 use imps_service::{Error, Services, Session, Timestamp};
 use imps_types::{Address, Domain, Secret, SessionId, Status, UserId};
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,11 @@ pub(crate) enum Command {
     },
     UserRemove {
         who: Who,
+    },
+    /// Who the person behind an account is, for those who search.
+    UserSet {
+        who: Who,
+        person: Person,
     },
     SessionList {
         who: Option<Who>,
@@ -141,6 +146,16 @@ impl Command {
     }
 }
 
+/// What is to change of a person: nothing said leaves it, nothing in it takes it away.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Person {
+    pub(crate) first_name: Option<String>,
+    pub(crate) last_name: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) mobile_number: Option<String>,
+    pub(crate) searchable: Option<bool>,
+}
+
 /// A user, for people and scripts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct UserView {
@@ -150,6 +165,14 @@ pub(crate) struct UserView {
     pub(crate) barred: bool,
     pub(crate) created: String,
     pub(crate) sessions: usize,
+    pub(crate) first_name: Option<String>,
+    pub(crate) last_name: Option<String>,
+    pub(crate) email: Option<String>,
+    pub(crate) mobile_number: Option<String>,
+    pub(crate) searchable: bool,
+    /// What the user tells everybody, by property.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) profile: Option<std::collections::BTreeMap<String, String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) messages: Option<usize>,
 }
@@ -376,7 +399,10 @@ pub(crate) async fn run(node: &Node, command: Command) -> Result<Outcome, Failur
             let user = find(services, &who)?;
             let summary = access.user_summary(&user).await.map_err(|error| refused(&error, &user, services))?;
             let messages = services.im().waiting_messages(&user, usize::MAX).await?.len();
-            let view = UserView { messages: Some(messages), ..user_view(&summary) };
+            let profile = services.common().profile_of(&user).await?;
+            let profile = profile.properties.into_iter();
+            let profile = profile.map(|one| (one.name.into(), one.value.unwrap_or_default().into())).collect();
+            let view = UserView { messages: Some(messages), profile: Some(profile), ..user_view(&summary) };
             Ok(Outcome::Users { users: vec![view], next: None })
         }
         Command::UserPasswd { who, password } => {
@@ -398,6 +424,13 @@ pub(crate) async fn run(node: &Node, command: Command) -> Result<Outcome, Failur
         Command::UserRemove { who } => {
             let user = find(services, &who)?;
             access.remove_user(&user).await.map_err(|error| refused(&error, &user, services))?;
+            Ok(account(&user, None))
+        }
+        Command::UserSet { who, person } => {
+            let user = find(services, &who)?;
+            let Person { first_name, last_name, email, mobile_number, searchable } = person;
+            let change = PersonChange { first_name, last_name, email, mobile_number, searchable };
+            access.set_person(&user, &change).await.map_err(|error| refused(&error, &user, services))?;
             Ok(account(&user, None))
         }
         Command::SessionList { who, after } => {
@@ -558,6 +591,12 @@ fn user_view(summary: &UserSummary) -> UserView {
         barred: summary.barred,
         created: moment(Timestamp(summary.created.saturating_mul(1000))),
         sessions: summary.sessions,
+        first_name: summary.person.first_name.as_deref().map(str::to_owned),
+        last_name: summary.person.last_name.as_deref().map(str::to_owned),
+        email: summary.person.email.as_deref().map(str::to_owned),
+        mobile_number: summary.person.mobile_number.as_deref().map(str::to_owned),
+        searchable: summary.person.searchable,
+        profile: None,
         messages: None,
     }
 }

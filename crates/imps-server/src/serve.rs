@@ -71,6 +71,7 @@ pub(crate) async fn serve(mut config: Config, announce: impl FnOnce(&Ready<'_>))
     let (stop, stopped) = watch::channel(false);
     let operators = tokio::spawn(control::serve(socket, node.clone()));
     let sweeper = tokio::spawn(sweep(node.clone()));
+    let searcher = tokio::spawn(prepare_search(node.clone()));
     let mut clients = tokio::spawn(clients(node.clone(), settings.clone(), channels, stopped));
     let users = node.services.access().list_users(None, 1).await?;
     announce(&Ready { settings, address, is_first: users.is_empty() });
@@ -96,6 +97,7 @@ pub(crate) async fn serve(mut config: Config, announce: impl FnOnce(&Ready<'_>))
     };
     operators.abort();
     sweeper.abort();
+    searcher.abort();
     for name in [control::SOCKET, ADDRESS] {
         // What is left behind confuses nobody: the lock tells whether a server runs.
         let _ = std::fs::remove_file(folder.join(name));
@@ -103,6 +105,13 @@ pub(crate) async fn serve(mut config: Config, announce: impl FnOnce(&Ready<'_>))
     close(&node).await;
     info!("stopped");
     outcome.map(|()| kind)
+}
+
+/// Reads who can be searched for while clients log in already: the first search waits for it.
+async fn prepare_search(node: Arc<Node>) {
+    if let Err(error) = node.services.common().prepare_search().await {
+        warn!(%error, "users cannot be searched for yet");
+    }
 }
 
 fn warn_of_open_folder(folder: &Path) {

@@ -33,6 +33,20 @@ fn life_of_a_user(folder: &Folder) {
     assert!(set.contains("abcd1234"), "{set}");
     assert!(folder.fails(&["user", "phone-password", "carol", "--set", "a b"], 1).contains("printable"));
 
+    let person =
+        ["--first-name", "Carol", "--email", "carol@example.org", "--mobile", "+358 40-123", "--searchable", "no"];
+    folder.run(&[&["user", "set", "carol"][..], &person].concat());
+    folder.run(&["user", "set", "carol", "--email", "", "--last-name", "Smith"]);
+    let shown = folder.json(&["user", "show", "carol", "--json"]);
+    assert_eq!(
+        (&shown["first_name"], &shown["last_name"], &shown["email"]),
+        (&json!("Carol"), &json!("Smith"), &json!(null))
+    );
+    assert_eq!((&shown["mobile_number"], &shown["searchable"]), (&json!("+35840123"), &json!(false)));
+    assert!(folder.run(&["user", "show", "carol"]).contains("Smith"));
+    assert!(folder.fails(&["user", "set", "carol", "--email", "carol"], 1).contains("name@domain"));
+    folder.fails(&["user", "set", "carol"], 2);
+
     folder.run(&["user", "bar", "carol"]);
     assert_eq!(folder.json(&["user", "show", "carol", "--json"])["barred"], true);
     folder.run(&["user", "unbar", "carol"]);

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::password::AccountPassword;
 use super::{Common, Done, Format, Refusal, UserName, desk, output};
-use crate::command::{Command, Hidden, Outcome, Phone, UserView};
+use crate::command::{Command, Hidden, Outcome, Person, Phone, UserView};
 
 #[derive(Subcommand, Debug)]
 #[command(after_help = "\
@@ -48,6 +48,15 @@ Examples:
     },
     /// Set, make or take away the phone password
     PhonePassword(PhonePassword),
+    /// Say who a user is, for those who search
+    #[command(after_help = "\
+What is not named stays as it is; an empty text takes it away.
+
+Examples:
+  hamlet user set alice --first-name Alice --last-name Smith --email alice@example.org --mobile +358401234567
+  hamlet user set alice --mobile ''
+  hamlet user set alice --searchable no          nobody finds alice by searching any more")]
+    Set(Set),
     /// Refuse the user's logins from now on, and end the user's sessions
     Bar {
         #[command(flatten)]
@@ -103,6 +112,40 @@ pub(super) struct PhonePassword {
     format: Format,
 }
 
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("person").required(true).multiple(true)
+    .args(["first_name", "last_name", "email", "mobile", "searchable"]), override_usage =
+    "hamlet user set NAME [--first-name TEXT] [--last-name TEXT] [--email ADDRESS] [--mobile NUMBER] [--searchable yes|no]")]
+pub(super) struct Set {
+    #[command(flatten)]
+    user: UserName,
+    /// First name
+    #[arg(long, value_name = "TEXT")]
+    first_name: Option<String>,
+    /// Last name
+    #[arg(long, value_name = "TEXT")]
+    last_name: Option<String>,
+    /// E-mail address
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<String>,
+    /// Mobile number
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    mobile: Option<String>,
+    /// Whether searches find the user at all
+    #[arg(long, value_name = "yes|no", value_parser = yes_or_no)]
+    searchable: Option<bool>,
+    #[command(flatten)]
+    format: Format,
+}
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("yes or no".to_owned()),
+    }
+}
+
 impl UserCommand {
     pub(super) fn run(self, common: &Common) -> Done {
         match self {
@@ -123,6 +166,10 @@ impl UserCommand {
                     (None, false) => (Phone::Generate, "has a new phone password"),
                 };
                 change(common, Command::UserPhonePassword { who: what.user.who(common), phone }, words, what.format)
+            }
+            Self::Set(Set { user, first_name, last_name, email, mobile, searchable, format }) => {
+                let person = Person { first_name, last_name, email, mobile_number: mobile, searchable };
+                change(common, Command::UserSet { who: user.who(common), person }, "is set", format)
             }
             Self::Bar { user, format } => {
                 change(common, Command::UserBar { who: user.who(common), barred: true }, "is barred", format)
@@ -198,6 +245,7 @@ fn show(common: &Common, user: &UserName, format: Format) -> Done {
         return Ok(());
     }
     let is_set = |set| if set { "set" } else { "none" }.to_owned();
+    let said = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     for (name, value) in [
         ("user", user.user.clone()),
         ("account password", is_set(user.password)),
@@ -206,8 +254,16 @@ fn show(common: &Common, user: &UserName, format: Format) -> Done {
         ("sessions", user.sessions.to_string()),
         ("messages waiting", user.messages.unwrap_or_default().to_string()),
         ("created", user.created.clone()),
+        ("first name", said(&user.first_name)),
+        ("last name", said(&user.last_name)),
+        ("e-mail", said(&user.email)),
+        ("mobile number", said(&user.mobile_number)),
+        ("found by searches", output::yes(user.searchable)),
     ] {
         output::say(&format!("{name:<18}{value}"));
+    }
+    for (property, value) in user.profile.iter().flatten() {
+        output::say(&format!("{property:<18}{value}"));
     }
     Ok(())
 }

@@ -125,6 +125,11 @@ impl Common<'_> {
         Ok(Profile::read(&record)?.value(ProfileProperty::Age).and_then(|age| age.parse().ok()))
     }
 
+    /// The public profile of a local user.
+    pub async fn profile_of(&self, user: &UserId) -> Result<PublicProfile, Error> {
+        let record = self.store.get_one(Space::Profiles, user_key(user)).await?;
+        let profile = record.map_or_else(|| Ok(Profile::default()), |record| Profile::read(&record))?;
+        Ok(PublicProfile { user_id: Some(user.into()), properties: profile.properties() })
     /// Changes the profile of the session's user, all of it or nothing. `clear`: what was there goes first.
     ///
     /// # Errors

@@ -86,6 +86,11 @@ const SETTINGS: &[Setting] = &[
     ("cir.http_hold", |_, csp, value| seconds(value).map(|value| csp.cir.http_hold = value)),
     ("pts.project_codes", |_, csp, value| value.parse().ok().map(|value| csp.pts_project_codes = value)),
     ("pts.message_max", |_, csp, value| value.parse().ok().map(|value| csp.limits.pts_bytes = value)),
+    ("search.results_max", |service, _, value| value.parse().ok().map(|value| service.search_results_max = value)),
+    ("search.per_session", |service, _, value| value.parse().ok().map(|value| service.searches_per_session = value)),
+    ("search.life", |service, _, value| seconds(value).map(|value| service.search_life = value)),
+    ("invitation.per_user", |service, _, value| value.parse().ok().map(|value| service.invitations_max = value)),
+    ("profile.value_max", |service, _, value| value.parse().ok().map(|value| service.profile_value_max = value)),
     ("csp.redeliver_after", |_, csp, value| seconds(value).map(|value| csp.redeliver_after = value)),
 ];
 

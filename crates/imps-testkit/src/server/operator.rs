@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imps_service::Services;
-use imps_service::access::{Audience, NewBroadcast, Says};
+use imps_service::access::{Audience, NewBroadcast, PersonChange, Says};
 use imps_service::language::Texts;
 use imps_types::UserId;
 use imps_types::element::Verification;
@@ -73,6 +73,18 @@ pub(super) async fn operate(services: &Arc<Services>, words: &[String]) -> Resul
             let number = typed.first()?.parse().map_err(text)?;
             services.access().end_broadcast(number, typed.has("forget")).await.map_err(text)?;
             Ok(String::new())
+        }
+        ["user", "set"] => {
+            let value = |name: &str| typed.one(name).map(str::to_owned);
+            let change = PersonChange {
+                first_name: value("first-name"),
+                last_name: value("last-name"),
+                email: value("email"),
+                mobile_number: value("mobile"),
+                searchable: typed.one("searchable").map(|text| text == "yes"),
+            };
+            let user = user(services, typed.first()?)?;
+            services.access().set_person(&user, &change).await.map(|_| String::new()).map_err(text)
         }
         _ => Err(format!("the server in this process has no command `{}`", words.join(" "))),
     }

@@ -54,6 +54,8 @@ struct OpenSearch {
     /// The index of the item behind the last one that was told, from 0.
     next: usize,
     used: Timestamp,
+    /// Counts on with every use of any search: which one was used last.
+    turn: u64,
 }
 
 /// Some of what was found.
@@ -72,6 +74,7 @@ pub(super) struct Page {
 #[derive(Debug, Default)]
 struct Table {
     last: u32,
+    turn: u64,
     open: FxHashMap<u32, OpenSearch>,
 }
 
@@ -125,11 +128,12 @@ impl OpenSearches {
             if of_session.clone().count() < most.max(1) {
                 break;
             }
-            let Some(oldest) = of_session.min_by_key(|(_, open)| open.used).map(|(id, _)| *id) else { break };
+            let Some(oldest) = of_session.min_by_key(|(_, open)| open.turn).map(|(id, _)| *id) else { break };
             table.open.remove(&oldest);
         }
         let id = table.new_id();
-        let open = OpenSearch { owner: owner.clone(), session, items, page: room.items, next, used: now };
+        let turn = table.next_turn();
+        let open = OpenSearch { owner: owner.clone(), session, items, page: room.items, next, used: now, turn };
         table.open.insert(id, open);
         Page { id: Some(id), items: page, are_users, findings, next }
     }
@@ -145,6 +149,7 @@ impl OpenSearches {
         now: Timestamp,
     ) -> Result<Page, Error> {
         let mut table = self.0.lock();
+        let turn = table.next_turn();
         let id = parse(id).ok_or(Error::UnknownSearch)?;
         let open = table.open.get_mut(&id).filter(|open| open.owner == *owner).ok_or(Error::UnknownSearch)?;
         let from = match index {
@@ -155,7 +160,7 @@ impl OpenSearches {
             return Err(Error::BadSearchIndex);
         }
         let items = page_of(&open.items, from, room(open.page));
-        open.used = now;
+        (open.used, open.turn) = (now, turn);
         open.next = from + items.len();
         let (next, findings, are_users) = (open.next, open.items.len(), open.items.are_users);
         let is_done = next >= findings;
@@ -196,6 +201,11 @@ impl OpenSearches {
 }
 
 impl Table {
+    fn next_turn(&mut self) -> u64 {
+        self.turn += 1;
+        self.turn
+    }
+
     fn new_id(&mut self) -> u32 {
         if self.last == 0 {
             // Anywhere, so that one of before a restart is hardly taken for one of after it.
