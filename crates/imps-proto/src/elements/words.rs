@@ -38,12 +38,25 @@ words! {
     DeliveryMethod "delivery method";
     DigestSchema "digest schema";
     NotificationType "notification type";
-    InviteType "invite type";
     OfflineHandling "offline handling";
     OnlineHandling "online handling";
     ReactiveAuthState "state of an authorisation";
     SubscribeType "kind of subscription";
     WatcherStatus "watcher status";
+}
+
+/// An unknown one is refused and not passed over: nobody can be invited to what is not known (CSP 7.2).
+impl Decode for InviteType {
+    fn decode(reader: &mut dyn Reader<'_>) -> Result<Self, DecodeError> {
+        let at = reader.position();
+        Self::parse(&reader.text()?).ok_or(bad_value("InviteType", at))
+    }
+}
+
+impl Encode for InviteType {
+    fn encode_content(&self, _: Element, writer: &mut dyn Writer) {
+        writer.text(self.as_str());
+    }
 }
 
 /// What a client can digest: an element for each, or in 1.1 one with a list between commas (CSP 4.1).
