@@ -16,7 +16,7 @@ use super::report::{Figure, Target, table};
 use super::scan::Scanner;
 use super::server::{Folder, Hamlet, Helper, address, cpu, default_folder, make_users, stolen};
 use super::template::{Requests, Template, send_to};
-use super::{Latencies, Outcome, Sleeper, Window, codec, idle, login, now};
+use super::{Latencies, Outcome, Sleeper, Window, codec, idle, login, now, search};
 
 /// What `--help` says.
 pub const HELP: &str = "\
@@ -30,7 +30,7 @@ Options:
   --hamlet PATH      the server [default: hamlet beside this program]
   --libwbxml PATH    the program that measures libwbxml (reference/wbxml_bench.c), compiled
   --only NAME        this group of figures alone (may be repeated): polls, get-presence, logins, presence, messages,
-                     backlog, memory, codec
+                     backlog, memory, codec, search
   --dir DIR          where data folders are made: the disk that is measured [default: beside this program]
   --seconds S        how long each figure is measured [default: 5, with --quick 1.5]
   --ahead N          messages: so many of a sender's may be unacknowledged at full rate [default: 2]
@@ -49,6 +49,8 @@ const PAIRS: usize = 64;
 const CALM_RATE: f64 = 2000.0;
 const WATCHERS: usize = 500;
 const LOGIN_CLIENTS: usize = 64;
+/// Users who search at the same time.
+const SEARCHERS: usize = 8;
 /// Recipients of one message of the backlog, and users who share it.
 const BACKLOG_WIDTH: usize = 500;
 const MESSAGE_SIZE: usize = 80;
@@ -252,7 +254,7 @@ impl<'a> Bench<'a> {
 
     fn everything(&mut self) -> Outcome {
         let wants = |name: &str| self.options.wants(name);
-        let all = ["polls", "get-presence", "logins", "presence", "messages", "backlog", "memory", "codec"];
+        let all = ["polls", "get-presence", "logins", "presence", "messages", "backlog", "memory", "codec", "search"];
         if let Some(unknown) = self.options.only.iter().find(|only| !all.contains(&only.as_str())) {
             return Err(format!("--only {unknown}: there is {}", all.join(", ")));
         }
@@ -296,6 +298,9 @@ impl<'a> Bench<'a> {
         }
         if wants("codec") {
             self.codec()?;
+        }
+        if wants("search") {
+            self.search()?;
         }
         Ok(())
     }
@@ -629,6 +634,60 @@ impl<'a> Bench<'a> {
                 each(idle.after) / 1024.0,
             ));
         self.figures.push(figure);
+        Ok(())
+    }
+
+    /// A start with a great many users, and searches among them by part of a name.
+    fn search(&mut self) -> Outcome {
+        let count = if self.options.quick { 100_000 } else { 1_000_000 };
+        tell("search: making people");
+        if let Some(mut server) = self.server.take() {
+            server.stop()?;
+        }
+        let data = self.folder.file("search");
+        let searchers = search::searchers(SEARCHERS);
+        make_users(&data, &searchers)?;
+        search::make_people(&data, count)?;
+        tell("search: start");
+        let (requests, scanner) = (&self.requests, &self.scanner);
+        let log_in = |server: &Hamlet| {
+            let mut net = Net::open(server.address, SEARCHERS)?;
+            login::log_in(&mut net, requests, scanner, &searchers)
+        };
+        let template = &self.requests.search;
+        let (server, sessions, started) = search::start(&self.options.hamlet, &data, template, log_in, scanner)?;
+        let mib = |bytes: f64| bytes / 1_048_576.0;
+        let start = Figure::new(format!("start with {count} stored users"), started.ready.as_secs_f64(), "s")
+            .target(Target::AtMost(5.0))
+            .note(format!(
+                "the first search was answered {:.2} s after the program was begun; {:.1} MiB of memory then, {:.1} of them for \
+                 what is searched",
+                started.searched.as_secs_f64(),
+                mib(started.memory as f64),
+                mib(started.arena),
+            ));
+        tell("search: one at a time, and all at once");
+        let one = sessions.get(..1).unwrap_or_default();
+        let alone = search::search(&server, template, scanner, one, self.window())?;
+        let (used, began) = (server.cpu(), now());
+        let together = search::search(&server, template, scanner, &sessions, self.window())?;
+        let (used, spent) = (server.cpu() - used, began.elapsed().as_secs_f64());
+        let bare = search::bare_scan(count);
+        let mut faults = alone.faults.clone();
+        faults.merge(together.faults.clone());
+        let found = Figure::new(format!("search among {count} users, p99"), alone.latencies.at(0.99), "ms")
+            .beside("the names alone, merely gone through", bare)
+            .target(Target::AtMost(30.0))
+            .note(latency_note("one at a time", &alone.latencies))
+            .note(format!(
+                "{SEARCHERS} at once: {:.0}/s, {}; processor time for each {:.2} ms",
+                together.rate(),
+                latency_note("each", &together.latencies),
+                used / spent / together.rate() * 1000.0,
+            ))
+            .faults(faults);
+        self.figures.extend([start, found]);
+        self.server = Some(server);
         Ok(())
     }
 

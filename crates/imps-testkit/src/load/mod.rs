@@ -20,6 +20,7 @@ mod presence;
 mod repeat;
 mod report;
 mod scan;
+mod search;
 mod server;
 mod template;
 mod trace;

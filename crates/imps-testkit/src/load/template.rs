@@ -4,14 +4,14 @@
 
 use imps_proto::csp::{
     ClientCapabilityRequest, CreateAttributeListRequest, GetPresenceRequest, LoginRequest, LogoutRequest,
-    MessageDelivered, MessageWriter, Mode, Namespaces, PollingRequest, SendMessageRequest, ServiceRequest,
-    StatusPrimitive, SubscribePresenceRequest, UpdatePresenceRequest,
+    MessageDelivered, MessageWriter, Mode, Namespaces, PollingRequest, SearchRequest, SendMessageRequest,
+    ServiceRequest, StatusPrimitive, SubscribePresenceRequest, UpdatePresenceRequest,
 };
 use imps_proto::elements::Message;
 use imps_proto::grammar::Primitive;
 use imps_proto::wire::{Form, Writer};
 use imps_types::element::{
-    Bearer, CapabilityList, ClientType, Content, DeliveryMethod, DigestSchema, MessageInfo, Recipient, User,
+    Bearer, CapabilityList, ClientType, Content, DeliveryMethod, DigestSchema, MessageInfo, Recipient, SearchPair, User,
 };
 use imps_types::presence::{Attribute, AttributeSet, PresenceAttribute, PresenceSubList};
 use imps_types::service_tree::{Function, FunctionSet};
@@ -120,6 +120,8 @@ pub(crate) struct Requests {
     /// Value 2: the user.
     pub(crate) get_presence: Template,
     pub(crate) authorise: Template,
+    /// Value 2: a part of a last name.
+    pub(crate) search: Template,
 }
 
 /// The attributes that are published, authorised and watched.
@@ -207,6 +209,15 @@ impl Requests {
             user_notify: None,
             contact_list_notify: None,
         };
+        let part =
+            SearchPair { element: "USER_LAST_NAME".into(), string: Some(hole(2).as_str().into()), pair_id: None };
+        let search = SearchRequest {
+            pairs: vec![part],
+            advanced_criteria: None,
+            search_limit: Some(10),
+            search_id: None,
+            search_index: None,
+        };
         let delivered = MessageDelivered { message_id: hole(2).as_str().into() };
         Self {
             login: login(None),
@@ -224,6 +235,7 @@ impl Requests {
             subscribe: Template::inband(|writer| subscribe.write(writer)),
             get_presence: Template::inband(|writer| get_presence.write(writer)),
             authorise: Template::inband(|writer| authorise.write(writer)),
+            search: Template::inband(|writer| search.write(writer)),
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Keeps the arena as the store is: reads it at the beginning, and what changed since.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use imps_types::UserId;
 use imps_types::element::ProfileProperty;
 use imps_types::presence::Attribute;
@@ -48,6 +51,8 @@ struct Rows {
 pub(super) struct Findable {
     arena: RwLock<Arena>,
     stale: Mutex<FxHashSet<UserId>>,
+    /// Whether anybody has begun to make the arena: what changed before is read then.
+    is_begun: AtomicBool,
     /// Whether the arena was made; held by whoever makes it or takes changes over.
     made: tokio::sync::Mutex<bool>,
 }
@@ -59,7 +64,9 @@ impl Findable {
     }
 
     pub(super) fn is_stale(&self, user: &UserId) {
-        self.stale.lock().insert(user.clone());
+        if self.is_begun.load(Ordering::SeqCst) {
+            self.stale.lock().insert(user.clone());
+        }
     }
 
     /// Users that can be found, and bytes.
@@ -69,15 +76,16 @@ impl Findable {
     }
 
     /// Makes the arena, unless it was made.
-    pub(super) async fn prepare(self: &std::sync::Arc<Self>, services: &Services) -> Result<(), Error> {
+    pub(super) async fn prepare(self: &Arc<Self>, services: &Services) -> Result<(), Error> {
         let mut made = self.made.lock().await;
         self.make(services, &mut made).await
     }
 
-    async fn make(self: &std::sync::Arc<Self>, services: &Services, made: &mut bool) -> Result<(), Error> {
+    async fn make(self: &Arc<Self>, services: &Services, made: &mut bool) -> Result<(), Error> {
         if *made {
             return Ok(());
         }
+        self.is_begun.store(true, Ordering::SeqCst);
         let home = services.router.home().as_str().to_owned();
         let (mut presence, mut profiles) = (Cursor::new(Space::Presence), Cursor::new(Space::Profiles));
         let mut range = KeyRange::all();
@@ -112,7 +120,7 @@ impl Findable {
     }
 
     /// Takes over what changed, before a search.
-    pub(super) async fn take_over(self: &std::sync::Arc<Self>, services: &Services) -> Result<(), Error> {
+    pub(super) async fn take_over(self: &Arc<Self>, services: &Services) -> Result<(), Error> {
         let mut made = self.made.lock().await;
         self.make(services, &mut made).await?;
         loop {
@@ -125,22 +133,17 @@ impl Findable {
         }
     }
 
-    /// The same when much has changed; and when nothing was ever searched for, what changed is of no interest.
-    pub(super) async fn take_over_many(self: &std::sync::Arc<Self>, services: &Services) -> Result<(), Error> {
-        if self.stale.lock().len() < MANY {
+    /// The same when much has changed, so that the next search need not.
+    pub(super) async fn take_over_many(self: &Arc<Self>, services: &Services) -> Result<(), Error> {
+        // Whoever makes the arena, or takes changes over, will do it.
+        if self.stale.lock().len() < MANY || self.made.try_lock().is_err() {
             return Ok(());
         }
-        let Ok(made) = self.made.try_lock() else { return Ok(()) };
-        if !*made {
-            self.stale.lock().clear();
-            return Ok(());
-        }
-        drop(made);
         self.take_over(services).await
     }
 
     /// Reads users again: from the store, and what they published from memory, where it may be newer.
-    async fn read_again(self: &std::sync::Arc<Self>, services: &Services, users: &[UserId]) -> Result<(), Error> {
+    async fn read_again(self: &Arc<Self>, services: &Services, users: &[UserId]) -> Result<(), Error> {
         let keys: Vec<Key> = users.iter().map(account::user_key).collect();
         let accounts = services.store.get(Space::Users, &keys).await?;
         let presence = services.store.get(Space::Presence, &keys).await?;
