@@ -701,8 +701,8 @@ impl<'a> Bench<'a> {
             None => figure.target(Target::OfReference(3.0)).note("libwbxml was not given (--libwbxml)"),
         };
         let about = format!(
-            "{} messages, {} bytes in WBXML, {} in XML",
-            speeds.documents, speeds.wbxml_bytes, speeds.xml_bytes
+            "{} messages, {} bytes in WBXML, {} in XML, {} in JSON",
+            speeds.documents, speeds.wbxml_bytes, speeds.xml_bytes, speeds.json_bytes
         );
         self.figures.extend([
             wbxml(of("WBXML decode", speeds.wbxml_decode), speeds.libwbxml.map(|(decode, _)| decode)).note(about),
@@ -711,6 +711,8 @@ impl<'a> Bench<'a> {
                 .beside("quick-xml, events only", speeds.xml_events)
                 .target(Target::OfReference(0.5)),
             of("XML encode", speeds.xml_encode),
+            of("JSON decode", speeds.json_decode).beside("serde_json, into values", speeds.json_values),
+            of("JSON encode", speeds.json_encode),
         ]);
         Ok(())
     }

@@ -90,6 +90,8 @@ struct Document {
     name: &'static str,
     wbxml: &'static [u8],
     xml: &'static [u8],
+    /// Our own writing of the same.
+    json: Vec<u8>,
     side: Side,
     value: Value,
 }
@@ -139,7 +141,12 @@ fn documents() -> Outcome<Vec<Document>> {
                 if decode(Form::Xml, xml, side, &limits).map_err(|error| format!("{name}.xml: {error}"))?.is_none() {
                     return Err(format!("{name}: the XML is something else than the WBXML"));
                 }
-                return Ok(Document { name, wbxml, xml, side, value });
+                let json = encode(Form::Json, &value, Namespaces::standard(), Vec::new());
+                if decode(Form::Json, &json, side, &limits).map_err(|error| format!("{name}.json: {error}"))?.is_none()
+                {
+                    return Err(format!("{name}: the JSON is something else than the WBXML"));
+                }
+                return Ok(Document { name, wbxml, xml, json, side, value });
             }
             Err(format!("{name} is no primitive of this server"))
         })
@@ -153,6 +160,10 @@ pub(crate) struct Speeds {
     pub(crate) wbxml_encode: f64,
     pub(crate) xml_decode: f64,
     pub(crate) xml_encode: f64,
+    pub(crate) json_decode: f64,
+    pub(crate) json_encode: f64,
+    /// serde_json reading the same JSON into values.
+    pub(crate) json_values: f64,
     /// quick-xml reading the events of the same XML.
     pub(crate) xml_events: f64,
     /// libwbxml, over the same bytes.
@@ -160,6 +171,7 @@ pub(crate) struct Speeds {
     pub(crate) documents: usize,
     pub(crate) wbxml_bytes: usize,
     pub(crate) xml_bytes: usize,
+    pub(crate) json_bytes: usize,
 }
 
 /// Measures everything, each for so long.
@@ -168,9 +180,10 @@ pub(crate) fn measure(time: Duration, libwbxml: Option<&Path>, temporary: &Path)
     let limits = Limits::default();
     let wbxml_bytes: usize = documents.iter().map(|document| document.wbxml.len()).sum();
     let xml_bytes: usize = documents.iter().map(|document| document.xml.len()).sum();
+    let json_bytes: usize = documents.iter().map(|document| document.json.len()).sum();
     let namespaces = Namespaces::default();
     let mut buffer = Vec::new();
-    let mut speeds = Speeds { documents: documents.len(), wbxml_bytes, xml_bytes, ..Speeds::default() };
+    let mut speeds = Speeds { documents: documents.len(), wbxml_bytes, xml_bytes, json_bytes, ..Speeds::default() };
     // In turns, and the best of each: whoever else uses the processor disturbs all alike.
     for _ in 0..TURNS {
         let time = time / TURNS;
@@ -180,11 +193,19 @@ pub(crate) fn measure(time: Duration, libwbxml: Option<&Path>, temporary: &Path)
         best(&mut speeds.xml_decode, time, xml_bytes, || {
             documents.iter().all(|it| matches!(decode(Form::Xml, it.xml, it.side, &limits), Ok(Some(_))))
         })?;
+        best(&mut speeds.json_decode, time, json_bytes, || {
+            documents.iter().all(|it| matches!(decode(Form::Json, &it.json, it.side, &limits), Ok(Some(_))))
+        })?;
+        best(&mut speeds.json_values, time, json_bytes, || {
+            documents.iter().all(|it| serde_json::from_slice::<serde_json::Value>(&it.json).is_ok())
+        })?;
         best(&mut speeds.xml_events, time, xml_bytes, || documents.iter().all(|it| read_events(it.xml)))?;
         // Counted are the bytes of the given documents, as for libwbxml: as many messages a second are the same figure.
-        for (form, bytes, speed) in
-            [(Form::Wbxml, wbxml_bytes, &mut speeds.wbxml_encode), (Form::Xml, xml_bytes, &mut speeds.xml_encode)]
-        {
+        for (form, bytes, speed) in [
+            (Form::Wbxml, wbxml_bytes, &mut speeds.wbxml_encode),
+            (Form::Xml, xml_bytes, &mut speeds.xml_encode),
+            (Form::Json, json_bytes, &mut speeds.json_encode),
+        ] {
             best(speed, time, bytes, || {
                 documents.iter().all(|it| {
                     buffer = encode(form, &it.value, &namespaces, std::mem::take(&mut buffer));
