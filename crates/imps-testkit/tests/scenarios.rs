@@ -1,13 +1,18 @@
 //! Every scenario, in every combination that applies.
+//!
+//! What a whole run has proven is written into `target/tmp/scenarios`, a file for each combination, from which
+//! `cargo xtask generate` makes `docs/conformance.md`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use imps_proto::csp::CATALOGUE;
 use imps_proto::wire::{Form, PtsCodes};
-use imps_testkit::scenario::{self, Combination, Place, Scenario};
+use imps_testkit::scenario::{self, Combination, Place, Proof, Scenario};
 use imps_testkit::server::{EngineKind, Server};
 use imps_types::Version;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -54,19 +59,52 @@ async fn run_all(combination: Combination) -> Vec<String> {
         let (seats, shared, place) = (seats.clone(), shared.clone(), place.clone());
         running.spawn(async move {
             let _seat = seats.acquire_owned().await;
-            scenario::run(&scenario, combination, shared, &place).await
+            let proofs = scenario::run(&scenario, combination, shared, &place).await?;
+            Ok::<_, String>((scenario, proofs))
         });
     }
-    let mut failures = Vec::new();
+    let (mut failures, mut proven) = (Vec::new(), Vec::new());
     while let Some(outcome) = running.join_next().await {
         match outcome {
-            Ok(Ok(())) => {}
+            Ok(Ok((scenario, proofs))) => proven.push((scenario, proofs)),
             Ok(Err(failure)) => failures.push(failure),
             Err(error) => failures.push(format!("a scenario panicked: {error}")),
         }
     }
+    if failures.is_empty() && std::env::var_os("SCENARIO").is_none() {
+        record(combination, &mut proven);
+    }
     failures.sort();
     failures
+}
+
+/// Writes a file of what the run has shown.
+fn write(name: &str, contents: &Value) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scenarios");
+    std::fs::create_dir_all(&folder).expect("a folder for what was shown");
+    std::fs::write(folder.join(name), contents.to_string()).expect("a file of what was shown");
+}
+
+/// Keeps what the scenarios of a combination have proven.
+fn record(combination: Combination, proven: &mut [(Scenario, BTreeSet<Proof>)]) {
+    proven.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+    let proof = |proof: &Proof| {
+        json!({
+            "by_server": proof.by_server,
+            "request": proof.request,
+            "version": proof.version.as_str(),
+            "form": proof.form,
+            "seen_by": proof.seen_by,
+        })
+    };
+    let scenarios: Vec<Value> = proven
+        .iter()
+        .map(|(scenario, proofs)| {
+            let proofs: Vec<Value> = proofs.iter().map(proof).collect();
+            json!({"name": scenario.name, "shows": scenario.shows, "proofs": proofs})
+        })
+        .collect();
+    write(&format!("{}.json", combination.to_string().replace(' ', "_")), &json!({ "scenarios": scenarios }));
 }
 
 /// PTS with all codes: scenarios' servers are set so.
@@ -143,4 +181,12 @@ fn every_combination_runs_or_says_why_not() {
         assert!(reason.len() > 8, "{name} does not say why it does not run everywhere");
     }
     assert!(scenarios.len() >= 40, "{} scenarios", scenarios.len());
+    let combinations: Vec<String> = COMBINATIONS.iter().map(|one| one.to_string().replace(' ', "_")).collect();
+    let unbuilt: Vec<&str> = CATALOGUE.iter().filter(|row| !row.built).map(|row| row.request.name()).collect();
+    let left_out: Vec<Value> = left_out.iter().map(|((name, why), count)| json!([name, why, count])).collect();
+    let titles: BTreeMap<&str, &str> = scenarios.iter().map(|one| (one.name.as_str(), one.title.as_str())).collect();
+    write(
+        "plan.json",
+        &json!({"combinations": combinations, "unbuilt": unbuilt, "left_out": left_out, "titles": titles}),
+    );
 }

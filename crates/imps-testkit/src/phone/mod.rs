@@ -89,6 +89,19 @@ pub struct Received {
     pub primitive: Node,
 }
 
+/// A transaction that went over the wire, with its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spoken {
+    /// Whether the server began it.
+    pub by_server: bool,
+    /// The primitive that began it.
+    pub request: String,
+    /// The primitive that answered it, if one did.
+    pub response: Option<String>,
+    /// The status of the answer.
+    pub status: u16,
+}
+
 /// What a poll brought.
 #[derive(Clone, Debug)]
 pub enum Polled {
@@ -147,6 +160,8 @@ pub struct Phone {
     pub granted: Option<Node>,
     /// Presence as it was notified: by user and attribute.
     pub seen: HashMap<(String, String), Node>,
+    /// The transactions that were carried through since somebody took them from here.
+    pub spoken: Vec<Spoken>,
     /// The last message with a request, and whether it was in the session.
     pub last_request: Option<(Vec<u8>, Band)>,
     last_transaction: String,
@@ -222,6 +237,7 @@ impl Phone {
             gathered: None,
             granted: None,
             seen: HashMap::new(),
+            spoken: Vec::new(),
             last_request: None,
             last_transaction: String::new(),
             line,
@@ -518,6 +534,7 @@ impl Phone {
     /// # Errors
     /// Whatever is wrong with the answer.
     pub async fn request_all(&mut self, primitives: Vec<Node>, band: Band) -> Result<Vec<Node>, String> {
+        let names: Vec<String> = primitives.iter().map(|primitive| primitive.name.clone()).collect();
         let mut ids = Vec::new();
         let mut transactions = Vec::new();
         for primitive in primitives {
@@ -538,12 +555,21 @@ impl Phone {
             };
             sorted.push(responses.remove(at).primitive);
         }
+        for (name, response) in names.iter().zip(&sorted) {
+            self.speak(false, name, Some(response), status_of(response));
+        }
         match responses.first() {
             None => Ok(sorted),
             Some(more) => {
                 Err(format!("a response that nobody asked for, with the TransactionID {:?}", more.transaction))
             }
         }
+    }
+
+    /// Notes a transaction that was carried through.
+    fn speak(&mut self, by_server: bool, request: &str, response: Option<&Node>, status: u16) {
+        let response = response.map(|response| response.name.clone());
+        self.spoken.push(Spoken { by_server, request: request.to_owned(), response, status });
     }
 
     /// Sends the last request again, byte by byte.
@@ -567,6 +593,9 @@ impl Phone {
     pub async fn discover_versions(&mut self, known: &[Version]) -> Result<Option<Node>, String> {
         let bytes = self.to_bytes(&self.speaker.version_discovery(known))?;
         self.answer = self.post(&bytes, Band::Out, Wants::Response).await?;
+        if let Some(answer) = self.answer.clone() {
+            self.speak(false, "WV-CSP-VersionDiscovery-Request", Some(&answer), status_of(&answer));
+        }
         Ok(self.answer.clone())
     }
 
@@ -589,6 +618,7 @@ impl Phone {
             if was_promised {
                 return Err("the Poll flag was T, but the poll was answered with nothing".to_owned());
             }
+            self.speak(false, "Polling-Request", None, 200);
             return Ok(Polled::Nothing);
         };
         match self.sort(&root)?.pop() {
@@ -596,7 +626,10 @@ impl Phone {
                 self.answer = Some(response.primitive.clone());
                 Ok(Polled::Refused(response.primitive))
             }
-            None => Ok(Polled::Something),
+            None => {
+                self.speak(false, "Polling-Request", None, 200);
+                Ok(Polled::Something)
+            }
         }
     }
 
@@ -621,7 +654,9 @@ impl Phone {
     pub async fn acknowledge(&mut self, code: Option<u16>) -> Result<(), String> {
         let Some(received) = self.current.clone() else { return Err("there is nothing to acknowledge".to_owned()) };
         let primitive = &received.primitive;
+        let (began, accepted) = (primitive.name.clone(), code.unwrap_or(200));
         if primitive.name == "Disconnect" {
+            self.speak(true, "Disconnect", None, 200);
             return Ok(());
         }
         let is_stray = self.speaker.personality == Personality::Colibria;
@@ -631,6 +666,7 @@ impl Phone {
             }
             _ => status(code.unwrap_or(200)),
         };
+        let answered = answer.clone();
         let outbound = if is_stray {
             // A new TransactionID, and the wrong mode (CSP 17, Colibria).
             Outbound { mode: "Request", transaction: Some(self.transaction_id()), primitive: answer }
@@ -644,10 +680,14 @@ impl Phone {
         let Some(root) = self.post(&bytes, Band::In, wants).await? else {
             // An empty answer says nothing of what waits.
             self.told_to_poll = before;
+            self.speak(true, &began, Some(&answered), accepted);
             return Ok(());
         };
         match self.sort(&root)?.first() {
-            None => Ok(()),
+            None => {
+                self.speak(true, &began, Some(&answered), accepted);
+                Ok(())
+            }
             Some(response) => Err(format!("an acknowledgement was answered with {}", response.primitive.name)),
         }
     }

@@ -16,9 +16,11 @@ mod arguments;
 pub mod combine;
 mod expect;
 pub mod parse;
+pub mod record;
 pub mod run;
 pub mod verbs;
 
 pub use combine::{Combination, why_not};
 pub use parse::{Scenario, parse, read_folder};
+pub use record::Proof;
 pub use run::{Place, run};

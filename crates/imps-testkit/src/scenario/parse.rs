@@ -27,6 +27,8 @@ pub struct Scenario {
     pub file: String,
     /// What it tells: the first comment.
     pub title: String,
+    /// The features of `docs/features.md` that it shows.
+    pub shows: Vec<String>,
     /// Where it does not apply.
     pub needs: Vec<Need>,
     /// What happens.
@@ -195,7 +197,11 @@ pub fn parse(name: &str, text: &str) -> Result<Scenario, Mistake> {
         return Err(format!("{file}:1: a scenario begins with a comment that says what it tells"));
     }
     let lines: Vec<Line> = text.lines().enumerate().filter_map(|(index, line)| Line::new(index + 1, line)).collect();
-    let mut scenario = Scenario { name: name.to_owned(), file, title, needs: Vec::new(), statements: Vec::new() };
+    let shows = text.lines().filter_map(|line| line.trim().strip_prefix("# shows "));
+    let shows =
+        shows.flat_map(|line| line.split([' ', ','])).filter(|one| !one.is_empty()).map(str::to_owned).collect();
+    let mut scenario =
+        Scenario { name: name.to_owned(), file, title, shows, needs: Vec::new(), statements: Vec::new() };
     scenario.block(&lines)?;
     Ok(scenario)
 }

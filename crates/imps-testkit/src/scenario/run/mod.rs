@@ -2,7 +2,7 @@
 
 mod acts;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,6 +14,7 @@ use imps_types::Version;
 use super::combine::Combination;
 use super::expect::{self, Field};
 use super::parse::{Expect, Kind, PhoneLine, Scenario, ServerLine, Statement, Word};
+use super::record::{Proof, Recorder};
 use crate::phone::{Node, Phone, Polled, Received, Settings, status_of};
 use crate::server::{DOMAIN, End, EngineKind, Server};
 
@@ -34,7 +35,8 @@ pub struct Place {
     pub vectors: PathBuf,
 }
 
-/// Carries out a scenario in a combination. `shared` serves scenarios that do nothing to their server.
+/// Carries out a scenario in a combination, and says what it has proven. `shared` serves scenarios that do nothing to
+/// their server.
 ///
 /// # Errors
 /// Which statement failed, what it expected and what came, with file and line.
@@ -43,19 +45,21 @@ pub async fn run(
     combination: Combination,
     shared: Option<Arc<Server>>,
     place: &Place,
-) -> Result<(), String> {
+) -> Result<BTreeSet<Proof>, String> {
     let failed = |error: String| format!("{} ({combination}): {error}", scenario.file);
     let server = match shared.filter(|_| !scenario.needs_own_server()) {
         Some(server) => Host::Shared(server),
         None => Host::Own(Box::new(Server::start(combination.engine, &scenario.settings()).await.map_err(failed)?)),
     };
     let mut world = World::new(scenario, combination, server, place);
-    for statement in &scenario.statements {
+    let mut recorder = Recorder::default();
+    for (number, statement) in scenario.statements.iter().enumerate() {
         if let Err(error) = Box::pin(world.carry_out(statement)).await {
             return Err(world.report(scenario, statement, &error));
         }
+        recorder.held(number, statement, world.phones.iter_mut());
     }
-    Ok(())
+    Ok(recorder.proofs())
 }
 
 enum Host {
