@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use imps_proto::Element;
+use imps_proto::wire::Form;
 use serde_json::json;
 
 use super::chat::{Chatted, Couple, Plan, chat};
@@ -13,10 +14,13 @@ use super::net::{Answer, Net};
 use super::presence::{self, watch};
 use super::repeat::{Exchange, Repeated, repeat, repeat_times};
 use super::report::{Figure, Target, table};
-use super::scan::Scanner;
+use super::scan::{Scanner, scan_json};
 use super::server::{Folder, Hamlet, Helper, address, cpu, default_folder, make_users, stolen};
-use super::template::{Requests, Template, send_to};
 use super::{Latencies, Outcome, Sleeper, Window, codec, idle, login, now, search};
+use super::sockets::Sockets;
+use super::talk::{self, talk};
+use super::template::{Requests, SocketRequests, Template, send_to};
+use super::{Latencies, Outcome, Sleeper, Window, called, codec, idle, login, now};
 
 /// What `--help` says.
 pub const HELP: &str = "\
@@ -31,12 +35,15 @@ Options:
   --libwbxml PATH    the program that measures libwbxml (reference/wbxml_bench.c), compiled
   --only NAME        this group of figures alone (may be repeated): polls, get-presence, logins, presence, messages,
                      backlog, memory, codec, search
+                     backlog, sockets, memory, called, codec
   --dir DIR          where data folders are made: the disk that is measured [default: beside this program]
   --seconds S        how long each figure is measured [default: 5, with --quick 1.5]
   --ahead N          messages: so many of a sender's may be unacknowledged at full rate [default: 2]
   --pause-ms MS      messages: between an empty poll and the next one, at full rate [default: 3]
   --calm-pairs N     messages at 2,000/s: senders, and recipients [default: 8]
   --calm-pause-ms MS messages at 2,000/s: between an empty poll and the next one [default: 0.7]
+  --socket-pairs N   messages over WebSocket: senders, and recipients [default: 32]
+  --socket-ahead N   messages over WebSocket: so many of a sender's may be under way [default: 16]
   --watch-share X    presence: the next value is published when this share of the watchers has the last [default: 0.5]
   --watch-pause-ms MS  presence: between an empty poll and the next one [default: 4]
 
@@ -47,6 +54,10 @@ one thread. It speaks CSP 1.2 in WBXML over connections that stay open, looks at
 const CONNECTIONS: usize = 32;
 const PAIRS: usize = 64;
 const CALM_RATE: f64 = 2000.0;
+/// Messages a second over WebSocket, for the latency.
+const SOCKET_RATE: f64 = 10_000.0;
+/// CIR connections: as many as the server takes where the system allows 20,000 descriptors.
+const CALLED: usize = 15_900;
 const WATCHERS: usize = 500;
 const LOGIN_CLIENTS: usize = 64;
 /// Users who search at the same time.
@@ -68,6 +79,8 @@ struct Options {
     plan: Plan,
     calm_pairs: usize,
     calm_plan: Plan,
+    socket_pairs: usize,
+    socket_plan: talk::Plan,
     watch_plan: presence::Plan,
 }
 
@@ -128,6 +141,8 @@ impl Options {
                 pause: Duration::from_micros(700),
                 size: MESSAGE_SIZE,
             },
+            socket_pairs: 32,
+            socket_plan: talk::Plan { rate: None, ahead: 16, size: MESSAGE_SIZE },
             watch_plan: presence::Plan { share: 0.5, pause: Duration::from_millis(4) },
         };
         let mut seconds = None;
@@ -152,6 +167,8 @@ impl Options {
                 "--pause-ms" => options.plan.pause = millis(number(value()?)?),
                 "--calm-pairs" => options.calm_pairs = number(value()?)?.clamp(1.0, PAIRS as f64) as usize,
                 "--calm-pause-ms" => options.calm_plan.pause = millis(number(value()?)?),
+                "--socket-pairs" => options.socket_pairs = number(value()?)?.clamp(1.0, PAIRS as f64) as usize,
+                "--socket-ahead" => options.socket_plan.ahead = number(value()?)?.clamp(1.0, 60.0) as usize,
                 "--watch-share" => options.watch_plan.share = number(value()?)?,
                 "--watch-pause-ms" => options.watch_plan.pause = millis(number(value()?)?),
                 _ => return Err(format!("unknown option {argument}; see --help")),
@@ -183,6 +200,7 @@ struct Bench<'a> {
     figures: Vec<Figure>,
     server: Option<Hamlet>,
     idle_users: Vec<String>,
+    called_users: Vec<String>,
     backlog: usize,
 }
 
@@ -224,6 +242,7 @@ impl<'a> Bench<'a> {
             figures: Vec::new(),
             server: None,
             idle_users,
+            called_users: if options.wants("called") { names("called", called::most(CALLED)) } else { Vec::new() },
             backlog,
         })
     }
@@ -255,10 +274,22 @@ impl<'a> Bench<'a> {
     fn everything(&mut self) -> Outcome {
         let wants = |name: &str| self.options.wants(name);
         let all = ["polls", "get-presence", "logins", "presence", "messages", "backlog", "memory", "codec", "search"];
+        let all = [
+            "polls",
+            "get-presence",
+            "logins",
+            "presence",
+            "messages",
+            "backlog",
+            "sockets",
+            "memory",
+            "called",
+            "codec",
+        ];
         if let Some(unknown) = self.options.only.iter().find(|only| !all.contains(&only.as_str())) {
             return Err(format!("--only {unknown}: there is {}", all.join(", ")));
         }
-        let talks = all.iter().take(6).any(|name| wants(name));
+        let talks = all.iter().take(7).any(|name| wants(name));
         if talks {
             let backlog_users = if wants("backlog") { BACKLOG_WIDTH } else { 0 };
             let users: Vec<String> = [
@@ -288,6 +319,10 @@ impl<'a> Bench<'a> {
         if wants("messages") {
             self.messages("")?;
         }
+        if wants("sockets") {
+            self.sockets("WBXML", Form::Wbxml, |scanner, message| scanner.scan(message))?;
+            self.sockets("JSON", Form::Json, scan_json)?;
+        }
         if wants("backlog") {
             self.fill_backlog()?;
             let text = format!(", {} stored", self.backlog);
@@ -295,6 +330,9 @@ impl<'a> Bench<'a> {
         }
         if wants("memory") {
             self.memory()?;
+        }
+        if wants("called") {
+            self.called()?;
         }
         if wants("codec") {
             self.codec()?;
@@ -551,12 +589,17 @@ impl<'a> Bench<'a> {
     }
 
     fn chat(&self, couples: Vec<Couple>, plan: Plan) -> Outcome<Conversation> {
+        let mut net = Net::open(self.server()?.address, 2 * couples.len())?;
+        self.converse(|window| chat(&mut net, &self.requests, &self.scanner, couples, plan, window))
+    }
+
+    /// Has a conversation, and looks at what the server spends on it.
+    fn converse(&self, talk: impl FnOnce(Window) -> Outcome<Chatted>) -> Outcome<Conversation> {
         let server = self.server()?;
-        let mut net = Net::open(server.address, 2 * couples.len())?;
         let (used, own, before, began) = (server.cpu(), cpu(std::process::id()), server.metrics(), now());
         let host = stolen();
         let window = self.window();
-        let chatted = chat(&mut net, &self.requests, &self.scanner, couples, plan, window)?;
+        let chatted = talk(window)?;
         let (spent, after) = (began.elapsed().as_secs_f64(), server.metrics());
         let grown = |name: &str| after.get(name) - before.get(name);
         let messages = grown("hamlet_messages_accepted_total").max(1.0);
@@ -691,6 +734,57 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
+    /// Idle sessions with a CIR connection each.
+    fn called(&mut self) -> Outcome {
+        let users = std::mem::take(&mut self.called_users);
+        tell(&format!("{} sessions with a CIR connection", users.len()));
+        self.start("called", &users)?;
+        let called = called::measure(self.server()?, &self.requests, &self.scanner, &users)?;
+        let each = |bytes: u64| bytes as f64 / called.sessions.max(1) as f64 / 1024.0;
+        let grown = called.after.saturating_sub(called.before);
+        let figure = Figure::new("memory of a session with CIR by TCP", each(called.after), "KiB")
+            .target(Target::AtMost(12.0))
+                "{} sessions with a connection each, the client in another process; resident memory {:.1} MiB before, {:.1} MiB after:                  {:.2} KiB a session if what the program needs by itself is subtracted; HELO and OK {:.0}/s, one after the other",
+                called.sessions,
+                called.before as f64 / 1_048_576.0,
+                called.after as f64 / 1_048_576.0,
+                each(grown),
+                called.sessions as f64 / called.helloes.as_secs_f64(),
+        self.figures.push(figure);
+    /// Messages end to end over WebSocket: at full rate, and at a steady one.
+    fn sockets(&mut self, name: &str, form: Form, scan: talk::Scan) -> Outcome {
+        let requests = SocketRequests::new(form);
+        for rate in [None, Some(SOCKET_RATE)] {
+            let plan = talk::Plan { rate, ..self.options.socket_plan };
+            let at = rate.map_or_else(String::new, |rate| format!(" at {rate:.0}/s"));
+            tell(&format!("messages over WebSocket, {name}{at}"));
+            let couples = self.couples(self.options.socket_pairs)?;
+            let server = self.server()?;
+            let subprotocol = crate::phone::websocket::subprotocol(form);
+            let mut sockets = Sockets::open(server.address, 2 * couples.len(), subprotocol, form != Form::Wbxml)?;
+            let sleeper = Sleeper::start();
+            let said =
+                self.converse(|window| talk(&mut sockets, &requests, (&self.scanner, scan), couples, plan, window))?;
+            let late = sleeper.stop();
+            let pairs = self.options.socket_pairs;
+            let about = format!(
+                "{pairs} senders, {} under way at most, {:.0} messages/s; whoever merely sleeps waits longer by: p50 {:.2} ms, p99 {:.2} ms",
+                plan.ahead,
+                said.rate,
+                late.at(0.5),
+                late.at(0.99)
+            );
+            let figure = match rate {
+                None => Figure::new(format!("messages over WebSocket, {name}"), said.rate, "1/s")
+                    .target(Target::AtLeast(40_000.0)),
+                Some(rate) => Figure::new(
+                    format!("  p99 at {rate:.0}/s offered, {name}"),
+                    said.chatted.to_delivered.at(0.99),
+                    "ms",
+                )
+                .target(Target::AtMost(5.0)),
+            };
+            self.figures.push(figure.note(about).notes(said.notes()).faults(said.chatted.faults.clone()));
     fn codec(&mut self) -> Outcome {
         tell("codec");
         let time = self.options.time.min(Duration::from_secs(2));

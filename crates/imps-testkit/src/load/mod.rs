@@ -9,6 +9,7 @@ pub mod bench;
 pub mod soak;
 pub mod torture;
 
+mod called;
 mod chat;
 mod codec;
 mod echo;
@@ -22,6 +23,8 @@ mod report;
 mod scan;
 mod search;
 mod server;
+mod sockets;
+mod talk;
 mod template;
 mod trace;
 

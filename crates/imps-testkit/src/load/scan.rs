@@ -28,6 +28,32 @@ pub(crate) struct Seen<'a> {
     pub(crate) poll: bool,
 }
 
+/// Likewise, of a message in JSON as the server writes it: names are looked for, not parsed, and what is escaped makes an
+/// answer wrong.
+pub(crate) fn scan_json<'a>(_: &Scanner, message: &'a [u8]) -> Option<Seen<'a>> {
+    let after = |name: &str| {
+        let at = memchr::memmem::find(message, name.as_bytes())?;
+        message.get(at + name.len()..)
+    };
+    let text = |name: &str| {
+        let rest = after(name)?;
+        rest.get(..memchr::memchr(b'"', rest)?)
+    };
+    let primitive = text("\"TransactionContent\":{\"")?;
+    let code = after("\"Code\":").map_or(0, |rest| {
+        rest.iter().take_while(|byte| byte.is_ascii_digit()).fold(0, |code, digit| code * 10 + u32::from(digit - b'0'))
+    });
+    Some(Seen {
+        primitive: Element::ALL.iter().copied().find(|element| element.name().as_bytes() == primitive),
+        is_request: text("\"TransactionMode\":\"")? == b"Request",
+        transaction_id: text("\"TransactionID\":\"").unwrap_or_default(),
+        code,
+        message_id: text("\"MessageID\":\"").unwrap_or_default(),
+        content: text("\"ContentData\":\"").unwrap_or_default(),
+        ..Seen::default()
+    })
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Role {
     Other,

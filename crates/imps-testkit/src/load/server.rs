@@ -73,6 +73,8 @@ pub(crate) struct Hamlet {
     child: Child,
     /// Where clients connect.
     pub(crate) address: SocketAddr,
+    /// Where they connect to be called.
+    pub(crate) cir: SocketAddr,
     /// Its process.
     pub(crate) process: u32,
 }
@@ -100,10 +102,12 @@ impl Hamlet {
         };
         command.arg("serve").arg("--data").arg(data);
         command.args(["--domain", DOMAIN, "--listen", "127.0.0.1:0", "--log", "warn"]);
+        let cir = free_address().map_err(|error| format!("no port is free: {error}"))?;
+        command.env("HAMLET_CIR__TCP_PORT", cir.port().to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log_file);
         let child = command.spawn().map_err(|error| format!("cannot start {}: {error}", program.display()))?;
         let process = child.id();
-        let mut hamlet = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), process };
+        let mut hamlet = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), cir, process };
         let began = now();
         loop {
             let address = fs::read_to_string(&announced).ok().and_then(|text| text.trim().parse().ok());
@@ -177,6 +181,11 @@ impl Drop for Hamlet {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// An address on this machine that nobody listens on.
+fn free_address() -> std::io::Result<SocketAddr> {
+    std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()
 }
 
 /// Seconds of processor time that a process used.

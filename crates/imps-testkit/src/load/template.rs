@@ -40,9 +40,19 @@ const TRANSACTION: usize = 1;
 
 impl Template {
     fn new(in_session: bool, mode: Mode, transaction: &str, write: impl FnOnce(&mut dyn Writer)) -> Self {
+        Self::in_form(Form::Wbxml, in_session, mode, transaction, write)
+    }
+
+    fn in_form(
+        form: Form,
+        in_session: bool,
+        mode: Mode,
+        transaction: &str,
+        write: impl FnOnce(&mut dyn Writer),
+    ) -> Self {
         let (namespaces, session) = (Namespaces::default(), hole(SESSION));
         let session = in_session.then_some(session.as_str());
-        let mut message = MessageWriter::new(Form::Wbxml, VERSION, &namespaces, session, Vec::new());
+        let mut message = MessageWriter::new(form, VERSION, &namespaces, session, Vec::new());
         message.transaction(mode, transaction, None, write);
         Self::cut(&message.finish(None))
     }
@@ -79,6 +89,12 @@ impl Template {
         out.extend_from_slice(b"\r\nContent-Length: ");
         decimal(out, length);
         out.extend_from_slice(b"\r\n\r\n");
+        self.append(out, values);
+    }
+
+    /// Appends the message alone with these values.
+    pub(crate) fn append(&self, out: &mut Vec<u8>, values: &[&[u8]]) {
+        let value = |hole: &usize| values.get(*hole).copied().unwrap_or_default();
         let mut holes = self.holes.iter();
         for piece in &self.pieces {
             out.extend_from_slice(piece);
@@ -136,7 +152,48 @@ pub(crate) fn send_to(recipients: &[String]) -> Template {
     send(Recipient { users, ..Recipient::default() })
 }
 
+/// What goes over WebSocket, in one encoding. Values that hold what JSON escapes do not fit.
+pub(crate) struct SocketRequests {
+    /// As many transactions open as the server allows.
+    pub(crate) capability: Template,
+    /// Values 2, 3: recipient, content.
+    pub(crate) send: Template,
+    /// Value 2: MessageID.
+    pub(crate) delivered: Template,
+}
+
+impl SocketRequests {
+    pub(crate) fn new(form: Form) -> Self {
+        let capabilities = CapabilityList {
+            client_type: Some(ClientType::Computer),
+            any_content: Some(true),
+            content_length: Some(102_400),
+            multi_trans: Some(64),
+            parser_size: Some(131_072),
+            ..CapabilityList::default()
+        };
+        let capability = ClientCapabilityRequest { client_id: None, capability_list: Box::new(capabilities) };
+        let delivered = MessageDelivered { message_id: hole(2).as_str().into() };
+        let send = send_request(Recipient::user(User::of(Address::new(&hole(2)))));
+        let request = |write: &dyn Fn(&mut dyn Writer)| {
+            Template::in_form(form, true, Mode::Request, &hole(TRANSACTION), |writer| write(writer))
+        };
+        Self {
+            capability: request(&|writer| capability.write(writer)),
+            send: request(&|writer| send.write(writer)),
+            delivered: Template::in_form(form, true, Mode::Response, &hole(TRANSACTION), |writer| {
+                delivered.write(writer);
+            }),
+        }
+    }
+}
+
 fn send(recipient: Recipient) -> Template {
+    let request = send_request(recipient);
+    Template::inband(|writer| request.write(writer))
+}
+
+fn send_request(recipient: Recipient) -> SendMessageRequest {
     let info = MessageInfo {
         content_type: Some("text/plain".into()),
         recipient,
@@ -144,8 +201,7 @@ fn send(recipient: Recipient) -> Template {
         ..MessageInfo::default()
     };
     let message = Message { info, content: Some(Content::text(&hole(3))) };
-    let request = SendMessageRequest { delivery_report: false, message };
-    Template::inband(|writer| request.write(writer))
+    SendMessageRequest { delivery_report: false, message }
 }
 
 impl Requests {
