@@ -9,7 +9,7 @@
 //! group, or by themselves after a while.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -185,6 +185,7 @@ pub struct CommitQueue {
     counters: Counters,
     /// Where the callers run, as soon as one of them was seen.
     callers: OnceLock<Handle>,
+    answers: Arc<Answers>,
 }
 
 /// From so many callers on, they are woken from among themselves: the committer wakes one task, and that wakes the rest
@@ -205,7 +206,7 @@ impl CommitQueue {
             closed: false,
         };
         let (arrived, counters, callers) = (Condvar::new(), Counters::default(), OnceLock::new());
-        Self { state: Mutex::new(state), arrived, bounds, counters, callers }
+        Self { state: Mutex::new(state), arrived, bounds, counters, callers, answers: Arc::default() }
     }
 
     /// Puts a batch behind those that wait. It will be committed even if nobody waits for the answer, and before every
@@ -365,15 +366,12 @@ impl CommitQueue {
                     self.counters.result(&result, waiting.batch.rows());
                     answers.push((waiting, result));
                 }
-                let wake = move || {
-                    for (waiting, result) in answers {
-                        // Nobody may be waiting any more; what is committed stays committed.
-                        let _ = waiting.answer.send(result);
+                if self.answers.push(answers) {
+                    let answers = self.answers.clone();
+                    match self.callers.get().filter(|_| many) {
+                        Some(callers) => drop(callers.spawn(async move { answers.give_out() })),
+                        None => answers.give_out(),
                     }
-                };
-                match self.callers.get().filter(|_| many) {
-                    Some(callers) => drop(callers.spawn(async move { wake() })),
-                    None => wake(),
                 }
             }
             Err(error) => {
@@ -406,6 +404,43 @@ impl CommitQueue {
             waiting_bytes: state.bytes as u64,
             later: state.later.len() as u64,
             ..self.counters.numbers()
+        }
+    }
+}
+
+/// Answers of one group after the other, in the order of the commits: what two requests of one connection do after their
+/// commits happens in the order of these.
+#[derive(Debug, Default)]
+struct Answers(Mutex<AnswersState>);
+
+#[derive(Debug, Default)]
+struct AnswersState {
+    groups: VecDeque<Vec<(Waiting, Result<(), StoreError>)>>,
+    /// Somebody is giving them out.
+    is_busy: bool,
+}
+
+impl Answers {
+    /// Adds a group's. Whether somebody has to give them out.
+    fn push(&self, answers: Vec<(Waiting, Result<(), StoreError>)>) -> bool {
+        let mut state = self.0.lock();
+        state.groups.push_back(answers);
+        !std::mem::replace(&mut state.is_busy, true)
+    }
+
+    fn give_out(&self) {
+        loop {
+            let group = {
+                let mut state = self.0.lock();
+                let group = state.groups.pop_front();
+                state.is_busy = group.is_some();
+                group
+            };
+            let Some(group) = group else { return };
+            for (waiting, result) in group {
+                // Nobody may be waiting any more; what is committed stays committed.
+                let _ = waiting.answer.send(result);
+            }
         }
     }
 }
