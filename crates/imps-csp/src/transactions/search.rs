@@ -2,7 +2,8 @@
 
 use imps_proto::csp::{SearchRequest, SearchResponse};
 use imps_service::{Error, common};
-use imps_types::Version;
+use imps_types::element::{DetailedResult, ResultInfo};
+use imps_types::{Status, Version};
 
 use super::{Cx, Reply, Transaction};
 

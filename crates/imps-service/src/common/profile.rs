@@ -126,10 +126,15 @@ impl Common<'_> {
     }
 
     /// The public profile of a local user.
+    ///
+    /// # Errors
+    /// The store's failure.
     pub async fn profile_of(&self, user: &UserId) -> Result<PublicProfile, Error> {
         let record = self.store.get_one(Space::Profiles, user_key(user)).await?;
         let profile = record.map_or_else(|| Ok(Profile::default()), |record| Profile::read(&record))?;
         Ok(PublicProfile { user_id: Some(user.into()), properties: profile.properties() })
+    }
+
     /// Changes the profile of the session's user, all of it or nothing. `clear`: what was there goes first.
     ///
     /// # Errors

@@ -16,11 +16,10 @@ use super::repeat::{Exchange, Repeated, repeat, repeat_times};
 use super::report::{Figure, Target, table};
 use super::scan::{Scanner, scan_json};
 use super::server::{Folder, Hamlet, Helper, address, cpu, default_folder, make_users, stolen};
-use super::{Latencies, Outcome, Sleeper, Window, codec, idle, login, now, search};
 use super::sockets::Sockets;
 use super::talk::{self, talk};
 use super::template::{Requests, SocketRequests, Template, send_to};
-use super::{Latencies, Outcome, Sleeper, Window, called, codec, idle, login, now};
+use super::{Latencies, Outcome, Sleeper, Window, called, codec, idle, login, now, search};
 
 /// What `--help` says.
 pub const HELP: &str = "\
@@ -34,8 +33,7 @@ Options:
   --hamlet PATH      the server [default: hamlet beside this program]
   --libwbxml PATH    the program that measures libwbxml (reference/wbxml_bench.c), compiled
   --only NAME        this group of figures alone (may be repeated): polls, get-presence, logins, presence, messages,
-                     backlog, memory, codec, search
-                     backlog, sockets, memory, called, codec
+                     backlog, sockets, memory, called, codec, search
   --dir DIR          where data folders are made: the disk that is measured [default: beside this program]
   --seconds S        how long each figure is measured [default: 5, with --quick 1.5]
   --ahead N          messages: so many of a sender's may be unacknowledged at full rate [default: 2]
@@ -273,7 +271,6 @@ impl<'a> Bench<'a> {
 
     fn everything(&mut self) -> Outcome {
         let wants = |name: &str| self.options.wants(name);
-        let all = ["polls", "get-presence", "logins", "presence", "messages", "backlog", "memory", "codec", "search"];
         let all = [
             "polls",
             "get-presence",
@@ -285,6 +282,7 @@ impl<'a> Bench<'a> {
             "memory",
             "called",
             "codec",
+            "search",
         ];
         if let Some(unknown) = self.options.only.iter().find(|only| !all.contains(&only.as_str())) {
             return Err(format!("--only {unknown}: there is {}", all.join(", ")));
@@ -680,6 +678,66 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
+    /// Idle sessions with a CIR connection each.
+    fn called(&mut self) -> Outcome {
+        let users = std::mem::take(&mut self.called_users);
+        tell(&format!("{} sessions with a CIR connection", users.len()));
+        self.start("called", &users)?;
+        let called = called::measure(self.server()?, &self.requests, &self.scanner, &users)?;
+        let each = |bytes: u64| bytes as f64 / called.sessions.max(1) as f64 / 1024.0;
+        let grown = called.after.saturating_sub(called.before);
+        let figure = Figure::new("memory of a session with CIR by TCP", each(called.after), "KiB")
+            .target(Target::AtMost(12.0))
+            .note(format!(
+                "{} sessions with a connection each, the client in another process; resident memory {:.1} MiB before, {:.1} MiB after:                  {:.2} KiB a session if what the program needs by itself is subtracted; HELO and OK {:.0}/s, one after the other",
+                called.sessions,
+                called.before as f64 / 1_048_576.0,
+                called.after as f64 / 1_048_576.0,
+                each(grown),
+                called.sessions as f64 / called.helloes.as_secs_f64(),
+            ));
+        self.figures.push(figure);
+        Ok(())
+    }
+
+    /// Messages end to end over WebSocket: at full rate, and at a steady one.
+    fn sockets(&mut self, name: &str, form: Form, scan: talk::Scan) -> Outcome {
+        let requests = SocketRequests::new(form);
+        for rate in [None, Some(SOCKET_RATE)] {
+            let plan = talk::Plan { rate, ..self.options.socket_plan };
+            let at = rate.map_or_else(String::new, |rate| format!(" at {rate:.0}/s"));
+            tell(&format!("messages over WebSocket, {name}{at}"));
+            let couples = self.couples(self.options.socket_pairs)?;
+            let server = self.server()?;
+            let subprotocol = crate::phone::websocket::subprotocol(form);
+            let mut sockets = Sockets::open(server.address, 2 * couples.len(), subprotocol, form != Form::Wbxml)?;
+            let sleeper = Sleeper::start();
+            let said =
+                self.converse(|window| talk(&mut sockets, &requests, (&self.scanner, scan), couples, plan, window))?;
+            let late = sleeper.stop();
+            let pairs = self.options.socket_pairs;
+            let about = format!(
+                "{pairs} senders, {} under way at most, {:.0} messages/s; whoever merely sleeps waits longer by: p50 {:.2} ms, p99 {:.2} ms",
+                plan.ahead,
+                said.rate,
+                late.at(0.5),
+                late.at(0.99)
+            );
+            let figure = match rate {
+                None => Figure::new(format!("messages over WebSocket, {name}"), said.rate, "1/s")
+                    .target(Target::AtLeast(40_000.0)),
+                Some(rate) => Figure::new(
+                    format!("  p99 at {rate:.0}/s offered, {name}"),
+                    said.chatted.to_delivered.at(0.99),
+                    "ms",
+                )
+                .target(Target::AtMost(5.0)),
+            };
+            self.figures.push(figure.note(about).notes(said.notes()).faults(said.chatted.faults.clone()));
+        }
+        Ok(())
+    }
+
     /// A start with a great many users, and searches among them by part of a name.
     fn search(&mut self) -> Outcome {
         let count = if self.options.quick { 100_000 } else { 1_000_000 };
@@ -734,57 +792,6 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Idle sessions with a CIR connection each.
-    fn called(&mut self) -> Outcome {
-        let users = std::mem::take(&mut self.called_users);
-        tell(&format!("{} sessions with a CIR connection", users.len()));
-        self.start("called", &users)?;
-        let called = called::measure(self.server()?, &self.requests, &self.scanner, &users)?;
-        let each = |bytes: u64| bytes as f64 / called.sessions.max(1) as f64 / 1024.0;
-        let grown = called.after.saturating_sub(called.before);
-        let figure = Figure::new("memory of a session with CIR by TCP", each(called.after), "KiB")
-            .target(Target::AtMost(12.0))
-                "{} sessions with a connection each, the client in another process; resident memory {:.1} MiB before, {:.1} MiB after:                  {:.2} KiB a session if what the program needs by itself is subtracted; HELO and OK {:.0}/s, one after the other",
-                called.sessions,
-                called.before as f64 / 1_048_576.0,
-                called.after as f64 / 1_048_576.0,
-                each(grown),
-                called.sessions as f64 / called.helloes.as_secs_f64(),
-        self.figures.push(figure);
-    /// Messages end to end over WebSocket: at full rate, and at a steady one.
-    fn sockets(&mut self, name: &str, form: Form, scan: talk::Scan) -> Outcome {
-        let requests = SocketRequests::new(form);
-        for rate in [None, Some(SOCKET_RATE)] {
-            let plan = talk::Plan { rate, ..self.options.socket_plan };
-            let at = rate.map_or_else(String::new, |rate| format!(" at {rate:.0}/s"));
-            tell(&format!("messages over WebSocket, {name}{at}"));
-            let couples = self.couples(self.options.socket_pairs)?;
-            let server = self.server()?;
-            let subprotocol = crate::phone::websocket::subprotocol(form);
-            let mut sockets = Sockets::open(server.address, 2 * couples.len(), subprotocol, form != Form::Wbxml)?;
-            let sleeper = Sleeper::start();
-            let said =
-                self.converse(|window| talk(&mut sockets, &requests, (&self.scanner, scan), couples, plan, window))?;
-            let late = sleeper.stop();
-            let pairs = self.options.socket_pairs;
-            let about = format!(
-                "{pairs} senders, {} under way at most, {:.0} messages/s; whoever merely sleeps waits longer by: p50 {:.2} ms, p99 {:.2} ms",
-                plan.ahead,
-                said.rate,
-                late.at(0.5),
-                late.at(0.99)
-            );
-            let figure = match rate {
-                None => Figure::new(format!("messages over WebSocket, {name}"), said.rate, "1/s")
-                    .target(Target::AtLeast(40_000.0)),
-                Some(rate) => Figure::new(
-                    format!("  p99 at {rate:.0}/s offered, {name}"),
-                    said.chatted.to_delivered.at(0.99),
-                    "ms",
-                )
-                .target(Target::AtMost(5.0)),
-            };
-            self.figures.push(figure.note(about).notes(said.notes()).faults(said.chatted.faults.clone()));
     fn codec(&mut self) -> Outcome {
         tell("codec");
         let time = self.options.time.min(Duration::from_secs(2));
