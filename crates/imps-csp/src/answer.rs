@@ -9,17 +9,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use imps_proto::Element;
-use imps_proto::csp::catalogue::{self, Place, Request, Response, Row};
+use imps_proto::csp::catalogue::{self, Place, Request, Response, Row, ServerRequest};
 use imps_proto::csp::message::{encode_fragment, is_recoverable, refusal};
 use imps_proto::csp::{
-    Disconnect, Envelope, MessageWriter, Mode, Namespaces, Shape, StatusPrimitive, VersionDiscoveryResponse,
+    Disconnect, DropSegmentRequest, Envelope, GetSegmentRequest, GetSegmentResponse, MessageWriter, Mode, Namespaces,
+    Shape, StatusPrimitive, VersionDiscoveryResponse,
 };
+use imps_proto::elements::{SegmentContent, SegmentId, SegmentInfo};
 use imps_proto::grammar::Primitive;
-use imps_proto::wire::{self, DecodeError, DecodeErrorKind, Form, Writer};
+use imps_proto::wire::{self, DecodeError, DecodeErrorKind, Form, Tag, Writer};
 use imps_service::event::Event;
 use imps_service::session::Outbox;
 use imps_service::{Error, Session};
 use imps_types::element::ResultInfo;
+use imps_types::service_tree::Function;
 use imps_types::{Status, TransactionId, Version};
 use parking_lot::Mutex;
 use tracing::Instrument;
@@ -30,6 +33,7 @@ use crate::events::write_event;
 use crate::finish::Finish;
 use crate::form::form_of;
 use crate::link::{ClientLink, Known, Open, Talk, transaction_text};
+use crate::segments::{self, Progress, Unfinished};
 use crate::transactions::{Cx, Reply, dispatch, reply};
 
 /// A message as a transport received it.
@@ -86,12 +90,16 @@ pub enum Answer {
 struct Incoming {
     mode: Mode,
     id: TransactionId,
+    /// Which piece of a message it is, if it is one.
+    segment: Option<SegmentInfo>,
     content: Content,
 }
 
 enum Content {
     Request(Asked),
     Answer(Option<catalogue::Answer>),
+    /// The first piece of a request that is too large for one message.
+    Piece(SegmentInfo, SegmentContent),
     Bad(ResultInfo),
 }
 
@@ -142,7 +150,7 @@ impl Received {
     fn is_outband(&self) -> bool {
         let is_outband = |one: &Incoming| match &one.content {
             Content::Request(asked) => asked.is_outband,
-            Content::Answer(_) | Content::Bad(_) => false,
+            Content::Answer(_) | Content::Piece(..) | Content::Bad(_) => false,
         };
         self.transactions.iter().all(is_outband)
     }
@@ -151,7 +159,7 @@ impl Received {
 impl Incoming {
     /// One of which nothing is known but what is wrong with it.
     fn bad(result: ResultInfo) -> Self {
-        Self { mode: Mode::Request, id: TransactionId::default(), content: Content::Bad(result) }
+        Self { mode: Mode::Request, id: TransactionId::default(), segment: None, content: Content::Bad(result) }
     }
 
     fn is_poll(&self) -> bool {
@@ -176,7 +184,23 @@ enum Outgoing {
     /// The flag: how the client reads lists of joined users.
     Event(Open, bool),
     Last(Disconnect),
+    /// The first piece of what is too large.
+    Piece(Mode, String, GetSegmentResponse),
+    /// What the server asks about pieces: in this transaction.
+    Ask(String, ServerRequest),
 }
+
+/// Whom a message is for, and how it is written.
+struct Addressee<'a> {
+    session: &'a Session,
+    form: Form,
+    version: Version,
+    namespaces: &'a Namespaces,
+    poll: Option<bool>,
+}
+
+/// Bytes that the content of a piece may need beside its own.
+const MARKS: usize = 16;
 
 impl Csp {
     /// Answers one message. What it asks for is carried out to its end even when nobody waits for the answer any more: a
@@ -262,21 +286,32 @@ impl Csp {
                     break;
                 }
             };
-            let (is_answer, mode, id) = (head.is_answer(), head.mode, head.transaction_id);
+            let (is_answer, mode, id, segment) = (head.is_answer(), head.mode, head.transaction_id, head.segment);
+            let is_piece = !is_answer && head.primitive == Some(Tag::Known(Element::GetSegmentResponse));
             if transactions.len() >= TRANSACTIONS_MAX {
                 let result = ResultInfo::with_text(Status::BAD_REQUEST, "too many transactions in one message");
-                transactions.push(Incoming { mode, id, content: Content::Bad(result) });
+                transactions.push(Incoming { mode, id, segment, content: Content::Bad(result) });
                 continue;
             }
             let content = if is_answer {
                 envelope.read_answer().map(Content::Answer)
+            } else if is_piece {
+                envelope.read_segment().map(|piece| {
+                    let nothing = || (SegmentInfo { count: None, id: None }, SegmentContent::default());
+                    let (info, content) = piece.map_or_else(nothing, |piece| {
+                        let info = segment.clone().or(piece.info);
+                        (info.unwrap_or(SegmentInfo { count: None, id: None }), piece.content)
+                    });
+                    Content::Piece(info, content)
+                })
             } else {
                 envelope.read_request().map(|request| Content::Request(Asked::new(request)))
             };
             match content {
-                Ok(content) => transactions.push(Incoming { mode, id, content }),
+                Ok(content) => transactions.push(Incoming { mode, id, segment, content }),
                 Err(error) => {
-                    transactions.push(Incoming { mode, id, content: Content::Bad(refusal(&error)) });
+                    let content = Content::Bad(refusal(&error));
+                    transactions.push(Incoming { mode, id, segment, content });
                     if !is_recoverable(&error) {
                         broken = Some(error);
                         break;
@@ -357,7 +392,7 @@ impl Csp {
     fn unknown_version(&self, form: Form, error: &DecodeError) -> Vec<u8> {
         let status = Response::Status(StatusPrimitive::new(refusal(error)));
         let outgoing = vec![Outgoing::Response(TransactionId::default(), status)];
-        self.message(form, Version::V1_1, Namespaces::standard(), None, outgoing, None)
+        self.message(form, Version::V1_1, Namespaces::standard(), None, &outgoing, None)
     }
 
     async fn outband(&self, received: &Received, peer: Option<IpAddr>) -> Answer {
@@ -381,6 +416,10 @@ impl Csp {
                 Content::Bad(result) => {
                     let status = Response::Status(StatusPrimitive::new(result.clone()));
                     outgoing.push(Outgoing::Response(one.id.clone(), status));
+                }
+                Content::Piece(..) => {
+                    let status = StatusPrimitive::new(result_of(&Error::NotLoggedIn));
+                    outgoing.push(Outgoing::Response(one.id.clone(), Response::Status(status)));
                 }
                 Content::Answer(_) => {}
             }
@@ -412,39 +451,7 @@ impl Csp {
         talk: &Talk<'_>,
     ) -> (Answer, Option<bool>) {
         let version = if received.tells_version { received.version } else { session.version };
-        let mut outgoing = Vec::with_capacity(1);
-        // The answer to a poll, and to what the client answered, may carry what waits.
-        let mut carries = false;
-        for (index, one) in received.transactions.iter().enumerate() {
-            match &one.content {
-                Content::Request(asked) if asked.is_poll => carries = true,
-                Content::Request(asked) => {
-                    let cx = self.cx(received, Some(session), &one.id, index, peer);
-                    match self.carry_out(&cx, asked.take()).await {
-                        Reply::Response(response) if !fits(&response, session, received.form, version) => {
-                            let refused = Response::Status(StatusPrimitive::of(Status::RESPONSE_TOO_LARGE));
-                            outgoing.push(Outgoing::Response(one.id.clone(), refused));
-                        }
-                        Reply::Response(response) => outgoing.push(Outgoing::Response(one.id.clone(), response)),
-                        Reply::Poll => carries = true,
-                        Reply::Discovery(_) => {}
-                    }
-                }
-                Content::Answer(answer) => match self.acknowledge(session, received.form, one, answer.as_ref()).await {
-                    // A client that answers by requests takes nothing along (CSP 17, Colibria).
-                    // Nor does one to whom all is pushed.
-                    Ok(()) => carries |= one.mode == Mode::Response && !received.channel.is_pushed(),
-                    Err(error) => {
-                        let status = Response::Status(StatusPrimitive::new(result_of(&error)));
-                        outgoing.push(Outgoing::Response(one.id.clone(), status));
-                    }
-                },
-                Content::Bad(result) => {
-                    let status = Response::Status(StatusPrimitive::new(result.clone()));
-                    outgoing.push(Outgoing::Response(one.id.clone(), status));
-                }
-            }
-        }
+        let (outgoing, carries) = self.carry_out_all(received, session, peer).await;
         if session.is_closed() {
             if outgoing.is_empty() && carries {
                 return (self.last_words(received, session.id.as_str()).unwrap_or(Answer::Nothing), None);
@@ -457,7 +464,193 @@ impl Csp {
         }
         let poll = self.must_poll(received.channel, session).await;
         let is_told = Some(poll).filter(|_| !outgoing.is_empty());
-        (self.write(received, version, Some(session.id.as_str()), outgoing, Some(poll)), is_told)
+        if outgoing.is_empty() {
+            return (Answer::Nothing, is_told);
+        }
+        let to = self.addressee(received, session, version, Some(poll));
+        // A response that is too large is refused, so there is always a message.
+        (self.fitted(&to, outgoing).map_or(Answer::Nothing, Answer::Message), is_told)
+    }
+
+    /// Carries out what a message asks for: what goes back, and whether something that waits may go along.
+    async fn carry_out_all(
+        &self,
+        received: &Received,
+        session: &Arc<Session>,
+        peer: Option<IpAddr>,
+    ) -> (Vec<Outgoing>, bool) {
+        let mut outgoing = Vec::with_capacity(1);
+        // The answer to a poll, and to what the client answered, may carry what waits.
+        let mut carries = false;
+        for (index, one) in received.transactions.iter().enumerate() {
+            let refuse =
+                |result: ResultInfo| Outgoing::Response(one.id.clone(), Response::Status(StatusPrimitive::new(result)));
+            match &one.content {
+                Content::Request(asked) if asked.is_poll => carries = true,
+                Content::Request(asked) => {
+                    let cx = self.cx(received, Some(session), &one.id, index, peer);
+                    match self.carry_out(&cx, asked.take()).await {
+                        Reply::Response(response) => outgoing.push(Outgoing::Response(one.id.clone(), response)),
+                        Reply::Poll => carries = true,
+                        Reply::Discovery(_) => {}
+                    }
+                }
+                Content::Piece(info, content) => {
+                    let progress = self.begin_pieces(received, session, &one.id, info, content);
+                    match progress {
+                        Ok(progress) => {
+                            outgoing.extend(self.go_on_with_pieces(received, session, peer, progress).await);
+                        }
+                        Err(status) => outgoing.push(refuse(ResultInfo::of(status))),
+                    }
+                }
+                Content::Answer(Some(catalogue::Answer::GetSegment(piece))) => {
+                    let link = ClientLink::of(session);
+                    let asked = link.map(|link| transaction_text(link.number(), received.form)).unwrap_or_default();
+                    let (now, info) = (self.services.clock.now(), one.segment.as_ref().or(piece.info.as_ref()));
+                    let answered = one.id.as_str();
+                    match self.segments.go_on(&session.id, answered, info, &piece.content, &asked, now) {
+                        Some(Ok(progress)) => {
+                            let progress = (progress, asked);
+                            outgoing.extend(self.go_on_with_pieces(received, session, peer, progress).await);
+                        }
+                        Some(Err((transaction, status))) => {
+                            let status = Response::Status(StatusPrimitive::of(status));
+                            outgoing.push(Outgoing::Response(transaction, status));
+                        }
+                        None => carries = true,
+                    }
+                }
+                Content::Answer(answer) => match self.acknowledge(session, received.form, one, answer.as_ref()).await {
+                    // A client that answers by requests takes nothing along (CSP 17, Colibria).
+                    // Nor does one to whom all is pushed.
+                    Ok(()) => carries |= one.mode == Mode::Response && !received.channel.is_pushed(),
+                    Err(error) => outgoing.push(refuse(result_of(&error))),
+                },
+                Content::Bad(result) => outgoing.push(refuse(result.clone())),
+            }
+        }
+        (outgoing, carries)
+    }
+
+    /// The first piece of a request has come. What it leads to, and the transaction in which the next one is asked for.
+    fn begin_pieces(
+        &self,
+        received: &Received,
+        session: &Arc<Session>,
+        transaction: &TransactionId,
+        info: &SegmentInfo,
+        content: &SegmentContent,
+    ) -> Result<(Progress, String), Status> {
+        if session.version < Version::V1_3 || session.negotiated().refused.contains(Function::Sgmnt) {
+            return Err(Status::SERVICE_NOT_AGREED);
+        }
+        let link = ClientLink::of(session).ok_or(Status::INTERNAL_ERROR)?;
+        let asked = transaction_text(link.number(), received.form);
+        let now = self.services.clock.now();
+        let progress = self.segments.begin(&session.id, transaction, info, content, &asked, now)?;
+        Ok((progress, asked))
+    }
+
+    /// A piece has come: the next one is asked for, or the whole is carried out.
+    async fn go_on_with_pieces(
+        &self,
+        received: &Received,
+        session: &Arc<Session>,
+        peer: Option<IpAddr>,
+        (progress, asked): (Progress, String),
+    ) -> Vec<Outgoing> {
+        let bytes = match progress {
+            Progress::Ask(segment_id) => {
+                return vec![Outgoing::Ask(asked, GetSegmentRequest { segment_id }.into())];
+            }
+            Progress::Whole(bytes) => bytes,
+        };
+        let exchange = Exchange { body: &bytes, content_type: None, peer, channel: received.channel };
+        let mut whole = match self.read(exchange) {
+            Ok(whole) if whole.form == received.form => whole,
+            _ => {
+                let result = ResultInfo::with_text(Status::BAD_REQUEST, "the pieces are no CSP message");
+                let status = Response::Status(StatusPrimitive::new(result));
+                return vec![Outgoing::Response(TransactionId::default(), status)];
+            }
+        };
+        for one in &mut whole.transactions {
+            if matches!(one.content, Content::Piece(..)) {
+                let text = "a message in pieces has no pieces of others in it";
+                one.content = Content::Bad(ResultInfo::with_text(Status::BAD_REQUEST, text));
+            }
+        }
+        Box::pin(self.carry_out_all(&whole, session, peer)).await.0
+    }
+
+    /// Whom a message is for, and how it is written.
+    fn addressee<'a>(
+        &self,
+        received: &'a Received,
+        session: &'a Session,
+        version: Version,
+        poll: Option<bool>,
+    ) -> Addressee<'a> {
+        // The request's own spelling fits its own version only.
+        let namespaces = if version == received.version { &received.namespaces } else { Namespaces::standard() };
+        Addressee { session, form: received.form, version, namespaces, poll }
+    }
+
+    /// A message that its client can parse. What is too large is cut where that was agreed upon, else a response is
+    /// refused (432). `None`: there is an event that the client cannot be told.
+    fn fitted(&self, to: &Addressee<'_>, mut outgoing: Vec<Outgoing>) -> Option<Vec<u8>> {
+        let whole = self.message_to(to, &outgoing);
+        let most = usize::try_from(to.session.negotiated().parser_size).unwrap_or(usize::MAX);
+        if most == 0 || whole.len() <= most {
+            return Some(whole);
+        }
+        let is_alone = outgoing.len() == 1;
+        let mut whole = Some(whole);
+        for one in &mut outgoing {
+            let alone = match &mut whole {
+                Some(whole) if is_alone => std::mem::take(whole),
+                _ => self.message_to(to, std::slice::from_ref(one)),
+            };
+            if alone.len() <= most {
+                continue;
+            }
+            *one = match (self.cut(to, one, alone, most), &*one) {
+                (Some(piece), _) => piece,
+                (None, Outgoing::Response(id, _)) => {
+                    let status = StatusPrimitive::new(ResultInfo {
+                        description: None,
+                        ..ResultInfo::of(Status::RESPONSE_TOO_LARGE)
+                    });
+                    Outgoing::Response(id.clone(), Response::Status(status))
+                }
+                (None, _) => return None,
+            };
+        }
+        Some(self.message_to(to, &outgoing))
+    }
+
+    /// The first piece of a message that is too large, if its client takes pieces.
+    fn cut(&self, to: &Addressee<'_>, one: &Outgoing, message: Vec<u8>, most: usize) -> Option<Outgoing> {
+        if !segments::are_agreed(to.session, to.form) {
+            return None;
+        }
+        let (mode, id) = match one {
+            Outgoing::Response(_, Response::GetSegment(_)) => return None,
+            Outgoing::Response(id, _) => (Mode::Response, id.as_str().to_owned()),
+            Outgoing::Event(open, _) => (Mode::Request, transaction_text(open.transaction, to.form)),
+            Outgoing::Piece(..) | Outgoing::Ask(..) | Outgoing::Last(_) => return None,
+        };
+        // What stands around the piece, with the longest numbers.
+        let reference = SegmentId { transaction_id: TransactionId::new(&id), reference: u32::MAX };
+        let info = SegmentInfo { count: Some(u32::MAX), id: Some(reference) };
+        let nothing = GetSegmentResponse { content: SegmentContent::default(), info: Some(info) };
+        let around = Outgoing::Piece(mode, id.clone(), nothing);
+        let room = most.checked_sub(self.message_to(to, &[around]).len() + MARKS)?;
+        let now = self.services.clock.now();
+        let (info, content) = self.segments.cut(&to.session.id, &id, to.form, message, room, now)?;
+        self.services.metrics.messages_cut.up();
+        Some(Outgoing::Piece(mode, id, GetSegmentResponse { content, info: Some(info) }))
     }
 
     /// What the Poll flag tells. Nobody has to poll for what is pushed.
@@ -480,15 +673,19 @@ impl Csp {
     pub(crate) async fn push(&self, session: &Arc<Session>, form: Form, most: usize) -> Pushed {
         let mut pushed = Pushed::default();
         let id = session.id.as_str();
-        let message = |version: Version, outgoing: Outgoing| {
-            self.message(form, version, Namespaces::standard(), Some(id), vec![outgoing], Some(false))
+        let to = |version: Version| Addressee {
+            session,
+            form,
+            version,
+            namespaces: Namespaces::standard(),
+            poll: Some(false),
         };
         loop {
             if session.is_closed() {
                 pushed.is_last = true;
                 if let Some(ended) = self.services.access().ended(id) {
                     let last = Outgoing::Last(Disconnect { result: ended.result });
-                    pushed.messages.push(message(ended.version, last));
+                    pushed.messages.push(self.message_to(&to(ended.version), &[last]));
                 }
                 break;
             }
@@ -502,12 +699,11 @@ impl Csp {
             if matches!(open.event, Event::Disconnect(_)) {
                 continue;
             }
-            let message = message(session.version, Outgoing::Event(open, self.config.reads_two_levels(session)));
-            if message.is_empty() {
-                // PTS has no code for it.
-                ClientLink::known(session).into_iter().for_each(|link| link.withdraw(transaction));
-            } else {
-                pushed.messages.push(message);
+            let event = Outgoing::Event(open, self.config.reads_two_levels(session));
+            match self.fitted(&to(session.version), vec![event]) {
+                Some(message) if !message.is_empty() => pushed.messages.push(message),
+                // PTS has no code for it, or it is larger than whatever the client can parse.
+                _ => ClientLink::known(session).into_iter().for_each(|link| link.withdraw(transaction)),
             }
         }
         if !pushed.messages.is_empty()
@@ -527,6 +723,9 @@ impl Csp {
         talk: &Talk<'_>,
     ) -> (Answer, Option<bool>) {
         let id = session.id.as_str();
+        if let Some(unfinished) = self.segments.unfinished(&session.id, self.services.clock.now()) {
+            return (self.ask_about_pieces(received, session, unfinished), None);
+        }
         loop {
             let Some(open) = self.next_open(session).await else { return (Answer::Nothing, Some(false)) };
             if matches!(open.event, Event::Disconnect(_)) {
@@ -535,23 +734,29 @@ impl Csp {
             }
             let poll = self.must_poll(received.channel, session).await;
             let transaction = open.transaction;
-            match self.write(
-                received,
-                session.version,
-                Some(id),
-                vec![Outgoing::Event(open, self.config.reads_two_levels(session))],
-                Some(poll),
-            ) {
-                // PTS has no code for it.
-                Answer::Message(message) if message.is_empty() => {
-                    ClientLink::of(session).into_iter().for_each(|link| link.withdraw(transaction));
-                }
-                answer => {
+            let to = self.addressee(received, session, session.version, Some(poll));
+            match self.fitted(&to, vec![Outgoing::Event(open, self.config.reads_two_levels(session))]) {
+                Some(message) if !message.is_empty() => {
                     talk.expects_answer();
-                    return (answer, Some(poll));
+                    return (Answer::Message(message), Some(poll));
                 }
+                // PTS has no code for it, or it is larger than whatever the client can parse.
+                _ => ClientLink::of(session).into_iter().for_each(|link| link.withdraw(transaction)),
             }
         }
+    }
+
+    /// A client polls that has sent a part of a request: it is asked for the rest, or told that it is given up.
+    fn ask_about_pieces(&self, received: &Received, session: &Arc<Session>, unfinished: Unfinished) -> Answer {
+        let number = || ClientLink::of(session).map(|link| transaction_text(link.number(), received.form));
+        let ask = match unfinished {
+            Unfinished::Ask(asked, segment_id) => Outgoing::Ask(asked.into(), GetSegmentRequest { segment_id }.into()),
+            Unfinished::Drop(segment_id) => {
+                Outgoing::Ask(number().unwrap_or_default(), DropSegmentRequest { segment_id }.into())
+            }
+        };
+        let to = self.addressee(received, session, session.version, Some(true));
+        Answer::Message(self.message_to(&to, &[ask]))
     }
 
     /// The next transaction for the client: one that it did not answer in time, or a new one.
@@ -609,6 +814,7 @@ impl Csp {
         Cx {
             services: &self.services,
             config: &self.config,
+            segments: &self.segments,
             session,
             version: match session {
                 Some(session) if !received.tells_version => session.version,
@@ -698,6 +904,7 @@ impl Csp {
         answer: Option<&catalogue::Answer>,
     ) -> Result<(), Error> {
         let Some(link) = ClientLink::of(session) else { return Ok(()) };
+        self.segments.is_over(&session.id, incoming.id.as_str());
         // Taken out, so that a poll meanwhile does not get it again.
         let open = match incoming.mode {
             Mode::Response => link.take(incoming.id.as_str(), form),
@@ -749,7 +956,8 @@ impl Csp {
                 }
                 answered?;
             }
-            None => open.into_iter().for_each(|open| link.put_back(open)),
+            // A piece that nobody asked for is no answer.
+            Some(catalogue::Answer::GetSegment(_)) | None => open.into_iter().for_each(|open| link.put_back(open)),
         }
         Ok(())
     }
@@ -791,7 +999,11 @@ impl Csp {
         }
         // The request's own spelling fits its own version only.
         let namespaces = if version == received.version { &received.namespaces } else { Namespaces::standard() };
-        Answer::Message(self.message(received.form, version, namespaces, session_id, outgoing, poll))
+        Answer::Message(self.message(received.form, version, namespaces, session_id, &outgoing, poll))
+    }
+
+    fn message_to(&self, to: &Addressee<'_>, outgoing: &[Outgoing]) -> Vec<u8> {
+        self.message(to.form, to.version, to.namespaces, Some(to.session.id.as_str()), outgoing, to.poll)
     }
 
     fn message(
@@ -800,12 +1012,19 @@ impl Csp {
         version: Version,
         namespaces: &Namespaces,
         session_id: Option<&str>,
-        outgoing: Vec<Outgoing>,
+        outgoing: &[Outgoing],
         poll: Option<bool>,
     ) -> Vec<u8> {
         let mut writer = MessageWriter::new(form, version, namespaces, session_id, Vec::with_capacity(768));
-        for one in &outgoing {
+        for one in outgoing {
             match one {
+                Outgoing::Response(id, Response::GetSegment(piece)) => {
+                    write_piece(&mut writer, Mode::Response, id.as_str(), poll, piece);
+                }
+                Outgoing::Piece(mode, id, piece) => write_piece(&mut writer, *mode, id, poll, piece),
+                Outgoing::Ask(id, request) => {
+                    writer.transaction(Mode::Request, id, poll, |writer| request.write(writer));
+                }
                 Outgoing::Response(id, response) => {
                     writer.transaction(Mode::Response, id.as_str(), poll, |writer| response.write(writer));
                 }
@@ -835,6 +1054,12 @@ impl Csp {
             Vec::with_capacity(512),
         )
     }
+}
+
+/// Writes a piece of a message: which it is stands in the TransactionDescriptor.
+fn write_piece(writer: &mut MessageWriter<'_>, mode: Mode, id: &str, poll: Option<bool>, piece: &GetSegmentResponse) {
+    let bare = GetSegmentResponse { content: piece.content.clone(), info: None };
+    writer.piece(mode, id, poll, piece.info.as_ref(), |writer| bare.write(writer));
 }
 
 /// Whether the client can parse an answer that lists things. Those that carry content are bounded where they are made.

@@ -11,6 +11,7 @@ mod events;
 mod finish;
 mod form;
 mod link;
+mod segments;
 mod transactions;
 pub mod transport;
 
@@ -22,6 +23,7 @@ pub use channel::{CallMethod, CallResult, CallUse, Channel, Channels, Poked, cha
 use cir::{Cir, CirConfig};
 use imps_proto::wire::{Limits, PtsCodes};
 use imps_service::{Services, Session};
+pub use segments::SegmentLimits;
 
 /// Settings of the face.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub struct CspConfig {
     /// When a request that is not through yet is answered 408; it is carried out to its end all the same. Phones give up
     /// after 20 s (Nokia) or 45 s (Android).
     pub answer_within: Duration,
+    /// What the pieces of messages may cost that are too large for who must parse them.
+    pub segments: SegmentLimits,
     /// How clients are called that something waits for.
     pub cir: CirConfig,
 }
@@ -56,6 +60,7 @@ impl Default for CspConfig {
             redeliveries: 3,
             open_max: 8,
             answer_within: Duration::from_secs(15),
+            segments: SegmentLimits::default(),
             cir: CirConfig::default(),
         }
     }
@@ -83,13 +88,15 @@ pub struct Csp {
     services: Arc<Services>,
     config: CspConfig,
     cir: Arc<Cir>,
+    segments: segments::Segments,
 }
 
 impl Csp {
     /// A face of these services.
     pub fn new(services: Arc<Services>, config: CspConfig) -> Arc<Self> {
         let cir = Cir::new(&services, &config);
-        Arc::new(Self { services, config, cir })
+        let segments = segments::Segments::new(config.segments);
+        Arc::new(Self { services, config, cir, segments })
     }
 
     /// The services.

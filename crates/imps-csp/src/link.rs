@@ -369,6 +369,11 @@ impl ClientLink {
         state.take(index)
     }
 
+    /// A number for a transaction of the server that is not kept as open.
+    pub(crate) fn number(&self) -> u32 {
+        self.state.lock().next_transaction()
+    }
+
     /// The client cannot be told of this in the encoding that it speaks: it is not open, and what is in the store stays
     /// there for its next session.
     pub(crate) fn withdraw(&self, transaction: u32) {

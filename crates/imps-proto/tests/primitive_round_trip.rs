@@ -14,8 +14,10 @@ use imps_proto::csp::{
     SubscribeNotificationRequest, SubscribePresenceRequest, UnsubscribeNotificationRequest, UpdatePublicProfileRequest,
     VerifyIdRequest,
 };
+use imps_proto::csp::{DropSegmentRequest, GetSegmentRequest, GetSegmentResponse};
 use imps_proto::csp::{SystemMessageRequest, SystemMessageUser};
 use imps_proto::elements::{Message, UserIdPair, UserList};
+use imps_proto::elements::{SegmentContent, SegmentId, SegmentInfo};
 use imps_proto::grammar::{Decode, Primitive};
 use imps_proto::wire::{self, Form, Limits, Tag, Token};
 use imps_types::element::{
@@ -29,7 +31,7 @@ use imps_types::presence::{
     ATTRIBUTES, Field, FieldKind, FieldRow, FieldValue, PresenceAttribute, PresenceInfo, PresenceSubList,
 };
 use imps_types::service_tree::{Function, FunctionSet};
-use imps_types::{Address, ClientId, DateTime, Secret, Status, Version};
+use imps_types::{Address, ClientId, DateTime, Secret, Status, TransactionId, Version};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -729,6 +731,19 @@ proptest! {
     fn system_messages(messages in vec(system_message(), 0..3), responses in vec(system_message_response(), 0..3)) {
         check(&SystemMessageRequest { messages }, |_, _| {});
         check(&SystemMessageUser { responses }, |_, _| {});
+    }
+
+    #[test]
+    fn segments(
+        id in ("[a-z0-9#]{1,8}", any::<u32>()),
+        count in option::of(any::<u32>()),
+        part in "([ -~]|[\u{e4}\u{20ac}\u{1f600}<>&]){0,40}",
+    ) {
+        let id = SegmentId { transaction_id: TransactionId::new(&id.0), reference: id.1 };
+        check(&GetSegmentRequest { segment_id: id.clone() }, |_, _| {});
+        check(&DropSegmentRequest { segment_id: id.clone() }, |_, _| {});
+        let info = Some(SegmentInfo { count, id: Some(id) });
+        check(&GetSegmentResponse { content: SegmentContent(part.into()), info }, |_, _| {});
     }
 
     #[test]

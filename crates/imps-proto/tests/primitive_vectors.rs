@@ -277,7 +277,7 @@ fn the_catalogue_can_be_expanded_elsewhere() {
     let rows = imps_proto::client_transactions!(names_of_rows);
     let with_argument = imps_proto::client_transactions!(names_of_rows! { "x" });
     assert_eq!(rows, with_argument);
-    let built = CATALOGUE.iter().filter(|row| row.built && row.initiator == Initiator::Client);
+    let built = CATALOGUE.iter().filter(|row| row.built && row.initiator != Initiator::Server);
     assert!(built.map(|row| row.request).eq(rows.iter().map(|(_, element)| *element)));
     assert!(rows.iter().any(|(module, _)| *module == "send_message"));
 }

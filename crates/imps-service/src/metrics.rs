@@ -98,6 +98,7 @@ metrics! {
     tls_failures         counter "hamlet_tls_failures_total"           "TLS connections that did not come about";
     tls_reloads          counter "hamlet_tls_reloads_total"            "Certificates that were read again because their files changed";
     tls_expiry           gauge   "hamlet_tls_certificate_expiry_seconds" "When the certificate ends, seconds since 1970; 0: there is none";
+    messages_cut         counter "hamlet_csp_messages_cut_total"       "Messages cut into pieces because their clients could not parse them whole";
     redelivered          counter "hamlet_csp_redelivered_total"        "Server transactions sent again because they were not acknowledged";
     panics               counter "hamlet_panics_total"                 "Transactions that ended by a defect in the server";
     store_failures       counter "hamlet_store_failures_total"         "Commits that the store could not take";

@@ -42,7 +42,7 @@ service_tree! {
     ServiceFunc             2 "ServiceFunc"         V1_1 V1_3 true;
     GetSpi                  3 "GETSPI"              V1_1 V1_3 true;
     GetMap                  3 "GETMAP"              V1_3 V1_3 false;
-    Sgmnt                   3 "SGMNT"               V1_3 V1_3 false;
+    Sgmnt                   3 "SGMNT"               V1_3 V1_3 true;
     SearchFunc              2 "SearchFunc"          V1_1 V1_3 true;
     Srch                    3 "SRCH"                V1_1 V1_3 true;
     Advsr                   3 "ADVSR"               V1_3 V1_3 true;

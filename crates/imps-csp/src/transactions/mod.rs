@@ -13,6 +13,7 @@ mod create_list;
 mod delete_attribute_list;
 mod delete_group;
 mod delete_list;
+mod drop_segment;
 mod extend_conversation;
 mod forward_message;
 mod get_attribute_list;
@@ -27,6 +28,7 @@ mod get_message_list;
 mod get_presence;
 mod get_public_profile;
 mod get_reactive_auth_status;
+mod get_segment;
 mod get_sp_info;
 mod get_watcher_list;
 mod invite;
@@ -77,11 +79,14 @@ use imps_types::element::{Mapping, ResultInfo, User, UserList};
 use imps_types::{Address, Status, UserId, Version};
 
 use crate::CspConfig;
+use crate::segments::Segments;
 
 /// What a transaction is carried out with.
 pub(crate) struct Cx<'a> {
     pub(crate) services: &'a Arc<Services>,
     pub(crate) config: &'a CspConfig,
+    /// Messages in pieces.
+    pub(crate) segments: &'a Segments,
     /// The session; none outside one.
     pub(crate) session: Option<&'a Arc<Session>>,
     /// The version of the answer.

@@ -142,6 +142,10 @@ macro_rules! catalogue {
             $variant:ident $module:ident $type:ident
             $request:ident $responses:tt $place:ident $since:ident $until:ident $function:tt $once:ident;
         )* }
+        both { $(
+            $b_variant:ident $b_module:ident $b_type:ident
+            $b_request:ident $b_responses:tt $b_since:ident $b_until:ident $b_function:tt $b_once:ident;
+        )* }
         client_unbuilt { $(
             $u_request:ident $u_responses:tt $u_by:ident $u_since:ident $u_until:ident $u_function:tt $u_once:ident;
         )* }
@@ -158,6 +162,7 @@ macro_rules! catalogue {
         /// The catalogue.
         pub const CATALOGUE: &[Row] = &[
             $(row!(Client true $request $responses $place $since $until $function $once),)*
+            $(row!(Both true $b_request $b_responses Inband $b_since $b_until $b_function $b_once),)*
             $(row!($u_by false $u_request $u_responses Inband $u_since $u_until $u_function $u_once),)*
             $(row!(Server true $s_request $s_responses Inband $s_since $s_until $s_function again),)*
             $(row!(Server false $v_request $v_responses Inband $v_since $v_until $v_function again),)*
@@ -165,7 +170,7 @@ macro_rules! catalogue {
 
         one_of! {
             /// What a client asks for.
-            Request { $($variant $module $type $request;)* }
+            Request { $($variant $module $type $request;)* $($b_variant $b_module $b_type $b_request;)* }
             /// Part of CSP, but not of this server: Status 501.
             Unbuilt(Element),
             /// No primitive of CSP: Status 501 too.
@@ -177,6 +182,7 @@ macro_rules! catalogue {
             pub fn element(&self) -> Option<Element> {
                 match self {
                     $(Self::$variant(_) => Some(Element::$request),)*
+                    $(Self::$b_variant(_) => Some(Element::$b_request),)*
                     Self::Unbuilt(element) => Some(*element),
                     Self::Unknown => None,
                 }
@@ -186,6 +192,7 @@ macro_rules! catalogue {
             pub fn write(&self, writer: &mut dyn Writer) {
                 match self {
                     $(Self::$variant(primitive) => primitive.write(writer),)*
+                    $(Self::$b_variant(primitive) => primitive.write(writer),)*
                     Self::Unbuilt(element) => writer.empty(*element),
                     Self::Unknown => {}
                 }
@@ -194,9 +201,11 @@ macro_rules! catalogue {
 
         one_of! {
             /// What the server asks of a client.
-            ServerRequest { $($s_variant $s_module $s_type $s_request;)* }
+            ServerRequest { $($s_variant $s_module $s_type $s_request;)* $($b_variant $b_module $b_type $b_request;)* }
         }
-        writes! { ServerRequest { $($s_variant $s_module $s_type $s_request;)* } }
+        writes! {
+            ServerRequest { $($s_variant $s_module $s_type $s_request;)* $($b_variant $b_module $b_type $b_request;)* }
+        }
 
         one_of! {
             /// What the server answers to a client.
@@ -217,10 +226,12 @@ macro_rules! catalogue {
         #[macro_export]
         macro_rules! client_transactions {
             ($dollar callback:ident ! { $dollar ($dollar arguments:tt)* }) => {
-                $dollar callback! { $dollar ($dollar arguments)* ; $($variant $module $type;)* }
+                $dollar callback! {
+                    $dollar ($dollar arguments)* ; $($variant $module $type;)* $($b_variant $b_module $b_type;)*
+                }
             };
             ($dollar callback:ident) => {
-                $dollar callback! { $($variant $module $type;)* }
+                $dollar callback! { $($variant $module $type;)* $($b_variant $b_module $b_type;)* }
             };
         }
     };
@@ -288,10 +299,13 @@ catalogue! { $
         SubscribeGroupNotice   subscribe_group_notice SubscribeGroupNoticeRequest  SubscribeGroupNoticeRequest  [SubscribeGroupNoticeResponse Status] Inband  V1_1 V1_3 SubGcn once;
         ExtendConversation     extend_conversation   ExtendConversationRequest    ExtendConversationRequest    [ExtendConversationResponse Status] Inband  V1_3 V1_3 Excon once;
     }
+    both {
+        // variant             module                primitive                    request                      responses                           since until function repeat
+        GetSegment             get_segment           GetSegmentRequest            GetSegmentRequest            [GetSegmentResponse Status]         V1_3 V1_3 Sgmnt again;
+        DropSegment            drop_segment          DropSegmentRequest           DropSegmentRequest           [Status]                            V1_3 V1_3 Sgmnt again;
+    }
     client_unbuilt {
         // request                      responses                                by     since until function repeat
-        GetSegmentRequest               [GetSegmentResponse Status]              Both   V1_3 V1_3 Sgmnt  again;
-        DropSegmentRequest              [Status]                                 Both   V1_3 V1_3 Sgmnt  again;
     }
     server {
         // variant             module                primitive                    request                      responses                since until function
@@ -321,6 +335,7 @@ catalogue! { $
         GetSpInfo              get_sp_info           GetSpInfoResponse            GetSpInfoResponse;
         Service                service               ServiceResponse              ServiceResponse;
         ClientCapability       client_capability     ClientCapabilityResponse     ClientCapabilityResponse;
+        GetSegment             get_segment           GetSegmentResponse           GetSegmentResponse;
         Search                 search                SearchResponse               SearchResponse;
         GetMap                 get_map               GetMapResponse               GetMapResponse;
         GetPublicProfile       get_public_profile    GetPublicProfileResponse     GetPublicProfileResponse;
@@ -349,6 +364,7 @@ catalogue! { $
         Status                 status                StatusPrimitive              Status;
         MessageDelivered       message_delivered     MessageDelivered             MessageDelivered;
         InviteUserResponse     invite_user_response  InviteUserResponse           InviteUserResponse;
+        GetSegment             get_segment           GetSegmentResponse           GetSegmentResponse;
     }
 }
 

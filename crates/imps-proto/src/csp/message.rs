@@ -34,8 +34,10 @@
 //! # Ok::<(), wire::DecodeError>(())
 //! ```
 
+use super::GetSegmentResponse;
 use super::catalogue::{Answer, Request, Response, ServerRequest};
 use crate::element::{Element, Space};
+use crate::elements::SegmentInfo;
 use crate::grammar::{Decode, Encode, missing, next_child, truncated};
 use crate::wire::{
     self, AnyWriter, DecodeError, DecodeErrorKind, Form, Fragment, Namespace, Reader, Start, Tag, Token, Writer,
@@ -99,6 +101,8 @@ pub struct TransactionHead<'a> {
     pub transaction_id: TransactionId,
     /// The Poll flag, if it stands here: in 1.1.
     pub poll: Option<bool>,
+    /// Which piece of a message this is, if it is not a whole one, 1.3.
+    pub segment: Option<SegmentInfo>,
     /// The primitive; `None` when TransactionContent is empty or missing.
     pub primitive: Option<Tag<'a>>,
 }
@@ -255,7 +259,13 @@ impl<'r, 'a> Envelope<'r, 'a> {
             _ => Mode::Request,
         };
         let primitive = self.pending;
-        Ok(Some(TransactionHead { mode, transaction_id: TransactionId::default(), poll: None, primitive }))
+        Ok(Some(TransactionHead {
+            mode,
+            transaction_id: TransactionId::default(),
+            poll: None,
+            segment: None,
+            primitive,
+        }))
     }
 
     /// To the end of the message, which must follow.
@@ -309,6 +319,7 @@ impl<'r, 'a> Envelope<'r, 'a> {
             mode: Mode::Request,
             transaction_id: TransactionId::default(),
             poll: None,
+            segment: None,
             primitive: None,
         };
         while let Some(element) = next_child(self.reader)? {
@@ -319,6 +330,7 @@ impl<'r, 'a> Envelope<'r, 'a> {
                     }
                 }
                 Element::TransactionId => head.transaction_id = TransactionId::decode(self.reader)?,
+                Element::SegmentInfo => head.segment = Some(SegmentInfo::decode(self.reader)?),
                 Element::Poll => {
                     head.poll = bool::decode_optional(self.reader)?;
                     // Only 1.1 has it there (CSP 3).
@@ -385,6 +397,17 @@ impl<'r, 'a> Envelope<'r, 'a> {
         match self.take_pending()? {
             Tag::Known(element) => ServerRequest::decode_as(element, self.reader),
             Tag::Unknown(_) => Ok(None),
+        }
+    }
+
+    /// The same, as a piece of a message that is too large. `None`: it is none.
+    ///
+    /// # Errors
+    /// As [`Envelope::read_request`].
+    pub fn read_segment(&mut self) -> Result<Option<GetSegmentResponse>, DecodeError> {
+        match self.take_pending()? {
+            Tag::Known(Element::GetSegmentResponse) => GetSegmentResponse::decode(self.reader).map(Some),
+            _ => Ok(None),
         }
     }
 
@@ -515,6 +538,18 @@ impl<'n> MessageWriter<'n> {
         poll: Option<bool>,
         write: impl FnOnce(&mut dyn Writer),
     ) {
+        self.piece(mode, transaction_id, poll, None, write);
+    }
+
+    /// The same; `segment` tells which piece of a message this is, 1.3.
+    pub fn piece(
+        &mut self,
+        mode: Mode,
+        transaction_id: &str,
+        poll: Option<bool>,
+        segment: Option<&SegmentInfo>,
+        write: impl FnOnce(&mut dyn Writer),
+    ) {
         let writer = self.writer.as_dyn();
         let version = writer.version();
         writer.start(Element::Transaction);
@@ -531,6 +566,9 @@ impl<'n> MessageWriter<'n> {
         }
         if let Some(poll) = poll.filter(|_| version == Version::V1_1) {
             writer.element_boolean(Element::Poll, poll);
+        }
+        if let Some(segment) = segment.filter(|_| version >= Version::V1_3) {
+            segment.encode(Element::SegmentInfo, writer);
         }
         writer.end(Element::TransactionDescriptor);
         let namespace = Namespaces::of(&self.namespaces.trc, Space::Trc, version);

@@ -105,6 +105,7 @@ impl Settings {
     pub(crate) fn csp_config(&self) -> CspConfig {
         let mut csp = self.csp.clone();
         csp.limits.bytes = self.http.body_max;
+        csp.segments.message = self.http.body_max;
         csp
     }
 }
@@ -237,6 +238,8 @@ settings! {
     "profile.free_text_max"           Bytes(16, 64 * KIB) => service.profile_free_text_max, "The free text of a public profile.";
 
     "csp.redeliver_after"             Seconds(1, 86_400) => csp.redeliver_after, "When a transaction of the server that its client did not answer is sent again.";
+    "csp.segments_memory"             Bytes(64 * KIB, GIB) => csp.segments.bytes, "Bytes of all messages that are kept in pieces because their clients, or the server, could not take them whole (segmentation, 1.3).";
+    "csp.segments_life"               Seconds(10, 3600) => csp.segments.life, "How long the pieces of a message are kept after one of them was sent or came.";
     "csp.redeliveries"                Count(0, 1000) => csp.redeliveries, "How often it is sent again. Messages: until they are acknowledged or their validity ends.";
     "csp.open_max"                    Count(1, 1000) => csp.open_max, "Transactions of the server that are open at once with a client that does not say how many it takes.";
     "csp.answer_within"               Seconds(1, 3600) => csp.answer_within, "How long an answer may take; a client that waited so long gets Status 408, and what it asked for is carried out all the same. Phones give up after 20 to 45 s.";

@@ -11,6 +11,7 @@ pub mod forms;
 pub mod http;
 mod json;
 pub mod personality;
+mod pieces;
 pub mod pts;
 pub mod schema;
 pub mod tree;
@@ -114,6 +115,8 @@ struct Outbound {
     mode: &'static str,
     transaction: Option<String>,
     primitive: Node,
+    /// SegmentInfo, where it is a piece.
+    segment: Option<Node>,
 }
 
 /// A phone.
@@ -149,6 +152,12 @@ pub struct Phone {
     pub seen: HashMap<(String, String), Node>,
     /// The last message with a request, and whether it was in the session.
     pub last_request: Option<(Vec<u8>, Band)>,
+    /// Requests that are larger go out in pieces of so many bytes.
+    pub piece_size: Option<usize>,
+    /// Pieces of messages are left to the story; else they are put together.
+    pub leaves_pieces: bool,
+    /// Bytes of the largest message that it can parse, as it has told the server.
+    parser_size: Option<usize>,
     last_transaction: String,
     line: Line,
     /// The channels on which it is called.
@@ -223,6 +232,9 @@ impl Phone {
             granted: None,
             seen: HashMap::new(),
             last_request: None,
+            piece_size: None,
+            leaves_pieces: false,
+            parser_size: None,
             last_transaction: String::new(),
             line,
             called: Called::default(),
@@ -270,7 +282,7 @@ impl Phone {
         }
         let transaction = |one: Outbound| {
             let id = one.transaction.map(|id| Node::leaf("TransactionID", id));
-            let descriptor = [Node::leaf("TransactionMode", one.mode)].into_iter().chain(id);
+            let descriptor = [Node::leaf("TransactionMode", one.mode)].into_iter().chain(id).chain(one.segment);
             // Nokia names the application that a message is for (CSP 17).
             let is_tagged = self.speaker.personality == Personality::Nokia
                 && version > Version::V1_1
@@ -332,10 +344,15 @@ impl Phone {
         if answer.body.is_empty() {
             return Ok(None);
         }
-        self.read(&answer.body, band).map(Some)
+        let root = self.read(&answer.body, band)?;
+        self.put_together(root).await.map(Some)
     }
 
     fn read(&mut self, bytes: &[u8], band: Band) -> Result<Node, String> {
+        if let Some(most) = self.parser_size.filter(|most| band == Band::In && bytes.len() > *most) {
+            let text = String::from_utf8_lossy(bytes);
+            return Err(format!("the answer has {} bytes, more than the {most} of ParserSize:\n{text}", bytes.len()));
+        }
         let root = self.document(bytes)?;
         self.heard = Some(root.clone());
         if self.form == Form::Json {
@@ -523,13 +540,27 @@ impl Phone {
         for primitive in primitives {
             let id = self.transaction_id();
             ids.push(id.clone());
-            transactions.push(Outbound { mode: "Request", transaction: Some(id), primitive });
+            transactions.push(Outbound { mode: "Request", transaction: Some(id), primitive, segment: None });
+        }
+        let told = transactions.iter().find_map(|one| pieces::parser_size(&one.primitive));
+        if transactions.iter().any(|one| one.primitive.name == "Login-Request") {
+            self.parser_size = None;
         }
         let bytes = self.to_bytes(&self.envelope(band, transactions))?;
         self.last_request = Some((bytes.clone(), band));
-        let Some(root) = self.post(&bytes, band, Wants::Response).await? else {
+        let posted = match (self.piece_size, ids.as_slice()) {
+            (Some(size), [id]) if bytes.len() > size && band == Band::In => {
+                Some(self.post_in_pieces(id, &bytes, size).await?)
+            }
+            _ => self.post(&bytes, band, Wants::Response).await?,
+        };
+        let Some(root) = posted else {
             return Err("the request was answered with an empty body".to_owned());
         };
+        if let Some(told) = told {
+            // It holds from the answer on: that may be the first that must fit.
+            self.parser_size = Some(told).filter(|size| *size > 0);
+        }
         let mut responses = self.sort(&root)?;
         let mut sorted = Vec::new();
         for id in &ids {
@@ -581,7 +612,7 @@ impl Phone {
             Personality::Plain | Personality::Nokia | Personality::Razr => Some(String::new()),
         };
         let primitive = Node::empty("Polling-Request");
-        let outbound = Outbound { mode: "Request", transaction, primitive };
+        let outbound = Outbound { mode: "Request", transaction, primitive, segment: None };
         let bytes = self.to_bytes(&self.envelope(Band::In, vec![outbound]))?;
         let was_promised = self.told_to_poll == Some(true);
         let Some(root) = self.post(&bytes, Band::In, Wants::Poll).await? else {
@@ -633,9 +664,9 @@ impl Phone {
         };
         let outbound = if is_stray {
             // A new TransactionID, and the wrong mode (CSP 17, Colibria).
-            Outbound { mode: "Request", transaction: Some(self.transaction_id()), primitive: answer }
+            Outbound { mode: "Request", transaction: Some(self.transaction_id()), primitive: answer, segment: None }
         } else {
-            Outbound { mode: "Response", transaction: Some(received.transaction), primitive: answer }
+            Outbound { mode: "Response", transaction: Some(received.transaction), primitive: answer, segment: None }
         };
         let bytes = self.to_bytes(&self.envelope(Band::In, vec![outbound]))?;
         let before = self.told_to_poll;

@@ -65,6 +65,8 @@ verbs! {
     Sees "sees" "USER { FIELD VALUE }" "what was notified of a user's presence so far, polling until it is so";
     FallsSilent "falls silent" "" "acknowledges nothing from now on";
     SpeaksAgain "speaks again" "" "acknowledges everything from now on";
+    SpeaksInPieces "speaks in pieces of" "BYTES" "requests that are larger go out in pieces from now on";
+    LeavesPieces "leaves pieces alone" "" "does not fetch the rest of a message of which a piece came";
     Acknowledges "acknowledges" "[ CODE ]" "answers what it got last, with Status CODE if one is given";
     Gathers "gathers" "" "requests are kept from now on";
     SendsGathered "sends what it gathered" "" "all of them in one message; expects as many status codes";

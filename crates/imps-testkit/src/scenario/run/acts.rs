@@ -82,6 +82,8 @@ impl World<'_> {
             | Verb::IsToldToPoll
             | Verb::IsNotToldToPoll
             | Verb::Sees
+            | Verb::SpeaksInPieces
+            | Verb::LeavesPieces
             | Verb::FallsSilent
             | Verb::SpeaksAgain
             | Verb::Acknowledges
@@ -628,6 +630,14 @@ impl World<'_> {
                 Err(format!("the last Poll flag was {:?}", phone.told_to_poll))
             }
             Verb::Sees => self.sees(phone, arguments).await,
+            Verb::SpeaksInPieces => {
+                phone.piece_size = Some(arguments.number("the size")?);
+                arguments.end()
+            }
+            Verb::LeavesPieces => {
+                phone.leaves_pieces = true;
+                arguments.end()
+            }
             Verb::FallsSilent => {
                 phone.is_silent = true;
                 Ok(())
