@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use bytes::Bytes;
 use imps_csp::{Answer, Csp, CspConfig, Exchange};
 use imps_proto::csp::Envelope;
-use imps_proto::wire::{self, Form, Limits};
+use imps_proto::wire::{self, Form, Limits, PtsCodes};
 use imps_service::access::{LoginAttempt, LoginOutcome, PhonePassword};
 use imps_service::seam::{LocalBus, MemoryEngine, NodeId};
 use imps_service::services::SealKey;
@@ -42,7 +42,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
             services.access().add_user(&user, None, phone).await.expect("a new user");
         }
         let session = login(&services).await;
-        (Csp::new(services, CspConfig::default()), session)
+        (Csp::new(services, CspConfig { pts_project_codes: true, ..CspConfig::default() }), session)
     });
     World { runtime, csp, session: Mutex::new(session) }
 });
@@ -67,14 +67,20 @@ async fn login(services: &Services) -> String {
     }
 }
 
-/// The message with the SessionID that it names made that of a session that is open.
-fn with_session(bytes: &[u8], id: &str) -> Option<Bytes> {
-    let form = match bytes.first() {
+const PTS: Form = Form::Pts(PtsCodes::Project);
+
+fn form_of(bytes: &[u8]) -> Form {
+    match bytes.first() {
         Some(b'<') => Form::Xml,
         Some(b'{') => Form::Json,
+        Some(b'W') => PTS,
         _ => Form::Wbxml,
-    };
-    let mut reader = wire::reader(form, bytes, &Limits::default()).ok()?;
+    }
+}
+
+/// The message with the SessionID that it names made that of a session that is open.
+fn with_session(bytes: &[u8], id: &str) -> Option<Bytes> {
+    let mut reader = wire::reader(form_of(bytes), bytes, &Limits::default()).ok()?;
     let envelope = Envelope::open(reader.as_dyn()).ok()?;
     let old = envelope.session_id()?.as_bytes().to_vec();
     let at = bytes.windows(old.len()).position(|window| window == old)?;
@@ -96,8 +102,9 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         answer
     });
     if let Answer::Message(message) = answer {
-        let form = if message.first() == Some(&b'<') { Form::Xml } else { Form::Wbxml };
-        let limits = Limits { bytes: 64 << 20, elements: 1_000_000, text: 64 << 20, ..Limits::default() };
+        let form = form_of(&message);
+        let limits =
+            Limits { bytes: 64 << 20, elements: 1_000_000, text: 64 << 20, pts_bytes: 64 << 20, ..Limits::default() };
         let mut reader = wire::reader(form, &message, &limits).expect("our own message");
         let mut envelope = Envelope::open(reader.as_dyn()).expect("our own envelope");
         while envelope.next_transaction().expect("our own transactions").is_some() {}

@@ -66,6 +66,12 @@ quirks! {
         "no xmlns at all: Poll in TransactionDescriptor or ClientID in Service-Request means 1.1" "csp/message.rs, Envelope";
     "names_of_one_source" "several"
         "other spellings: AcceptedCharSet, CName, Auto-Subscribe, PreferredContent, NSDiscovery" "element.rs";
+    "spaces_without_quotes" "Android 1.x"
+        "PTS: text with spaces in UV stands without quotes" "wire/pts/syntax.rs, Parser";
+    "attribute_without_parentheses" "Android 1.x"
+        "PTS: one attribute and its parts in PS lack the group around them" "wire/pts/reader.rs, names";
+    "one_piece_of_one" "Android 1.x"
+        "PTS: a message that just fills an SMS is split into one piece" "wire/pts/reader.rs, message";
 }
 
 /// The address in a Property that Android's helper puts into User (`property_as_user_id`).
@@ -84,7 +90,7 @@ mod tests {
         UnsubscribePresenceRequest, UpdatePresenceRequest,
     };
     use crate::grammar::Primitive;
-    use crate::wire::{self, Form, Limits, Tag, Token};
+    use crate::wire::{self, Form, Limits, PtsCodes, Tag, Token};
     use imps_types::Version;
     use imps_types::element::{DigestSchema, User};
     use imps_types::presence::Attribute;
@@ -123,6 +129,16 @@ mod tests {
 
     fn addresses(users: &[User]) -> Vec<&str> {
         users.iter().map(|user| user.user_id.as_str()).collect()
+    }
+
+    /// The request in a message in PTS.
+    #[track_caller]
+    fn read_pts(message: &str) -> Request {
+        let form = Form::Pts(PtsCodes::Attested);
+        let mut reader = wire::reader(form, message.as_bytes(), &Limits::default()).unwrap();
+        let mut envelope = Envelope::open(reader.as_dyn()).unwrap();
+        envelope.next_transaction().unwrap();
+        envelope.read_request().unwrap()
     }
 
     /// A test for each row, and none forgotten.
@@ -281,6 +297,20 @@ mod tests {
             let request: ClientCapabilityRequest =
                 read("<CapabilityList><AcceptedCharSet>106</AcceptedCharSet></CapabilityList>");
             assert_eq!(request.capability_list.charsets, [106]);
+        }
+        spaces_without_quotes {
+            let Request::UpdatePresence(request) = read_pts("WV12UP7 SI=s17 UV=((ST,T,out to lunch))") else {
+                panic!("no UpdatePresence")
+            };
+            assert_eq!(request.presence_sub_list.attributes[0].value(), Some("out to lunch"));
+        }
+        attribute_without_parentheses {
+            let subscribe = |list: &str| read_pts(&format!("WV12SB7 SI=s17 PS={list}"));
+            assert_eq!(subscribe("(CF,(CT,CV))"), subscribe("((CF,(CT,CV)))"));
+            assert_ne!(subscribe("(CF,UA)"), subscribe("(CF,(UA))"));
+        }
+        one_piece_of_one {
+            assert_eq!(read_pts("WV12KA7aa SI=s17 TL=60"), read_pts("WV12KA7 SI=s17 TL=60"));
         }
     }
 

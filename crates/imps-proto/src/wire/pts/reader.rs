@@ -208,15 +208,10 @@ impl<'a> Builder<'a> {
         if parameter.code() == Some(*b"SI") {
             return (self.primitive != Some(Element::LoginResponse)).then_some(Part::Session);
         }
-        let is = |element: Element| parameter.name.eq_ignore_ascii_case(element.name());
-        let part = if is(Element::Poll) {
-            Part::Poll
-        } else if is(Element::Cir) {
-            Part::Cir
-        } else if is(Element::TransactionMode) {
-            Part::Mode
-        } else {
-            return None;
+        let part = match tables::of_envelope(parameter.name)? {
+            Element::Poll => Part::Poll,
+            Element::Cir => Part::Cir,
+            _ => Part::Mode,
         };
         (self.codes == PtsCodes::Project).then_some(part)
     }

@@ -317,6 +317,13 @@ impl Parameter {
     }
 }
 
+/// What a parameter of this name says of the envelope, with codes of our own.
+pub(super) fn of_envelope(name: &str) -> Option<Element> {
+    [Element::Poll, Element::Cir, Element::TransactionMode]
+        .into_iter()
+        .find(|element| name.eq_ignore_ascii_case(element.name()))
+}
+
 /// Primitives with one MessageInfo, whose children are parameters.
 pub(super) const WITH_MESSAGE_INFO: [Element; 5] = [
     Element::SendMessageRequest,

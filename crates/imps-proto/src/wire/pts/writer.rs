@@ -289,7 +289,7 @@ impl Rendering {
     fn children(&self, primitive: &Node, parameters: &mut Written) {
         let mut done: Vec<&Name> = Vec::new();
         for child in &primitive.children {
-            if done.contains(&&child.name) {
+            if done.contains(&&child.name) || self.is_ambiguous(child) {
                 continue;
             }
             done.push(&child.name);
@@ -299,6 +299,17 @@ impl Rendering {
                 _ => self.parameter(&same, parameters),
             }
         }
+    }
+
+    /// Whether its name would be taken for a code, or for a part of the envelope. Nobody's elements are called so here.
+    fn is_ambiguous(&self, node: &Node) -> bool {
+        let name = self.name(node);
+        let is_code = tables::code(&name).is_some_and(|code| tables::parameter(code, self.by, self.codes).is_some());
+        let is_other = || match &node.name {
+            Name::Known(_) => false,
+            Name::Unknown(name) => tables::element_by_name(name, Space::Trc).is_some(),
+        };
+        is_code || tables::of_envelope(&name).is_some() || is_other()
     }
 
     fn is_message_info(&self, node: &Node) -> bool {
@@ -314,24 +325,28 @@ impl Rendering {
             let is_known = child.element().is_some_and(|element| tables::MESSAGE_INFO.contains(&element));
             let is_alone = info.children.iter().filter(|other| other.name == child.name).count() == 1;
             let coded = if is_known && is_alone { self.coded(&[child]) } else { None };
+            let coded = coded.filter(|coded| is_new(coded, parameters));
             match coded {
                 Some(parameter) => parameters.push(parameter),
                 None => rest.children.push(child.clone()),
             }
         }
-        if !rest.children.is_empty() && self.codes == PtsCodes::Project {
-            parameters.push((self.name(info), self.value(&rest)));
-        }
+        let rest = (self.codes == PtsCodes::Project && !rest.children.is_empty())
+            .then(|| (self.name(info), self.value(&rest)))
+            .filter(|rest| is_new(rest, parameters));
+        parameters.extend(rest);
     }
 
     /// Elements of one name as a parameter: by letters, or else by name.
     fn parameter(&self, nodes: &[&Node], parameters: &mut Written) {
-        if let Some(parameter) = self.coded(nodes) {
-            return parameters.push(parameter);
-        }
-        if let (PtsCodes::Project, Some(first)) = (self.codes, nodes.first()) {
-            let values: Vec<String> = nodes.iter().map(|node| self.value(node)).collect();
-            parameters.push((self.name(first), one_or_group(values)));
+        let named = || {
+            let first = nodes.first().filter(|_| self.codes == PtsCodes::Project)?;
+            Some((self.name(first), one_or_group(nodes.iter().map(|node| self.value(node)).collect())))
+        };
+        // A parameter that comes twice is refused: of User and UserID beside each other only one is UI.
+        let coded = self.coded(nodes).filter(|coded| is_new(coded, parameters));
+        if let Some(parameter) = coded.or_else(named).filter(|parameter| is_new(parameter, parameters)) {
+            parameters.push(parameter);
         }
     }
 
@@ -754,6 +769,11 @@ impl Rendering {
         }
         if needs_quotes(&text) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.into_owned() }
     }
+}
+
+/// Whether no parameter has this name yet.
+fn is_new((name, _): &(String, String), parameters: &Written) -> bool {
+    !parameters.iter().any(|(other, _)| other.eq_ignore_ascii_case(name))
 }
 
 /// Whether the children of this element may be properties, of which the names are enough.
