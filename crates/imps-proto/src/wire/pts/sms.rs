@@ -232,7 +232,7 @@ impl<S: Clone + Eq + Hash> Assembler<S> {
 mod tests {
     use super::*;
 
-    const MESSAGE: &str = "WV13PN12 PR=(wv:bob@example.org,((OS,T,T),(UA,T,AV),(ST,T,\"Grüße, bis spä­ter €\")))";
+    const MESSAGE: &str = "WV13PN12 PR=(wv:bob@example.org,((OS,T,T),(UA,T,AV),(ST,T,\"Grüße, bis später €\")))";
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
