@@ -26,7 +26,8 @@ Steps, in this order:
   build      the programs, which the tests start
   generated  documents that are made from tables are up to date
   doctests   the examples in the documentation
-  tests      all other tests: cargo nextest where it is installed, else cargo test
+  tests      all other tests: cargo nextest where it is installed, else cargo test; and docs/conformance.md is what
+             the scenarios among them have shown
 
 It needs git and Rust, and a network only for what setup installs. The last lines are the test runner's own summary.";
 
@@ -148,6 +149,14 @@ fn doctests() -> Outcome {
 }
 
 fn other_tests() -> Outcome {
+    let metadata = Metadata::read()?;
+    generate::forget_scenarios(&metadata);
+    run_other_tests()?;
+    // Only a whole run of the scenarios, which these tests have, says what is in the document.
+    none(generate::conformance_violations(&metadata)?)
+}
+
+fn run_other_tests() -> Outcome {
     if succeeds(cargo().args(["nextest", "--version"])) {
         return stream(cargo().args(["nextest", "run", "--workspace", "--locked"]));
     }

@@ -5,19 +5,21 @@ use std::process::Command;
 
 use crate::metadata::Metadata;
 use crate::process::{capture, cargo, root, stream};
-use crate::{Outcome, schema, toml};
+use crate::{Outcome, conformance, schema, toml};
 
 pub(crate) const HELP: &str = "\
 Write the documents that are generated from tables.
 
-Usage: cargo xtask generate [--check]
+Usage: cargo xtask generate [--check] [--scenarios]
 
 Options:
-  --check   change nothing; fail when a document is not what would be written now
+  --check       change nothing; fail when a document is not what would be written now
+  --scenarios   run all scenarios first (minutes), for docs/conformance.md
 
   docs/status-codes.md   from spec/status-codes.toml
   docs/settings.md       from the program: hamlet config explain --markdown
   docs/csp.schema.json   from spec/csp-elements.toml
+  docs/conformance.md    from what the last whole run of the scenarios has shown; with --scenarios they are run first
 
 Builds the program first (development profile). Add a document in xtask/src/generate.rs.";
 
@@ -42,11 +44,14 @@ const DOCUMENTS: &[Document] = &[
 
 /// The subcommand.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
-    let check = match arguments {
-        [] => false,
-        [only] if only == "--check" => true,
-        _ => return Err(format!("generate takes --check or nothing\n\n{HELP}")),
-    };
+    let (mut check, mut scenarios) = (false, false);
+    for argument in arguments {
+        match argument.as_str() {
+            "--check" => check = true,
+            "--scenarios" => scenarios = true,
+            other => return Err(format!("generate does not know `{other}`\n\n{HELP}")),
+        }
+    }
     let metadata = Metadata::read()?;
     let mut found = Vec::new();
     let mut built = false;
@@ -61,12 +66,53 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         } else if check {
             found.push(document.stale());
         } else {
-            std::fs::write(root().join(document.path), text)
-                .map_err(|e| format!("cannot write {}: {e}", document.path))?;
+            write(document.path, &text)?;
             println!("{} is written", document.path);
         }
     }
+    if scenarios {
+        run_scenarios(&metadata)?;
+    }
+    match conformance::page(&metadata) {
+        Ok(page) if committed(conformance::DOCUMENT) == page.text => {
+            println!("{} is up to date, with {} gaps", conformance::DOCUMENT, page.gaps.len());
+        }
+        Ok(_) if check => found.push(stale_document(conformance::DOCUMENT)),
+        Ok(page) => {
+            write(conformance::DOCUMENT, &page.text)?;
+            println!("{} is written, with {} gaps", conformance::DOCUMENT, page.gaps.len());
+        }
+        Err(error) => println!("{} is left as it is: {error}", conformance::DOCUMENT),
+    }
     if found.is_empty() { Ok(()) } else { Err(found.join("\n       ")) }
+}
+
+/// Runs all scenarios, which leave what they have shown.
+fn run_scenarios(metadata: &Metadata) -> Outcome {
+    stream(cargo().args(["build", "--workspace", "--bins", "--locked"]))?;
+    forget_scenarios(metadata);
+    stream(cargo().args(["test", "--locked", "-p", "imps-testkit", "--test", "scenarios"]))
+}
+
+/// Removes what former runs of the scenarios have shown.
+pub(crate) fn forget_scenarios(metadata: &Metadata) {
+    // There may be nothing.
+    let _ = std::fs::remove_dir_all(conformance::folder(metadata));
+}
+
+/// What is wrong with `docs/conformance.md` after a whole run of the scenarios.
+pub(crate) fn conformance_violations(metadata: &Metadata) -> Outcome<Vec<String>> {
+    let page = conformance::page(metadata)?;
+    let mut found = Vec::new();
+    if committed(conformance::DOCUMENT) != page.text {
+        found.push(stale_document(conformance::DOCUMENT));
+    }
+    if page.is_unfinished {
+        println!("\n{}: not everything is built, and {} cells are empty", conformance::DOCUMENT, page.gaps.len());
+    } else {
+        found.extend(page.gaps.iter().map(|gap| format!("no scenario shows {gap}")));
+    }
+    Ok(found)
 }
 
 /// Documents that are not what would be written now. The programs must have been built.
@@ -80,14 +126,26 @@ pub(crate) fn stale(metadata: &Metadata) -> Outcome<Vec<String>> {
     Ok(found)
 }
 
+/// What is in the repository; nothing if there is no such file.
+fn committed(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_default()
+}
+
+fn stale_document(path: &str) -> String {
+    format!("{path} is stale: run `cargo xtask generate` and commit it")
+}
+
+fn write(path: &str, text: &str) -> Outcome {
+    std::fs::write(root().join(path), text).map_err(|e| format!("cannot write {path}: {e}"))
+}
+
 impl Document {
-    /// What is in the repository; nothing if there is no such file.
     fn committed(&self) -> String {
-        std::fs::read_to_string(root().join(self.path)).unwrap_or_default()
+        committed(self.path)
     }
 
     fn stale(&self) -> String {
-        format!("{} is stale: run `cargo xtask generate` and commit it", self.path)
+        stale_document(self.path)
     }
 
     fn text(&self, metadata: &Metadata) -> Outcome<String> {

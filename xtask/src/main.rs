@@ -10,6 +10,7 @@ use std::process::ExitCode;
 mod arrows;
 mod bench;
 mod check;
+mod conformance;
 mod demo;
 mod fuzz;
 mod generate;
