@@ -840,6 +840,12 @@ impl Csp {
         {
             return Reply::status(Status::SERVICE_NOT_AGREED);
         }
+        if row
+            .and_then(|row| row.function)
+            .is_some_and(|function| self.services.config.functions_off.contains(function))
+        {
+            return Reply::status(Status::SERVICE_NOT_SUPPORTED);
+        }
         // Messages have a memory of their own, which a restart does not erase.
         let is_message =
             |row: &Row| matches!(row.request, Element::SendMessageRequest | Element::ForwardMessageRequest);

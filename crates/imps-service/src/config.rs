@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use imps_types::Domain;
+use imps_types::service_tree::FunctionSet;
 
 /// What an operator can set. Durations and sizes are within the bounds that their comments name.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct ServiceConfig {
     pub service_user: String,
     /// The provider's page, told by GetSPInfo.
     pub provider_url: String,
+    /// Functions that this server is not to offer, though it has them: leaves of the service tree (CSP 5).
+    pub functions_off: FunctionSet,
     /// Shortest session time to live that a client gets.
     pub ttl_min: Duration,
     /// Longest session time to live that a client gets.
@@ -132,6 +135,7 @@ impl ServiceConfig {
             provider_description: "Instant messaging and presence".to_owned(),
             provider_url: String::new(),
             service_user: "service".to_owned(),
+            functions_off: FunctionSet::EMPTY,
             ttl_min: Duration::from_secs(10),
             ttl_max: Duration::from_secs(86_400),
             ttl_default: Duration::from_secs(3600),

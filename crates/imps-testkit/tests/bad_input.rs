@@ -166,7 +166,27 @@ fn is_built(name: &str) -> bool {
 
 impl World {
     async fn new(version: Version, form: Form) -> Self {
-        let server = Server::start(EngineKind::Memory, &[]).await.expect("a server");
+        Self::with(version, form, &[]).await
+    }
+
+    /// A world in which mallory was told that there is nothing of what he then asks for.
+    async fn of_refusals(version: Version, form: Form) -> Self {
+        let off = ("service.off".to_owned(), "FundamentalFeat PresenceFeat IMFeat GroupFeat".to_owned());
+        let server = Server::start(EngineKind::Memory, &[off]).await.expect("a server");
+        for name in ["alice", "mallory"] {
+            server.add_user(name, "secret", None).await.expect("an account");
+        }
+        let (alice, mut mallory) = (phone(&server, "alice", version, form), phone(&server, "mallory", version, form));
+        log_in(&mut mallory).await;
+        let wish = mallory
+            .speaker
+            .services(&["FundamentalFeat", "PresenceFeat", "IMFeat", "GroupFeat"].map(str::to_owned), false);
+        mallory.request(wish, Band::In).await.expect("services");
+        Self { server, alice, mallory, words: BTreeMap::new(), cases: 0, wrong: Vec::new() }
+    }
+
+    async fn with(version: Version, form: Form, settings: &[(String, String)]) -> Self {
+        let server = Server::start(EngineKind::Memory, settings).await.expect("a server");
         for name in ["alice", "mallory", "bob"] {
             server.add_user(name, "secret", None).await.expect("an account");
         }
@@ -332,6 +352,17 @@ async fn all_of(version: Version, form: Form) -> (usize, Vec<String>) {
             }
         }
     }
+    // In a session that was told that there is no such function.
+    let mut refused = World::of_refusals(version, form).await;
+    for (name, sample, _) in texts_of(version) {
+        let row = CATALOGUE.iter().find(|row| row.request.name() == name && row.initiator != Initiator::Server);
+        let has_function = row.and_then(|row| row.function).is_some_and(|function| function.row().in_version(version));
+        if has_function {
+            refused.try_it(sample.node, &format!("not agreed: {name}"), true, Some(&[506])).await;
+        }
+    }
+    world.cases += refused.cases;
+    world.wrong.append(&mut refused.wrong);
     for row in FOREIGN.iter().filter(|row| row.versions.contains(version.as_str()) && is_built(row.request)) {
         let node = Parser::read(row.request, row.text).node;
         let mut fresh = World::new(version, form).await;

@@ -228,6 +228,28 @@ impl FunctionSet {
     }
 }
 
+impl FunctionSet {
+    /// The leaves that these names stand for, between commas or blanks: of functions (`SRCH`), of their groups (`SearchFunc`)
+    /// or of features (`GroupFeat`). `None` when a name is none of the tree.
+    pub fn parse(names: &str) -> Option<Self> {
+        let mut set = Self::EMPTY;
+        for name in names.split([',', ' ']).filter(|name| !name.is_empty()) {
+            let row = FUNCTIONS.iter().position(|row| row.name.eq_ignore_ascii_case(name))?;
+            let depth = FUNCTIONS.get(row)?.depth;
+            let below = FUNCTIONS.iter().skip(row + 1).take_while(|below| below.depth > depth);
+            let named = FUNCTIONS.get(row).into_iter().chain(below);
+            named.filter(|leaf| leaf.is_leaf()).for_each(|leaf| set.insert(leaf.function));
+        }
+        Some(set)
+    }
+
+    /// The names of the functions in it, as [`FunctionSet::parse`] reads them.
+    pub fn names(self) -> String {
+        let names = FUNCTIONS.iter().filter(|row| self.contains(row.function)).map(|row| row.name);
+        names.collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl FromIterator<Function> for FunctionSet {
     fn from_iter<T: IntoIterator<Item = Function>>(functions: T) -> Self {
         let mut set = Self::EMPTY;

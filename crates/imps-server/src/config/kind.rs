@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use imps_types::Domain;
+use imps_types::service_tree::FunctionSet;
 
 /// A value as it was given, within its bounds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -22,6 +23,8 @@ pub(crate) enum Kind {
     Text(usize),
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Names of the service tree, between commas.
+    Functions,
     /// A folder.
     Folder,
     /// A domain name.
@@ -67,6 +70,7 @@ impl Kind {
         let fits = match self {
             Self::Flag => return given.parse().map(Value::Flag).map_err(|_| format!("`{given}` is {}", self.wanted())),
             Self::Text(max) => given.len() <= *max && !given.chars().any(char::is_control),
+            Self::Functions => FunctionSet::parse(given).is_some(),
             Self::Choice(words) => words.contains(&given),
             Self::Domain => Domain::parse(given).is_ok(),
             Self::Listen => given.parse::<SocketAddr>().is_ok(),
@@ -102,6 +106,7 @@ impl Kind {
     fn wanted(&self) -> &'static str {
         match self {
             Self::Text(_) => "too long, or holds a control character",
+            Self::Functions => "not made of names of the service tree, such as SRCH or GroupFeat",
             Self::Choice(_) => "none of the words that are allowed",
             Self::Folder => "no folder",
             Self::Domain => "no domain name, such as example.org",
@@ -127,6 +132,7 @@ impl Kind {
     pub(crate) fn bounds(&self) -> String {
         match self {
             Self::Text(max) => format!("text, up to {max} bytes"),
+            Self::Functions => "names of functions, or of what they belong to, between commas".to_owned(),
             Self::Choice(words) => words.join(" or "),
             Self::Folder => "a folder".to_owned(),
             Self::Domain => "a domain name".to_owned(),
@@ -227,6 +233,7 @@ text_fields! {
     PathBuf:    |path| path.display().to_string(),     |text| Some(PathBuf::from(text));
     Domain:     |domain| domain.as_str().to_owned(),   |text| Domain::parse(text).ok();
     SocketAddr: |address| address.to_string(),         |text| text.parse().ok();
+    FunctionSet: |set| set.names(),                    |text| FunctionSet::parse(text);
 }
 
 /// How a listener is written that is not there.

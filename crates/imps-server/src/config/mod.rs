@@ -179,6 +179,7 @@ settings! {
 
     "provider.user"                   Text(50) => service.service_user, "The name of the user from whom the service's messages come, for phones that know no system messages.";
 
+    "service.off"                     Functions => service.functions_off, "Functions of the service tree that are not offered: clients are told, and refused with 506 or 405. Such as GroupFeat, SRCH.";
     "session.ttl_min"                 Seconds(1, 86_400) => service.ttl_min, "Shortest time to live that a client gets.";
     "session.ttl_max"                 Seconds(1, YEAR) => service.ttl_max, "Longest time to live that a client gets.";
     "session.ttl_default"             Seconds(1, YEAR) => service.ttl_default, "Time to live of a client that asks for none.";

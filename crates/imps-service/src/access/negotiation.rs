@@ -28,7 +28,7 @@ impl Access<'_> {
         session: &Session,
         wish: Option<FunctionSet>,
     ) -> Result<ServiceAnswer, Error> {
-        let all = FunctionSet::leaves(session.version, true);
+        let all = FunctionSet::leaves(session.version, true).without(self.config.functions_off);
         let unavailable = wish.unwrap_or_default().without(all);
         let was_asked = agrees_to_be_asked(session);
         let before = {

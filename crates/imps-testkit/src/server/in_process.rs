@@ -10,6 +10,7 @@ use imps_service::access::{CirOffer, PhonePassword};
 use imps_service::seam::{KeyRange, LocalBus, MemoryEngine, NodeId, Order, Row, Space};
 use imps_service::store::Store;
 use imps_service::{Clock, ServiceConfig, Services, Timestamp};
+use imps_types::service_tree::FunctionSet;
 use imps_types::{Domain, Secret, UserId};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -62,6 +63,7 @@ fn seconds(text: &str) -> Option<Duration> {
 
 /// The keys are the program's.
 const SETTINGS: &[Setting] = &[
+    ("service.off", |service, _, value| FunctionSet::parse(value).map(|value| service.functions_off = value)),
     ("session.ttl_min", |service, _, value| seconds(value).map(|value| service.ttl_min = value)),
     ("session.ttl_max", |service, _, value| seconds(value).map(|value| service.ttl_max = value)),
     ("session.ttl_default", |service, _, value| seconds(value).map(|value| service.ttl_default = value)),
