@@ -120,6 +120,8 @@ pub(crate) enum Command {
     },
     /// What distinguishes this run of the server from others.
     Life,
+    /// Groups.
+    Group(crate::group::Wish),
     /// Contact lists of a user; with their members where one is named.
     Lists {
         who: Who,
@@ -308,6 +310,10 @@ pub(crate) enum Outcome {
     Life {
         life: u64,
     },
+    Groups {
+        groups: Vec<crate::group::GroupView>,
+        next: Option<String>,
+    },
     Lists {
         lists: Vec<ListView>,
     },
@@ -469,6 +475,7 @@ pub(crate) async fn run(node: &Node, command: Command) -> Result<Outcome, Failur
             Ok(Outcome::Messages { messages: messages(services, &user, limit).await?, next: None })
         }
         Command::MessageList { who: None, after, limit } => everybodys_messages(services, after, limit).await,
+        Command::Group(wish) => crate::group::run(services, wish).await,
         Command::Broadcast(wish) => crate::broadcast::make(services, wish).await,
         Command::Broadcasts => Ok(crate::broadcast::all(services)),
         Command::BroadcastAnswers { number, after } => crate::broadcast::answers(services, number, after).await,

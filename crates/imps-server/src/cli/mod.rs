@@ -6,6 +6,7 @@ mod broadcast;
 mod config;
 mod desk;
 mod doctor;
+mod group;
 mod list;
 mod message;
 mod output;
@@ -42,7 +43,7 @@ Examples:
   hamlet doctor                                      says what is wrong
 
 Exit codes: 0 done, 1 refused or something is wrong, 2 not understood (options or settings).
-Commands for users, sessions and messages work while the server runs, and while it does not.";
+Commands for users, groups, sessions and messages work while the server runs, and while it does not.";
 
 #[derive(Subcommand, Debug)]
 enum Group {
@@ -56,6 +57,9 @@ enum Group {
     /// Show the messages that wait for their recipients, and say something to the users
     #[command(subcommand)]
     Message(message::MessageCommand),
+    /// Make public groups, and show and manage all groups
+    #[command(subcommand)]
+    Group(group::GroupCommand),
     /// Show the contact lists of users
     #[command(subcommand)]
     List(list::ListCommand),
@@ -147,6 +151,7 @@ pub(crate) fn main() -> ExitCode {
         Group::User(command) => command.run(common),
         Group::Session(command) => command.run(common),
         Group::Message(command) => command.run(common),
+        Group::Group(command) => group::run(command, common),
         Group::List(command) => command.run(common),
         Group::Block(command) => command.run(common),
         Group::Stats(stats) => stats.run(common),

@@ -17,6 +17,7 @@ mod leave;
 mod lifecycle;
 mod members;
 mod notice;
+mod operator;
 mod outcomes;
 mod people;
 mod properties;
@@ -39,8 +40,9 @@ pub use join::{JoinWish, Joining};
 pub use lifecycle::NewGroup;
 pub use members::{JoinedUsers, Manager, Members};
 pub use notice::{GroupChange, GroupNews};
+pub use operator::PersonSummary;
 pub(crate) use record::{history_key, history_range, history_sequence};
-pub use settings::ToldProperties;
+pub use settings::{ToldProperties, settable_properties};
 pub use state::{GroupState, GroupSummary};
 pub use table::GroupTable;
 

@@ -12,7 +12,7 @@ use super::members::Manager;
 use super::notice::difference;
 use super::outcomes::Outcomes;
 use super::people::put_person;
-use super::properties::{COMMON, CommonProperties};
+use super::properties::{COMMON, CommonProperties, SetBy};
 use super::record::{GroupRecord, Person, group_key, person_key};
 use super::state::GroupState;
 use super::{GroupError, Groups};
@@ -282,10 +282,9 @@ impl Groups<'_> {
         }
         Ok(())
     }
+}
 
-    /// The names of the common properties that can be set, for the operator's help.
-    pub fn settable_properties() -> Vec<&'static str> {
-        let settable = COMMON.iter().filter(|row| row.set_by != super::properties::SetBy::Server);
-        settable.map(|row| row.name).collect()
-    }
+/// The names of the common properties that can be set, for the operator's help.
+pub fn settable_properties() -> Vec<&'static str> {
+    COMMON.iter().filter(|row| row.set_by != SetBy::Server).map(|row| row.name).collect()
 }

@@ -40,6 +40,10 @@ pub struct Targets {
     pub users: Vec<String>,
     /// Contact lists, as addresses.
     pub lists: Vec<String>,
+    /// Groups, as addresses.
+    pub groups: Vec<String>,
+    /// People in groups: screen name, and the group's address.
+    pub names: Vec<(String, String)>,
     /// Everybody: the default attribute list.
     pub default: bool,
 }
@@ -81,8 +85,36 @@ pub struct Outgoing {
     pub validity: Option<u32>,
     /// The Sender; none: left to the server.
     pub sender: Option<String>,
+    /// The Sender as a name in a group: screen name, and the group's address.
+    pub sender_name: Option<(String, String)>,
     /// What it says.
     pub content: Body,
+}
+
+/// What is wanted of a group.
+#[derive(Clone, Debug, Default)]
+pub struct GroupWish {
+    /// Its address.
+    pub group: String,
+    /// The screen name.
+    pub screen_name: Option<String>,
+    /// Common properties: name and value.
+    pub properties: Vec<(String, String)>,
+    /// Own properties.
+    pub own: Vec<(String, String)>,
+    /// The text of the welcome note.
+    pub note: Option<String>,
+    /// SubscribeNotification.
+    pub subscribe: bool,
+}
+
+/// Somebody, as a request about a group names him.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Person {
+    /// By his address.
+    User(String),
+    /// By his screen name.
+    Named(String),
 }
 
 /// A change of a block or grant list.
@@ -140,6 +172,22 @@ pub fn namespace(vocabulary: Vocabulary, version: Version) -> String {
 
 fn flag(name: &str, value: bool) -> Node {
     Node::leaf(name, if value { "T" } else { "F" })
+}
+
+fn screen_name(name: &str, group: &str) -> Node {
+    Node::new("ScreenName", [Node::leaf("SName", name), Node::leaf("GroupID", group)])
+}
+
+fn user_list(group: &str, people: &[Person]) -> Node {
+    let users = people.iter().filter_map(|one| match one {
+        Person::User(address) => Some(user(address)),
+        Person::Named(_) => None,
+    });
+    let names = people.iter().filter_map(|one| match one {
+        Person::User(_) => None,
+        Person::Named(name) => Some(screen_name(name, group)),
+    });
+    Node::new("UserList", users.chain(names))
 }
 
 fn user(address: &str) -> Node {
@@ -508,7 +556,11 @@ impl Speaker {
     pub fn send_message(&self, message: &Outgoing) -> Node {
         use base64::Engine as _;
         let recipient = self.recipient(&message.to);
-        let sender = message.sender.as_deref().map(|sender| {
+        let by_name = message
+            .sender_name
+            .as_ref()
+            .map(|(name, group)| Node::new("Sender", [Node::new("Group", [screen_name(name, group)])]));
+        let sender = message.sender.as_deref().filter(|_| by_name.is_none()).map(|sender| {
             let bare = sender.strip_prefix("wv:").filter(|_| self.is(Personality::Colibria)).unwrap_or(sender);
             Node::new("Sender", [user(bare)])
         });
@@ -536,22 +588,112 @@ impl Speaker {
         let validity = message.validity.map(|seconds| Node::leaf("Validity", seconds.to_string()));
         let info = Node::new(
             "MessageInfo",
-            content_type.into_iter().chain(encoding).chain([size, recipient]).chain(sender).chain(validity),
+            content_type
+                .into_iter()
+                .chain(encoding)
+                .chain([size, recipient])
+                .chain(by_name)
+                .chain(sender)
+                .chain(validity),
         );
         // Android never asks for reports, and says nothing of them.
         let report = (!self.is(Personality::Android)).then(|| flag("DeliveryReport", message.report));
         Node::new("SendMessage-Request", report.into_iter().chain([info, content]))
     }
 
-    /// SetDeliveryMethod-Request.
-    pub fn set_delivery_method(&self, method: &str, limit: Option<u32>) -> Node {
+    /// SetDeliveryMethod-Request, for the messages of a group if one is named.
+    pub fn set_delivery_method(&self, method: &str, limit: Option<u32>, group: Option<&str>) -> Node {
         let limit = limit.map(|bytes| Node::leaf("AcceptedContentLength", bytes.to_string()));
-        Node::new("SetDeliveryMethod-Request", [Node::leaf("DeliveryMethod", method)].into_iter().chain(limit))
+        let group = group.map(|group| Node::leaf("GroupID", group));
+        let method = Node::leaf("DeliveryMethod", method);
+        Node::new("SetDeliveryMethod-Request", [method].into_iter().chain(limit).chain(group))
     }
 
-    /// GetMessageList-Request.
-    pub fn get_message_list(&self, count: Option<u32>) -> Node {
-        Node::new("GetMessageList-Request", count.map(|count| Node::leaf("MessageCount", count.to_string())))
+    /// GetMessageList-Request, for the history of a group if one is named.
+    pub fn get_message_list(&self, count: Option<u32>, group: Option<&str>) -> Node {
+        let group = group.map(|group| Node::leaf("GroupID", group));
+        let count = count.map(|count| Node::leaf("MessageCount", count.to_string()));
+        Node::new("GetMessageList-Request", group.into_iter().chain(count))
+    }
+
+    /// A request that names a group and nothing else.
+    pub fn of_group(&self, request: &str, group: &str) -> Node {
+        Node::new(request, [Node::leaf("GroupID", group)])
+    }
+
+    /// CreateGroup-Request, JoinGroup-Request and SetGroupProps-Request, as the version has them.
+    pub fn group_request(&self, request: &str, wish: &GroupWish) -> Node {
+        let property = |(name, value): &(String, String)| {
+            Node::new("Property", [Node::leaf("Name", name), Node::leaf("Value", value)])
+        };
+        let note = wish.note.iter().map(|text| {
+            Node::new("WelcomeNote", [Node::leaf("ContentType", "text/plain"), Node::leaf("ContentData", text)])
+        });
+        let common = Node::new("GroupProperties", wish.properties.iter().map(property).chain(note));
+        let own = Node::new("OwnProperties", wish.own.iter().map(property));
+        let own = (!wish.own.is_empty()).then_some(own);
+        let group = Node::leaf("GroupID", &wish.group);
+        let name = wish.screen_name.as_ref().map(|name| screen_name(name, &wish.group));
+        let subscribe = flag("SubscribeNotification", wish.subscribe);
+        match request {
+            "CreateGroup-Request" => {
+                let joins = flag("JoinGroup", wish.screen_name.is_some());
+                let own = own.filter(|_| self.has_forms_of_13());
+                Node::new(request, [group, common].into_iter().chain(own).chain([joins]).chain(name).chain([subscribe]))
+            }
+            "JoinGroup-Request" => {
+                let own = own.filter(|_| self.version > Version::V1_1);
+                let asks = flag("JoinedRequest", true);
+                Node::new(request, [group].into_iter().chain(name).chain([asks, subscribe]).chain(own))
+            }
+            _ => {
+                let common = (!common.children.is_empty()).then_some(common);
+                Node::new(request, [group].into_iter().chain(common).chain(own))
+            }
+        }
+    }
+
+    /// AddGroupMembers-Request and RemoveGroupMembers-Request, as the version has them.
+    pub fn members_request(&self, request: &str, group: &str, people: &[Person]) -> Node {
+        let has_names = people.iter().any(|one| matches!(one, Person::Named(_)));
+        let list = if self.has_forms_of_13() && !has_names {
+            let users = people.iter().filter_map(|one| match one {
+                Person::User(user) => Some(Node::leaf("UserID", user)),
+                Person::Named(_) => None,
+            });
+            Node::new("UserIDList", users)
+        } else {
+            user_list(group, people)
+        };
+        Node::new(request, [Node::leaf("GroupID", group), list])
+    }
+
+    /// MemberAccess-Request, as the version has it.
+    pub fn member_access(&self, group: &str, admins: &[Person], mods: &[Person], users: &[Person]) -> Node {
+        let inside =
+            |name: &str, people: &[Person]| (!people.is_empty()).then(|| Node::new(name, [user_list(group, people)]));
+        let users = match users {
+            [] => None,
+            users if self.has_forms_of_13() => Some(user_list(group, users)),
+            users => inside("Users", users),
+        };
+        let lists = inside("Admin", admins).into_iter().chain(inside("Mod", mods)).chain(users);
+        Node::new("MemberAccess-Request", [Node::leaf("GroupID", group)].into_iter().chain(lists))
+    }
+
+    /// RejectList-Request.
+    pub fn reject_list(&self, group: &str, add: &[Person], remove: &[Person]) -> Node {
+        let entities = |name: &str, people: &[Person]| {
+            let named = people.iter().filter(|one| matches!(one, Person::Named(_)));
+            let users = people.iter().filter(|one| matches!(one, Person::User(_)));
+            let nodes = users.chain(named).map(|one| match one {
+                Person::User(user) => Node::leaf("UserID", user),
+                Person::Named(name) => screen_name(name, group),
+            });
+            (!people.is_empty()).then(|| Node::new(name, nodes))
+        };
+        let lists = entities("AddList", add).into_iter().chain(entities("RemoveList", remove));
+        Node::new("RejectList-Request", [Node::leaf("GroupID", group)].into_iter().chain(lists))
     }
 
     /// ForwardMessage-Request.
@@ -562,7 +704,9 @@ impl Speaker {
     fn recipient(&self, to: &Targets) -> Node {
         let users = to.users.iter().map(|one| user(one));
         let lists = to.lists.iter().map(|one| Node::leaf("ContactList", one));
-        Node::new("Recipient", users.chain(lists))
+        let groups = to.groups.iter().map(|one| Node::new("Group", [Node::leaf("GroupID", one)]));
+        let names = to.names.iter().map(|(name, group)| Node::new("Group", [screen_name(name, group)]));
+        Node::new("Recipient", users.chain(groups).chain(names).chain(lists))
     }
 
     /// BlockEntity-Request for the list of this name, `BlockList` or `GrantList`.

@@ -73,6 +73,9 @@ const SETTINGS: &[Setting] = &[
     ("message.body_max", |service, _, value| value.parse().ok().map(|value| service.message_max = value)),
     ("list.per_user", |service, _, value| value.parse().ok().map(|value| service.lists_max = value)),
     ("list.members_max", |service, _, value| value.parse().ok().map(|value| service.members_max = value)),
+    ("group.per_user", |service, _, value| value.parse().ok().map(|value| service.groups_per_user = value)),
+    ("group.members_max", |service, _, value| value.parse().ok().map(|value| service.group_members_max = value)),
+    ("csp.two_level_clients", |_, csp, value| Some(csp.two_level_clients = value.to_owned())),
     ("presence.default_for_everybody", |service, _, value| {
         value.parse().ok().map(|value| service.default_list_for_everybody = value)
     }),

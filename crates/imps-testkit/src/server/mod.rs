@@ -2,6 +2,7 @@
 
 mod in_process;
 mod operator;
+mod operator_groups;
 mod program;
 
 use std::fmt;

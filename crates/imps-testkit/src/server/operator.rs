@@ -14,7 +14,7 @@ use imps_types::element::Verification;
 use super::in_process::text;
 
 /// What was typed, taken apart.
-struct Typed {
+pub(super) struct Typed {
     plain: Vec<String>,
     options: BTreeMap<String, Vec<String>>,
 }
@@ -41,15 +41,19 @@ impl Typed {
         Ok(typed)
     }
 
-    fn first(&self) -> Result<&str, String> {
+    pub(super) fn first(&self) -> Result<&str, String> {
         self.plain.first().map(String::as_str).ok_or_else(|| "something is missing".to_owned())
     }
 
-    fn all(&self, name: &str) -> &[String] {
+    pub(super) fn second(&self) -> Result<&str, String> {
+        self.plain.get(1).map(String::as_str).ok_or_else(|| "something is missing".to_owned())
+    }
+
+    pub(super) fn all(&self, name: &str) -> &[String] {
         self.options.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn one(&self, name: &str) -> Option<&str> {
+    pub(super) fn one(&self, name: &str) -> Option<&str> {
         self.all(name).first().map(String::as_str)
     }
 
@@ -67,6 +71,7 @@ pub(super) async fn operate(services: &Arc<Services>, words: &[String]) -> Resul
     let (command, rest) = words.split_at(words.len().min(2));
     let typed = Typed::read(rest)?;
     match command.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["group", verb] => super::operator_groups::operate(services, verb, &typed).await,
         ["message", "broadcast"] => broadcast(services, &typed).await,
         ["message", "answers"] => answers(services, &typed).await,
         ["message", "withdraw"] => {
@@ -90,7 +95,7 @@ pub(super) async fn operate(services: &Arc<Services>, words: &[String]) -> Resul
     }
 }
 
-fn user(services: &Services, name: &str) -> Result<UserId, String> {
+pub(super) fn user(services: &Services, name: &str) -> Result<UserId, String> {
     UserId::parse(name, services.router.home()).map_err(text)
 }
 

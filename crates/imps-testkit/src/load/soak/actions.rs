@@ -197,7 +197,7 @@ impl Actor {
             Deed::Search => self.search(dice).await,
             Deed::Block => self.block().await,
             Deed::Watchers => self.ask(Node::empty("GetWatcherList-Request")).await.map(|_| ()),
-            Deed::ListMessages => self.ask(self.phone.speaker.get_message_list(Some(10))).await.map(|_| ()),
+            Deed::ListMessages => self.ask(self.phone.speaker.get_message_list(Some(10), None)).await.map(|_| ()),
             Deed::Rubbish => self.rubbish(dice).await,
         }
     }

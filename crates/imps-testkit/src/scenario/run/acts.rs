@@ -70,6 +70,21 @@ impl World<'_> {
             Verb::ChangesBlockList | Verb::ChangesGrantList | Verb::AsksForBlockedList => {
                 self.act_on_access_lists(phone, verb, arguments, expect).await
             }
+            Verb::CreatesGroup
+            | Verb::DeletesGroup
+            | Verb::JoinsGroup
+            | Verb::LeavesGroup
+            | Verb::SetsGroup
+            | Verb::AsksForGroup
+            | Verb::AddsMembers
+            | Verb::RemovesMembers
+            | Verb::AsksForMembers
+            | Verb::GivesAccess
+            | Verb::ChangesRejectList
+            | Verb::AsksForJoinedUsers
+            | Verb::SubscribesChanges
+            | Verb::UnsubscribesChanges
+            | Verb::AsksForSubscription => self.act_on_groups(phone, verb, arguments, expect).await,
             Verb::Listens
             | Verb::StopsListening
             | Verb::IsCalled
@@ -95,7 +110,7 @@ impl World<'_> {
     }
 
     /// Sends a request and holds the response against what is expected.
-    async fn ask(
+    pub(super) async fn ask(
         &mut self,
         phone: &mut Phone,
         request: Node,
@@ -446,8 +461,8 @@ impl World<'_> {
             Verb::SetsDeliveryMethod => {
                 let method = arguments.text("P or N")?.to_owned();
                 let limit = if arguments.takes("limit") { Some(arguments.number("the limit")?) } else { None };
-                arguments.end()?;
-                let request = phone.speaker.set_delivery_method(&method, limit);
+                let group = self.of_group(arguments)?;
+                let request = phone.speaker.set_delivery_method(&method, limit, group.as_deref());
                 self.ask(phone, request, "Status", expect).await
             }
             Verb::Forwards => {
@@ -462,8 +477,9 @@ impl World<'_> {
             }
             Verb::AsksForMessages => {
                 let count = if arguments.takes("count") { Some(arguments.number("the count")?) } else { None };
-                arguments.end()?;
-                self.ask(phone, phone.speaker.get_message_list(count), "GetMessageList-Response", expect).await
+                let group = self.of_group(arguments)?;
+                let request = phone.speaker.get_message_list(count, group.as_deref());
+                self.ask(phone, request, "GetMessageList-Response", expect).await
             }
             _ => {
                 let ids: Vec<String> = arguments.all().iter().map(|word| self.fill(&word.text)).collect();
@@ -550,6 +566,10 @@ impl World<'_> {
             }
             whom.push(word.clone());
             arguments.next();
+            // A screen name may have quotation marks too.
+            if word.text == "name" {
+                whom.extend(arguments.next().cloned());
+            }
         }
         let mut message = Outgoing { to: self.targets(phone, &whom)?, ..Outgoing::default() };
         message.content = match arguments.next() {
@@ -577,6 +597,9 @@ impl World<'_> {
                 message.content_type = Some(arguments.text("the type")?.to_owned());
             } else if arguments.takes("from") {
                 message.sender = Some(self.address(arguments.text("the sender")?));
+            } else if arguments.takes("as") {
+                let name = arguments.text("the screen name")?.to_owned();
+                message.sender_name = Some((name, self.in_group(arguments)?));
             } else if arguments.takes("times") {
                 let times: usize = arguments.number("how often")?;
                 if let Body::Text(text) = &mut message.content {
@@ -717,6 +740,11 @@ impl World<'_> {
             match word.text.as_str() {
                 "list" if !word.is_quoted => targets.lists.push(self.list(phone, words.text("the list")?)),
                 "everybody" if !word.is_quoted => targets.default = true,
+                "group" if !word.is_quoted => targets.groups.push(self.group(words.text("the group")?)),
+                "name" if !word.is_quoted => {
+                    let name = words.text("the screen name")?.to_owned();
+                    targets.names.push((name, self.in_group(&mut words)?));
+                }
                 name => targets.users.push(self.address(name)),
             }
         }

@@ -1,6 +1,7 @@
 //! Carries a scenario out, statement by statement.
 
 mod acts;
+mod groups;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
