@@ -28,7 +28,7 @@ use imps_types::element::{
 };
 use imps_types::element::{AnswerOption, SystemMessage, SystemMessageResponse, Verification};
 use imps_types::presence::{
-    ATTRIBUTES, Field, FieldKind, FieldRow, FieldValue, PresenceAttribute, PresenceInfo, PresenceSubList,
+    ATTRIBUTES, Extension, Field, FieldKind, FieldRow, FieldValue, PresenceAttribute, PresenceInfo, PresenceSubList,
 };
 use imps_types::service_tree::{Function, FunctionSet};
 use imps_types::{Address, ClientId, DateTime, Secret, Status, TransactionId, Version};
@@ -455,14 +455,38 @@ fn sub_list() -> impl Strategy<Value = PresenceSubList> {
                 qualifier,
                 fields,
                 client_id,
+                extensions: Vec::new(),
             },
         )
     });
-    vec(one, 0..5).prop_map(|attributes| {
-        let mut list = PresenceSubList { attributes };
+    let one = (one, extensions()).prop_map(|(one, extensions)| PresenceAttribute { extensions, ..one });
+    (vec(one, 0..5), extensions()).prop_map(|(attributes, extensions)| {
+        let mut list = PresenceSubList { attributes, extensions };
         list.sort();
         list
     })
+}
+
+/// Elements of somebody's own: names that no table has, with text or children.
+fn extensions() -> impl Strategy<Value = Vec<Extension>> {
+    let name = || "x[A-Z]{1,6}".prop_map(String::into_boxed_str);
+    let namespace = || option::of("http://[a-z]{1,5}/[a-z0-9.]{0,5}".prop_map(String::into_boxed_str));
+    let leaf = || {
+        (name(), namespace(), text()).prop_map(|(name, namespace, text)| Extension {
+            name,
+            namespace,
+            text,
+            children: Vec::new(),
+        })
+    };
+    let children = vec(leaf(), 1..3);
+    let node = (name(), namespace(), children).prop_map(|(name, namespace, children)| Extension {
+        name,
+        namespace,
+        text: "".into(),
+        children,
+    });
+    vec(prop_oneof![leaf(), node], 0..3)
 }
 
 fn presence() -> impl Strategy<Value = PresenceInfo> {

@@ -68,6 +68,8 @@ pub enum Error {
     QueueFull,
     /// There is no such group.
     UnknownGroup,
+    /// No attribute is named that anybody knows.
+    UnknownAttribute,
     /// The answer is larger than the client can parse.
     TooLarge,
     /// Something about a group is refused.
@@ -120,6 +122,7 @@ impl Error {
             Self::CannotResume => Status::COULD_NOT_RECOVER_SESSION,
             Self::ClientMismatch => Status::CLIENT_ID_MISMATCH,
             Self::TooManySessions => Status::ALREADY_LOGGED_IN,
+            Self::UnknownAttribute => Status::INVALID_PRESENCE_ATTRIBUTE,
             Self::NotLoggedIn => Status::NOT_LOGGED_IN,
             Self::TimeToLive(_) => Status::NEW_VALUE_NOT_ACCEPTED,
             Self::UnknownSystemMessage => Status::NOT_FOUND,
@@ -220,6 +223,7 @@ impl fmt::Display for Error {
             Self::TooManyInvitations => {
                 f.write_str("as many of your invitations are open as are allowed, cancel some or wait")
             }
+            Self::UnknownAttribute => f.write_str("no presence attribute of this name is known"),
             Self::Store(error) => write!(f, "the store cannot take it now: {error}"),
         }
     }

@@ -47,5 +47,5 @@ fn screen_name(invitation: &Invitation) -> Option<ScreenName> {
 
 /// Attributes by name alone.
 pub(super) fn names(set: AttributeSet) -> PresenceSubList {
-    PresenceSubList { attributes: set.iter().map(PresenceAttribute::name_only).collect() }
+    PresenceSubList { attributes: set.iter().map(PresenceAttribute::name_only).collect(), extensions: Vec::new() }
 }

@@ -14,7 +14,7 @@ impl Transaction for CreateAttributeListRequest {
             default: self.default_list,
         };
         // An empty list authorises nothing, other than in requests for presence.
-        let attributes = self.presence_sub_list.names();
+        let attributes = self.presence_sub_list.authorised(cx.version).ok_or(Error::UnknownAttribute)?;
         let notify = NotifyFlags {
             default: self.default_notify,
             users: self.user_notify,

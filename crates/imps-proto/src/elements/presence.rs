@@ -1,14 +1,15 @@
 //! PresenceSubList and Presence: attributes with or without their values. CSP 10, 11.
 //!
-//! All is read from and written by the attribute table: one that is not in it is skipped, fields come out in its order,
-//! and what a version does not have is left out.
+//! All is read from and written by the attribute table: fields come out in its order, and what a version does not have is
+//! left out. What is in no table is kept as it is, as far as there is room ([`Extension`]), and passed on.
 
 use crate::element::{Element, Kind, Space};
 use crate::elements::encode_base64;
-use crate::grammar::{Decode, Encode, Put, codec, next_child};
-use crate::wire::{DecodeError, Namespace, RawContent, Reader, Writer};
+use crate::grammar::{Decode, Encode, Put, codec, next_child, truncated};
+use crate::wire::{DecodeError, Namespace, RawContent, Reader, Start, Tag, Token, Writer};
 use imps_types::presence::{
-    ATTRIBUTES, Attribute, Field, FieldKind, FieldRow, FieldValue, PresenceAttribute, PresenceInfo, PresenceSubList,
+    ATTRIBUTES, Attribute, Extension, Field, FieldKind, FieldRow, FieldValue, PresenceAttribute, PresenceInfo,
+    PresenceSubList,
 };
 use imps_types::{Address, ClientId, Version};
 use std::sync::LazyLock;
@@ -79,10 +80,11 @@ codec! {
 impl Decode for PresenceSubList {
     fn decode(reader: &mut dyn Reader<'_>) -> Result<Self, DecodeError> {
         let mut list = Self::default();
-        while let Some(element) = next_child(reader)? {
-            match attribute_of(element) {
+        let mut room = Room::default();
+        while let Some(start) = next_start(reader)? {
+            match start.tag.known().and_then(attribute_of) {
                 Some(attribute) => list.attributes.push(decode_attribute(attribute, reader)?),
-                None => reader.skip()?,
+                None => list.extensions.extend(decode_extension(start, &mut room, reader)?),
             }
         }
         if !list.attributes.is_sorted_by_key(|one| one.attribute) {
@@ -94,12 +96,16 @@ impl Decode for PresenceSubList {
 
 fn decode_attribute(attribute: Attribute, reader: &mut dyn Reader<'_>) -> Result<PresenceAttribute, DecodeError> {
     let mut one = PresenceAttribute::name_only(attribute);
+    let mut room = Room::default();
     let rows = attribute.row().fields;
-    while let Some(element) = next_child(reader)? {
-        match element {
-            Element::Qualifier => one.qualifier = bool::decode_optional(reader)?,
-            Element::ClientId => one.client_id = Some(ClientId::decode(reader)?),
-            _ => decode_field(rows, element, &mut one.fields, reader)?,
+    while let Some(start) = next_start(reader)? {
+        match start.tag {
+            Tag::Known(Element::Qualifier) => one.qualifier = bool::decode_optional(reader)?,
+            Tag::Known(Element::ClientId) => one.client_id = Some(ClientId::decode(reader)?),
+            Tag::Known(element) if element != Element::ExtendedData => {
+                decode_field(rows, element, &mut one.fields, reader)?;
+            }
+            _ => one.extensions.extend(decode_extension(start, &mut room, reader)?),
         }
     }
     in_order(rows, &mut one.fields);
@@ -148,6 +154,116 @@ fn in_order(rows: &[FieldRow], fields: &mut [(Field, FieldValue)]) {
     }
 }
 
+/// The next child, known or not; `None` when the parent has ended. Text between children says nothing.
+fn next_start<'a>(reader: &mut dyn Reader<'a>) -> Result<Option<Start<'a>>, DecodeError> {
+    loop {
+        match reader.next()? {
+            Token::Start(start) => return Ok(Some(start)),
+            Token::End => return Ok(None),
+            Token::Eof => return Err(truncated(reader)),
+            Token::Text(_) | Token::Integer(_) | Token::Date(_) | Token::Opaque(_) => {}
+        }
+    }
+}
+
+/// What extensions may take, those beside each other together.
+struct Room {
+    elements: usize,
+    bytes: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { elements: Extension::ELEMENTS_MAX, bytes: Extension::BYTES_MAX }
+    }
+}
+
+impl Room {
+    fn take(&mut self, elements: usize, bytes: usize) -> bool {
+        match (self.elements.checked_sub(elements), self.bytes.checked_sub(bytes)) {
+            (Some(elements), Some(bytes)) => {
+                *self = Self { elements, bytes };
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Reads an element of somebody's own, through its end. `None` when there is no room for it, or it has what cannot be
+/// passed on: elements of other places of the protocol, and bytes that are no text.
+fn decode_extension<'a>(
+    start: Start<'a>,
+    room: &mut Room,
+    reader: &mut dyn Reader<'a>,
+) -> Result<Option<Extension>, DecodeError> {
+    let outside = reader.depth().saturating_sub(1);
+    let is_foreign = !matches!(start.tag, Tag::Known(element) if element != Element::ExtendedData);
+    let extension = if is_foreign { foreign(start, Extension::DEPTH_MAX, room, reader)? } else { None };
+    // Whatever stopped it: the next sibling comes next.
+    reader.unwind(outside)?;
+    Ok(extension)
+}
+
+fn foreign<'a>(
+    start: Start<'a>,
+    depth: usize,
+    room: &mut Room,
+    reader: &mut dyn Reader<'a>,
+) -> Result<Option<Extension>, DecodeError> {
+    let namespace: Option<Box<str>> = start.xmlns.map(|namespace| namespace.to_string().into());
+    let (name, declared) = (start.tag.name(), namespace.as_deref().map_or(0, str::len));
+    let is_short = name.len() <= Extension::NAME_MAX && declared <= Extension::NAME_MAX;
+    if depth == 0 || !is_short || !room.take(1, name.len() + declared) {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    let mut children = Vec::new();
+    loop {
+        match reader.next()? {
+            Token::Start(start) => match foreign(start, depth - 1, room, reader)? {
+                Some(child) => children.push(child),
+                None => return Ok(None),
+            },
+            Token::Text(more) => text.push_str(&more),
+            Token::Integer(number) => text.push_str(&number.to_string()),
+            Token::Date(date) => text.push_str(&date.to_string()),
+            Token::Opaque(bytes) => match std::str::from_utf8(bytes) {
+                Ok(more) => text.push_str(more),
+                Err(_) => return Ok(None),
+            },
+            Token::End => break,
+            Token::Eof => return Err(truncated(reader)),
+        }
+        if text.len() > Extension::BYTES_MAX {
+            return Ok(None);
+        }
+    }
+    // Beside children, text is the white space between them.
+    let text: Box<str> = if children.is_empty() { text.trim().into() } else { "".into() };
+    if !room.take(0, text.len()) {
+        return Ok(None);
+    }
+    Ok(Some(Extension { name: name.into(), namespace, text, children }))
+}
+
+fn encode_extension(one: &Extension, writer: &mut dyn Writer) {
+    let namespace = one.namespace.as_deref().map(Namespace::new);
+    writer.start_unknown(&one.name, namespace);
+    if one.children.is_empty() {
+        writer.text(&one.text);
+    }
+    one.children.iter().for_each(|child| encode_extension(child, writer));
+    writer.end_unknown(&one.name);
+}
+
+/// Extensions came with 1.2, and so they go to no older receiver.
+fn encode_extensions(extensions: &[Extension], writer: &mut dyn Writer) {
+    if writer.version() > Version::V1_1 {
+        extensions.iter().for_each(|one| encode_extension(one, writer));
+    }
+}
+
 impl Encode for PresenceSubList {
     fn encode_content(&self, _: Element, writer: &mut dyn Writer) {
         let version = writer.version();
@@ -161,6 +277,7 @@ impl Encode for PresenceSubList {
             last = Some(one.attribute);
             encode_attribute(one, writer);
         }
+        encode_extensions(&self.extensions, writer);
     }
 
     fn encode(&self, element: Element, writer: &mut dyn Writer) {
@@ -175,6 +292,7 @@ fn encode_attribute(one: &PresenceAttribute, writer: &mut dyn Writer) {
     writer.start(element);
     one.qualifier.put(Element::Qualifier, writer);
     encode_fields(one.attribute.row().fields, &one.fields, writer);
+    encode_extensions(&one.extensions, writer);
     if writer.version() >= Version::V1_3 {
         one.client_id.put(Element::ClientId, writer);
     }

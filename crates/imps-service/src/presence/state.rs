@@ -33,8 +33,9 @@ pub(super) struct Watcher {
     pub(super) visible: AttributeSet,
 }
 
-/// What one kind of watcher sees: the attributes with values, those that are told with Qualifier F, the version.
-type Kind = (AttributeSet, AttributeSet, Version);
+/// What one kind of watcher sees: the attributes with values, those that are told with Qualifier F, the version, and
+/// whether fields that no table knows are shown.
+type Kind = (AttributeSet, AttributeSet, Version, bool);
 
 /// A publisher's presence.
 #[derive(Debug, Default)]
@@ -104,7 +105,8 @@ impl Presence<'_> {
         }
         let mut woken = Vec::new();
         for watcher in inner.presence.watchers.values() {
-            let told = changed.for_version(watcher.session.version).and(watcher.wanted).and(watcher.visible);
+            let changed = changed.for_watcher(watcher.session.version, watcher.wanted);
+            let told = changed.and(watcher.wanted).and(watcher.visible);
             if !told.is_empty() {
                 watcher.session.outbox().presence(publisher, told, AttributeSet::EMPTY);
                 woken.push(watcher.session.clone());
@@ -176,17 +178,24 @@ impl Presence<'_> {
         let since = session.outbox().presence_queue().take_of(publisher).unwrap_or_default();
         let told = about.or(since.all()).and(watcher.wanted);
         let (seen, hidden) = (told.and(watcher.visible), told.without(watcher.visible));
-        let kind = (seen, hidden, session.version);
+        let kind = (seen, hidden, session.version, watcher.wanted.has_extensions());
         if let Some((_, made)) = presence.snapshots.iter().find(|(one, _)| *one == kind) {
             return made.clone();
         }
         let mut attributes = presence.values.view(&publisher.id, &inner.sessions, seen);
         attributes.extend(hidden.iter().map(PresenceAttribute::unknown));
-        let mut list = PresenceSubList { attributes };
+        let mut extensions = Vec::new();
+        if told.has_extensions() {
+            let all = presence.values.extensions().iter();
+            extensions.extend(all.map(|one| if hidden.has_extensions() { one.withdrawn() } else { one.clone() }));
+        }
+        let mut list = PresenceSubList { attributes, extensions };
+        if !watcher.wanted.has_extensions() {
+            list.strip_extensions();
+        }
         list.sort();
         let list = list.for_version(session.version);
-        let made =
-            (!list.attributes.is_empty()).then(|| Arc::new(PresenceSnapshot::new(publisher.id.clone(), told, list)));
+        let made = (!list.is_empty()).then(|| Arc::new(PresenceSnapshot::new(publisher.id.clone(), told, list)));
         // For a single watcher nothing is kept: most publishers are idle.
         if presence.watchers.len() > 1 {
             if presence.snapshots.len() >= SNAPSHOTS_MAX {
@@ -215,6 +224,9 @@ fn first_part(whole: &PresenceSnapshot, room: usize) -> (Option<PresenceSnapshot
     let base = PresenceSnapshot::new(whole.user.clone(), AttributeSet::EMPTY, PresenceSubList::default()).weight;
     let room = room.saturating_sub(base);
     let (mut taken, mut rest, mut used) = (AttributeSet::EMPTY, AttributeSet::EMPTY, 0);
+    // Extensions come last, with what else is left.
+    let of_extensions = PresenceSubList { attributes: Vec::new(), extensions: whole.list.extensions.clone() }.weight();
+    let has_extensions = !whole.list.extensions.is_empty() && of_extensions <= room;
     for attribute in whole.list.names().iter() {
         let weight: usize = of(attribute).map(PresenceAttribute::weight).sum();
         if used + weight <= room {
@@ -225,7 +237,13 @@ fn first_part(whole: &PresenceSnapshot, room: usize) -> (Option<PresenceSnapshot
         }
     }
     let attributes: Vec<_> = taken.iter().flat_map(of).cloned().collect();
-    let part = (!attributes.is_empty())
-        .then(|| PresenceSnapshot::new(whole.user.clone(), taken, PresenceSubList { attributes }));
+    let mut list = PresenceSubList { attributes, extensions: Vec::new() };
+    if has_extensions && rest.is_empty() && used + of_extensions <= room {
+        list.extensions = whole.list.extensions.clone();
+        taken = taken.or(AttributeSet::EXTENSIONS);
+    } else if has_extensions {
+        rest = rest.or(AttributeSet::EXTENSIONS);
+    }
+    let part = (!list.is_empty()).then(|| PresenceSnapshot::new(whole.user.clone(), taken, list));
     (part, rest)
 }

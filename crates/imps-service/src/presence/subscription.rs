@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use imps_types::element::ResultInfo;
 use imps_types::presence::AttributeSet;
-use imps_types::{Address, ContactListId, UserId, Version};
+use imps_types::{Address, ContactListId, UserId};
 use rustc_hash::FxHashSet;
 
 use super::Presence;
@@ -218,11 +218,6 @@ impl Gone {
     }
 }
 
-/// The attributes that a version has.
-fn known_in(version: Version) -> AttributeSet {
-    AttributeSet::ALL.iter().filter(|attribute| attribute.row().since <= version).collect()
-}
-
 impl Presence<'_> {
     /// Subscribes to users and contact lists. What may be seen now is queued as the first notification of each.
     ///
@@ -373,7 +368,7 @@ impl Presence<'_> {
             return;
         };
         // What its version does not know is never told, so it must not wait in the outbox either.
-        let wanted = wanted.and(known_in(session.version));
+        let wanted = wanted.and(AttributeSet::of_version(session.version));
         let mut inner = publisher.lock();
         if session.is_closed() {
             return;
@@ -381,7 +376,9 @@ impl Presence<'_> {
         let visible = self.visible(&publisher.id, &inner, &session.user.id);
         let watcher = super::state::Watcher { session: session.clone(), wanted, visible };
         let before = inner.presence.watchers.insert(session.id, watcher);
-        let told = wanted.and(visible);
+        let has_extensions = !inner.presence.values.extensions().is_empty();
+        let hidden = if has_extensions { AttributeSet::EMPTY } else { AttributeSet::EXTENSIONS };
+        let told = wanted.and(visible).without(hidden);
         if first || before.is_none_or(|before| before.wanted != wanted) {
             let mut outbox = session.outbox();
             let queue = outbox.presence_queue();

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use imps_types::element::{ClientType, ResultInfo};
 use imps_types::presence::{Attribute, AttributeSet, Field, PresenceAttribute, PresenceSubList};
-use imps_types::{Address, Status, UserId, Version};
+use imps_types::{Address, Status, UserId};
 use rustc_hash::FxHashSet;
 
 use super::outcomes::Outcomes;
-use super::values::{Changed, client_status};
+use super::values::{AsOf, Changed, client_status};
 use super::{Presence, WatchTargets};
 use crate::Error;
 use crate::happening::Happening;
@@ -20,14 +20,15 @@ use crate::user::UserState;
 const PRESENCE: usize = 64;
 
 /// The attributes of an update that change something, checked.
-fn accepted(list: PresenceSubList) -> Result<Vec<PresenceAttribute>, Error> {
-    let mut attributes = Vec::with_capacity(list.attributes.len());
-    for mut one in list.attributes {
+fn accepted(all: Vec<PresenceAttribute>) -> Result<Vec<PresenceAttribute>, Error> {
+    let mut attributes = Vec::with_capacity(all.len());
+    for mut one in all {
         one.check().map_err(Error::PresenceValue)?;
         // Without any value there is nothing to take over: `<StatusText/>`, or a Qualifier T alone.
         let value_only = matches!(one.attribute.row().fields, [row] if row.field == Field::PresenceValue);
-        let says_nothing =
-            one.fields.is_empty() && (one.qualifier.is_none() || (one.qualifier == Some(true) && value_only));
+        let says_nothing = one.fields.is_empty()
+            && one.extensions.is_empty()
+            && (one.qualifier.is_none() || (one.qualifier == Some(true) && value_only));
         // OnlineStatus is the server's.
         if says_nothing || one.attribute == Attribute::OnlineStatus {
             continue;
@@ -44,7 +45,7 @@ impl Presence<'_> {
     /// # Errors
     /// When a value is none that its attribute takes (751), or the session is over.
     pub async fn update(&self, session: &Arc<Session>, list: PresenceSubList) -> Result<ResultInfo, Error> {
-        let attributes = accepted(list)?;
+        let attributes = accepted(list.attributes)?;
         let services = self.0;
         let publisher = &session.user;
         let touched: AttributeSet = attributes.iter().map(|one| one.attribute).collect();
@@ -60,6 +61,7 @@ impl Presence<'_> {
             for one in attributes {
                 next.put(session, moment, one);
             }
+            let has_extensions = next.put_extensions(list.extensions);
             if next == inner.presence.values {
                 return Ok(ResultInfo::of(Status::SUCCESSFUL));
             }
@@ -68,7 +70,8 @@ impl Presence<'_> {
             let before = inner.presence.values.view(&publisher.id, &inner.sessions, touched);
             inner.presence.values = next;
             let after = inner.presence.values.view(&publisher.id, &inner.sessions, touched);
-            self.notify(publisher, inner, Changed::between(&before, &after))
+            let changed = Changed::between(&before, &after);
+            self.notify(publisher, inner, if has_extensions { changed.and_extensions() } else { changed })
         };
         self.wake(&woken);
         if touched.contains(Attribute::Alias) {
@@ -131,11 +134,16 @@ impl Presence<'_> {
         let inner = publisher.lock();
         let seen = wanted.and(self.visible(&publisher.id, &inner, &session.user.id));
         let attributes = inner.presence.values.view(&publisher.id, &inner.sessions, seen);
+        let extensions = if seen.has_extensions() { inner.presence.values.extensions().to_vec() } else { Vec::new() };
         drop(inner);
         if !seen.is_empty() {
             self.accessed(publisher, session);
         }
-        (publisher.id.clone(), PresenceSubList { attributes }.for_version(session.version))
+        let mut list = PresenceSubList { attributes, extensions };
+        if !wanted.has_extensions() {
+            list.strip_extensions();
+        }
+        (publisher.id.clone(), list.for_version(session.version))
     }
 
     /// A session was opened: its client is online.
@@ -166,7 +174,7 @@ impl Presence<'_> {
             let before = if came {
                 inner.presence.values.view(&publisher.id, &others, status)
             } else {
-                inner.presence.values.view_with(&publisher.id, &with, Some(session.id), status)
+                inner.presence.values.view_as_of(&publisher.id, &with, status, AsOf::Open(session.id))
             };
             // Values of clients that ended while the server was down are of nobody, and go with the others.
             if inner.presence.values.keep_clients(|id| is_open(id) || (came && *id == session.id)) {
@@ -185,21 +193,17 @@ impl Presence<'_> {
         }
     }
 
-    /// The session told its kind of client: the ClientInfo that the server publishes for it may be another one now.
-    pub fn client_changed(&self, session: &Session, before: Option<ClientType>) {
-        let shown = |client_type: Option<ClientType>| client_type.unwrap_or(ClientType::MobilePhone);
-        let now = session.negotiated().client_type;
-        if session.version == Version::V1_3 || shown(now) == shown(before) {
-            return;
-        }
+    /// The session told its kind of client and its priority: what the server publishes for it, and whose values older
+    /// watchers see, may be others now.
+    pub fn client_changed(&self, session: &Session, before: (Option<ClientType>, u32)) {
         let woken = {
             let mut guard = session.user.lock();
             let inner = &mut *guard;
-            if inner.presence.values.has_own(&session.id, Attribute::ClientInfo) {
-                return;
-            }
-            let set: AttributeSet = [Attribute::ClientInfo].into_iter().collect();
-            self.notify(&session.user, inner, Changed { older: set, newer: set })
+            let (user, values) = (&session.user.id, &inner.presence.values);
+            let as_of = AsOf::Agreed(session.id, before.0, before.1);
+            let before = values.view_as_of(user, &inner.sessions, client_status(), as_of);
+            let after = values.view(user, &inner.sessions, client_status());
+            self.notify(&session.user, inner, Changed::between(&before, &after))
         };
         self.wake(&woken);
     }

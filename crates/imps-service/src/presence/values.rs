@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use imps_types::element::ClientType;
-use imps_types::presence::{Attribute, AttributeSet, Field, FieldValue, PresenceAttribute, PresenceSubList};
+use imps_types::presence::{Attribute, AttributeSet, Extension, Field, FieldValue, PresenceAttribute, PresenceSubList};
 use imps_types::{ClientId, SessionId, UserId, Version};
 
 use crate::record::{RecordError, RecordReader, RecordWriter};
@@ -15,6 +15,8 @@ use crate::user::UserState;
 
 /// Values of one attribute that one session may publish for different ClientIDs.
 const CLIENTS_MAX: usize = 8;
+/// Attributes of a user that are in no table.
+const EXTENSIONS_MAX: usize = 8;
 
 /// What a client published of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ struct ClientValues {
 pub(super) struct Values {
     user: Vec<PresenceAttribute>,
     clients: Vec<ClientValues>,
+    /// Attributes that no table knows, the one published last behind the others.
+    extensions: Vec<Extension>,
 }
 
 /// The attributes that differ for watchers of older versions, and for those of 1.3.
@@ -37,9 +41,16 @@ pub(super) struct Values {
 pub(super) struct Changed {
     pub(super) older: AttributeSet,
     pub(super) newer: AttributeSet,
+    /// In which only extensions differ.
+    extended: AttributeSet,
 }
 
 impl Changed {
+    /// These attributes, for everybody.
+    pub(super) fn all_of(set: AttributeSet) -> Self {
+        Self { older: set, newer: set, extended: AttributeSet::EMPTY }
+    }
+
     /// What differs between two views of the same attributes.
     pub(super) fn between(before: &[PresenceAttribute], after: &[PresenceAttribute]) -> Self {
         let mut changed = Self::default();
@@ -48,9 +59,15 @@ impl Changed {
             let of = |view: &'_ [PresenceAttribute]| -> Vec<PresenceAttribute> {
                 view.iter().filter(|one| one.attribute == attribute).cloned().collect()
             };
-            let (before, after) = (of(before), of(after));
+            let (mut before, mut after) = (of(before), of(after));
             if before != after {
-                changed.newer.insert(attribute);
+                for one in before.iter_mut().chain(&mut after) {
+                    one.extensions.clear();
+                }
+                match before == after {
+                    true => changed.extended.insert(attribute),
+                    false => changed.newer.insert(attribute),
+                }
             }
             let older = |view: &[PresenceAttribute]| view.first().and_then(|one| one.for_version(Version::V1_2));
             if older(&before) != older(&after) {
@@ -60,13 +77,20 @@ impl Changed {
         changed
     }
 
-    /// For a watcher of this version.
-    pub(super) fn for_version(self, version: Version) -> AttributeSet {
-        if version < Version::V1_3 { self.older } else { self.newer }
+    /// The same, and the attributes that no table knows.
+    pub(super) fn and_extensions(self) -> Self {
+        let all = AttributeSet::EXTENSIONS;
+        Self { older: self.older.or(all), newer: self.newer.or(all), extended: self.extended }
+    }
+
+    /// For a watcher of this version who wants so much.
+    pub(super) fn for_watcher(self, version: Version, wanted: AttributeSet) -> AttributeSet {
+        let changed = if version < Version::V1_3 { self.older } else { self.newer };
+        if wanted.has_extensions() { changed.or(self.extended) } else { changed }
     }
 
     pub(super) fn is_empty(self) -> bool {
-        self.older.is_empty() && self.newer.is_empty()
+        self.older.is_empty() && self.newer.is_empty() && self.extended.is_empty()
     }
 }
 
@@ -75,52 +99,76 @@ pub(super) fn client_status() -> AttributeSet {
     AttributeSet::ALL.iter().filter(|attribute| PresenceSubList::is_client_status(*attribute)).collect()
 }
 
+/// Which moment a view is of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AsOf {
+    /// This one.
+    Now,
+    /// When this session, which is closed already, was still open.
+    Open(SessionId),
+    /// When this session had agreed on another kind of client, and another priority.
+    Agreed(SessionId, Option<ClientType>, u32),
+}
+
 /// What the server publishes for a client that says nothing itself.
-fn automatic(user: &UserId, session: &Session, attribute: Attribute) -> Option<PresenceAttribute> {
+fn automatic(
+    user: &UserId,
+    version: Version,
+    client_type: Option<ClientType>,
+    attribute: Attribute,
+) -> Option<PresenceAttribute> {
     let text = |field, text: &str| (field, FieldValue::Text(text.into()));
     let fields = match attribute {
         Attribute::OnlineStatus => vec![text(Field::PresenceValue, "T")],
-        Attribute::ClientInfo if session.version < Version::V1_3 => {
-            let client_type = session.negotiated().client_type.unwrap_or(ClientType::MobilePhone);
-            vec![text(Field::ClientType, client_type.as_str())]
+        Attribute::ClientInfo if version < Version::V1_3 => {
+            vec![text(Field::ClientType, client_type.unwrap_or(ClientType::MobilePhone).as_str())]
         }
         // 1.1 phones show a contact online by it. No Note: Nokia dislikes an empty one.
-        Attribute::CommCap if session.version < Version::V1_3 => {
+        Attribute::CommCap if version < Version::V1_3 => {
             let inner = vec![text(Field::Cap, "IM"), text(Field::Status, "OPEN"), text(Field::Contact, user.as_str())];
             vec![(Field::CommC, FieldValue::Struct(inner))]
         }
         _ => return None,
     };
-    Some(PresenceAttribute { attribute, qualifier: Some(true), fields, client_id: None })
+    Some(PresenceAttribute { qualifier: Some(true), fields, ..PresenceAttribute::name_only(attribute) })
 }
 
 impl Values {
     /// These attributes as they are now, in order; those without value with Qualifier F. Client status comes once for
-    /// each client, newest first, with its ClientID: the form of 1.3.
+    /// each client with its ClientID, the form of 1.3: the session of the highest priority first (CSP 16), and of several
+    /// the newest value.
     pub(super) fn view(
         &self,
         user: &UserId,
         sessions: &[Arc<Session>],
         wanted: AttributeSet,
     ) -> Vec<PresenceAttribute> {
-        self.view_with(user, sessions, None, wanted)
+        self.view_as_of(user, sessions, wanted, AsOf::Now)
     }
 
-    /// As it was when the session `ending`, which is closed already, was still open.
-    pub(super) fn view_with(
+    /// The same as of a moment before.
+    pub(super) fn view_as_of(
         &self,
         user: &UserId,
         sessions: &[Arc<Session>],
-        ending: Option<SessionId>,
         wanted: AttributeSet,
+        as_of: AsOf,
     ) -> Vec<PresenceAttribute> {
-        let is_open = |session: &Session| !session.is_closed() || ending == Some(session.id);
+        let is_open =
+            |session: &Session| !session.is_closed() || matches!(as_of, AsOf::Open(ending) if ending == session.id);
+        let priority = |session: &Session| match as_of {
+            AsOf::Agreed(id, client_type, priority) if id == session.id => (client_type, priority),
+            _ => {
+                let agreed = session.negotiated();
+                (agreed.client_type, agreed.priority)
+            }
+        };
         let mut view = Vec::new();
         for attribute in wanted.iter() {
             let before = view.len();
             if PresenceSubList::is_client_status(attribute) {
                 let open = sessions.iter().filter(|session| is_open(session));
-                self.view_clients(user, open, attribute, &mut view);
+                self.view_clients(user, open, attribute, priority, &mut view);
             } else {
                 view.extend(self.user.iter().find(|one| one.attribute == attribute).cloned());
             }
@@ -139,9 +187,10 @@ impl Values {
         user: &UserId,
         sessions: impl DoubleEndedIterator<Item = &'a Arc<Session>>,
         attribute: Attribute,
+        agreed: impl Fn(&Session) -> (Option<ClientType>, u32),
         view: &mut Vec<PresenceAttribute>,
     ) {
-        let mut found: Vec<(u64, PresenceAttribute)> = Vec::new();
+        let mut found: Vec<(u32, u64, PresenceAttribute)> = Vec::new();
         // The last session first, so that of several at the same moment the later one counts as newer.
         for session in sessions.rev() {
             let client = Some(&session.client).filter(|client| !client.is_empty());
@@ -149,17 +198,19 @@ impl Values {
             let own =
                 own.into_iter().flat_map(|one| one.values.iter().rev()).filter(|(_, one)| one.attribute == attribute);
             let before = found.len();
-            found.extend(own.cloned());
+            let (client_type, priority) = agreed(session);
+            found.extend(own.map(|(moment, one)| (priority, *moment, one.clone())));
             if found.len() == before {
-                found.extend(automatic(user, session, attribute).map(|one| (session.opened.0, one)));
+                let automatic = automatic(user, session.version, client_type, attribute);
+                found.extend(automatic.map(|one| (priority, session.opened.0, one)));
             }
-            for (_, one) in found.iter_mut().skip(before) {
+            for (.., one) in found.iter_mut().skip(before) {
                 one.client_id = one.client_id.take().or_else(|| client.cloned());
             }
         }
-        found.retain(|(_, one)| one.qualifier != Some(false));
-        found.sort_by_key(|(moment, _)| std::cmp::Reverse(*moment));
-        view.extend(found.into_iter().map(|(_, one)| one));
+        found.retain(|(.., one)| one.qualifier != Some(false));
+        found.sort_by_key(|(priority, moment, _)| std::cmp::Reverse((*priority, *moment)));
+        view.extend(found.into_iter().map(|(.., one)| one));
     }
 
     /// Takes over a checked attribute of an update, whole.
@@ -199,6 +250,28 @@ impl Values {
         values.push((moment, new));
     }
 
+    /// Takes over attributes that no table knows, each whole; whether any changed.
+    pub(super) fn put_extensions(&mut self, new: Vec<Extension>) -> bool {
+        let mut changed = false;
+        for one in new {
+            if self.extensions.contains(&one) {
+                continue;
+            }
+            changed = true;
+            self.extensions.retain(|old| !old.is_same(&one));
+            if self.extensions.len() >= EXTENSIONS_MAX {
+                self.extensions.remove(0);
+            }
+            self.extensions.push(one);
+        }
+        changed
+    }
+
+    /// Attributes that no table knows.
+    pub(super) fn extensions(&self) -> &[Extension] {
+        &self.extensions
+    }
+
     /// A moment for new values: later than that of any other, whatever the clock says.
     pub(super) fn moment(&self, now: u64, sessions: &[Arc<Session>]) -> u64 {
         let values = self.clients.iter().flat_map(|one| &one.values).map(|(moment, _)| *moment);
@@ -228,11 +301,11 @@ impl Values {
 
     /// Whether nothing was published.
     pub(super) fn is_empty(&self) -> bool {
-        self.user.is_empty() && self.clients.is_empty()
+        self.user.is_empty() && self.clients.is_empty() && self.extensions.is_empty()
     }
 
     pub(super) fn to_record(&self) -> Vec<u8> {
-        let mut writer = RecordWriter::new(1);
+        let mut writer = RecordWriter::new(2);
         writer.list(self.user.iter(), write_attribute);
         writer.list(self.clients.iter(), |w, client| {
             w.text(client.session.as_str()).list(client.values.iter(), |w, (moment, one)| {
@@ -240,18 +313,21 @@ impl Values {
                 write_attribute(w, one);
             });
         });
+        write_extensions(&mut writer, &self.extensions);
         writer.done()
     }
 
     pub(super) fn from_record(record: &[u8]) -> Result<Self, RecordError> {
-        let (mut reader, _) = RecordReader::new(record, 1)?;
-        let user = reader.list(read_attribute)?;
+        let (mut reader, written) = RecordReader::new(record, 2)?;
+        let attribute = |r: &mut RecordReader<'_>| read_attribute(r, written);
+        let user = reader.list(attribute)?;
         let clients = reader.list(|r| {
             let session = SessionId::parse(r.text()?).ok_or(RecordError("session of presence values"))?;
-            let values = r.list(|r| Ok((r.number()?, read_attribute(r)?)))?;
+            let values = r.list(|r| Ok((r.number()?, attribute(r)?)))?;
             Ok(ClientValues { session, values })
         })?;
-        Ok(Self { user, clients })
+        let extensions = if written >= 2 { read_extensions(&mut reader, 0)? } else { Vec::new() };
+        Ok(Self { user, clients, extensions })
     }
 }
 
@@ -275,6 +351,24 @@ fn write_attribute(writer: &mut RecordWriter, one: &PresenceAttribute) {
     writer.option(one.client_id.as_ref(), |w, id| {
         w.optional_text(id.url.as_deref()).optional_text(id.msisdn.as_deref());
     });
+    write_extensions(writer, &one.extensions);
+}
+
+fn write_extensions(writer: &mut RecordWriter, extensions: &[Extension]) {
+    writer.list(extensions.iter(), |w, one| {
+        w.text(&one.name).optional_text(one.namespace.as_deref()).text(&one.text);
+        write_extensions(w, &one.children);
+    });
+}
+
+fn read_extensions(reader: &mut RecordReader<'_>, depth: usize) -> Result<Vec<Extension>, RecordError> {
+    if depth > Extension::DEPTH_MAX {
+        return Err(RecordError("presence extension too deep"));
+    }
+    reader.list(|r| {
+        let (name, namespace, text) = (r.text()?.into(), r.optional_text()?, r.text()?.into());
+        Ok(Extension { name, namespace, text, children: read_extensions(r, depth + 1)? })
+    })
 }
 
 fn write_fields(writer: &mut RecordWriter, fields: &[(Field, FieldValue)]) {
@@ -292,13 +386,14 @@ fn write_fields(writer: &mut RecordWriter, fields: &[(Field, FieldValue)]) {
     });
 }
 
-fn read_attribute(reader: &mut RecordReader<'_>) -> Result<PresenceAttribute, RecordError> {
+fn read_attribute(reader: &mut RecordReader<'_>, written: u8) -> Result<PresenceAttribute, RecordError> {
     let attribute = u8::try_from(reader.number()?).ok().and_then(Attribute::by_number);
     Ok(PresenceAttribute {
         attribute: attribute.ok_or(RecordError("unknown presence attribute"))?,
         qualifier: reader.option(RecordReader::flag)?,
         fields: read_fields(reader, 0)?,
         client_id: reader.option(|r| Ok(ClientId { url: r.optional_text()?, msisdn: r.optional_text()? }))?,
+        extensions: if written >= 2 { read_extensions(reader, 0)? } else { Vec::new() },
     })
 }
 
@@ -320,23 +415,29 @@ mod tests {
     use super::*;
     use imps_types::id::Slot;
 
-    #[test]
-    fn golden_octets_of_version_1() {
-        let session = SessionId::new(Slot::of("x"), [0; 25]);
-        let inner = vec![(Field::Cap, FieldValue::Text("IM".into()))];
-        let comm_cap = PresenceAttribute {
-            attribute: Attribute::CommCap,
+    fn comm_cap() -> PresenceAttribute {
+        PresenceAttribute {
             qualifier: Some(true),
-            fields: vec![(Field::CommC, FieldValue::Struct(inner))],
+            fields: vec![(Field::CommC, FieldValue::Struct(vec![(Field::Cap, FieldValue::Text("IM".into()))]))],
             client_id: Some(ClientId::of_url("u")),
-        };
-        let values = Values {
+            ..PresenceAttribute::name_only(Attribute::CommCap)
+        }
+    }
+
+    fn values(session: SessionId) -> Values {
+        Values {
             user: vec![PresenceAttribute::with_value(Attribute::StatusText, "hi")],
             clients: vec![ClientValues {
                 session,
-                values: vec![(300, comm_cap), (1, PresenceAttribute::unknown(Attribute::TimeZone))],
+                values: vec![(300, comm_cap()), (1, PresenceAttribute::unknown(Attribute::TimeZone))],
             }],
-        };
+            extensions: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn golden_octets_of_version_1() {
+        let session = SessionId::new(Slot::of("x"), [0; 25]);
         let mut golden = vec![1];
         // StatusText is 12, PresenceValue 0.
         golden.extend_from_slice(b"\x01\x0c\x01\x01\x01\x00\x00\x02hi\x00");
@@ -346,10 +447,47 @@ mod tests {
         golden.extend_from_slice(b"\x02\xac\x02\x08\x01\x01\x01\x1d\x01\x01\x1e\x00\x02IM\x01\x01\x01u\x00");
         // TimeZone is 3.
         golden.extend_from_slice(b"\x01\x03\x01\x00\x00\x00");
+        assert_eq!(Values::from_record(&golden), Ok(values(session)));
+    }
+
+    #[test]
+    fn golden_octets_of_version_2() {
+        let session = SessionId::new(Slot::of("x"), [0; 25]);
+        let child = Extension { name: "C".into(), namespace: None, text: "t".into(), children: Vec::new() };
+        let one = Extension { name: "E".into(), namespace: Some("n".into()), text: "".into(), children: vec![child] };
+        let mut values = values(session);
+        values.extensions.push(one.clone());
+        values.user[0].extensions.push(one);
+        let extension = b"\x01\x01E\x01\x01n\x00\x01\x01C\x00\x01t\x00";
+        let mut golden = vec![2];
+        golden.extend_from_slice(b"\x01\x0c\x01\x01\x01\x00\x00\x02hi\x00");
+        golden.extend_from_slice(extension);
+        golden.extend_from_slice(b"\x01\x1c");
+        golden.extend_from_slice(session.as_bytes());
+        golden.extend_from_slice(b"\x02\xac\x02\x08\x01\x01\x01\x1d\x01\x01\x1e\x00\x02IM\x01\x01\x01u\x00\x00");
+        golden.extend_from_slice(b"\x01\x03\x01\x00\x00\x00\x00");
+        golden.extend_from_slice(extension);
         assert_eq!(values.to_record(), golden);
         assert_eq!(Values::from_record(&golden), Ok(values));
         for length in 0..golden.len() {
             assert!(Values::from_record(&golden[..length]).is_err());
         }
+    }
+
+    #[test]
+    fn extensions_are_bounded_and_replaced_whole() {
+        let own = |name: &str, text: &str| Extension {
+            name: name.into(),
+            namespace: None,
+            text: text.into(),
+            children: Vec::new(),
+        };
+        let mut values = Values::default();
+        assert!(values.put_extensions(vec![own("A", "1"), own("B", "1")]));
+        assert!(!values.put_extensions(vec![own("A", "1")]));
+        assert!(values.put_extensions(vec![own("A", "2")]));
+        assert_eq!(values.extensions, [own("B", "1"), own("A", "2")]);
+        values.put_extensions((0..100).map(|number| own(&number.to_string(), "")).collect());
+        assert_eq!(values.extensions.len(), EXTENSIONS_MAX);
     }
 }

@@ -313,7 +313,7 @@ mod tests {
             .map(|(attribute, value)| PresenceAttribute::with_value(attribute, value));
         let presence = PresenceInfo {
             user_id: Some(Address::new("wv:p@localhost")),
-            lists: vec![PresenceSubList { attributes: attributes.into() }],
+            lists: vec![PresenceSubList { attributes: attributes.into(), ..PresenceSubList::default() }],
             ..PresenceInfo::default()
         };
         let notification = PresenceNotificationRequest { presence: vec![presence] };

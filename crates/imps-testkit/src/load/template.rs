@@ -246,8 +246,10 @@ impl Requests {
             all_functions_request: true,
         };
         let user = || vec![User::of(Address::new(&hole(2)))];
-        let value =
-            PresenceSubList { attributes: vec![PresenceAttribute::with_value(Attribute::StatusText, &hole(2))] };
+        let value = PresenceSubList {
+            attributes: vec![PresenceAttribute::with_value(Attribute::StatusText, &hole(2))],
+            ..PresenceSubList::default()
+        };
         let subscribe = SubscribePresenceRequest {
             users: user(),
             contact_lists: Vec::new(),

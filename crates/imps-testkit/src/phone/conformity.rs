@@ -117,7 +117,16 @@ pub fn complaints(root: &Node, version: Version) -> Vec<String> {
     found
 }
 
+/// What a client published in a namespace of its own is passed on to others as it is (CSP 11, "Extensions").
+fn is_foreign(node: &Node) -> bool {
+    let ours = ["http://www.wireless-village.org/", "http://www.openmobilealliance.org/DTD/"];
+    node.xmlns.as_deref().is_some_and(|xmlns| !ours.iter().any(|prefix| xmlns.starts_with(prefix)))
+}
+
 fn look(node: &Node, in_presence: bool, version: Version, found: &mut Vec<String>) {
+    if in_presence && is_foreign(node) {
+        return;
+    }
     let in_presence = in_presence || node.name == "PresenceSubList";
     let Some(rule) = rule(&node.name, in_presence, version) else {
         found.push(format!("{} is not an element of {version}", node.name));
@@ -155,7 +164,7 @@ fn wrong_value(node: &Node, kind: &str, rule: &Rule) -> Option<String> {
 
 fn look_inside(node: &Node, rule: &Rule, version: Version, found: &mut Vec<String>) {
     let mut place = 0;
-    for child in &node.children {
+    for child in node.children.iter().filter(|child| !is_foreign(child)) {
         let Some(known) = rule.children.iter().find(|known| known.name == child.name) else {
             found.push(format!("{} has a child {} that {version} does not know there", node.name, child.name));
             continue;

@@ -26,6 +26,16 @@ pub enum FieldKind {
     Binary,
     /// A sign, two digits of hours, and two of minutes if need be: `+02`, `-0530`.
     Zone,
+    /// A language: ISO 639, perhaps with what follows a hyphen.
+    Language,
+    /// A country: ISO 3166.
+    Country,
+    /// Degrees, minutes and seconds: `35 24 15.652W`.
+    Degrees,
+    /// Metres.
+    Metres,
+    /// A MIME type.
+    Mime,
     /// One of these words.
     Words(&'static [&'static str]),
     /// Fields of its own, and whether it may come more than once.
@@ -119,7 +129,7 @@ const fn each(fields: &'static [FieldRow]) -> FieldKind {
     FieldKind::Struct { fields, repeats: true }
 }
 
-use FieldKind::{Binary, Boolean, Integer, Text, Url, Words};
+use FieldKind::{Binary, Boolean, Country, Degrees, Integer, Language, Metres, Mime, Text, Url, Words};
 
 // The last five are names of the 1.0 drafts that phones' dictionaries still list.
 const CAPABILITIES: FieldKind = Words(&[
@@ -159,23 +169,27 @@ const CLIENT_INFO: &[FieldRow] = &[
     row(Field::ClientProducer, Text),
     row(Field::Model, Text),
     row(Field::ClientVersion, Text),
-    row(Field::Language, Text),
+    row(Field::Language, Language),
     in_1_3(Field::ClientImPriority, Integer),
     in_1_3(Field::ApplicationId, Text),
 ];
 
-const GEO_LOCATION: &[FieldRow] =
-    &[row(Field::Longitude, Text), row(Field::Latitude, Text), row(Field::Altitude, Text), row(Field::Accuracy, Text)];
+const GEO_LOCATION: &[FieldRow] = &[
+    row(Field::Longitude, Degrees),
+    row(Field::Latitude, Degrees),
+    row(Field::Altitude, Metres),
+    row(Field::Accuracy, Metres),
+];
 
 const ADDRESS: &[FieldRow] = &[
-    row(Field::Country, Text),
+    row(Field::Country, Country),
     row(Field::City, Text),
     row(Field::Street, Text),
     row(Field::Crossing1, Text),
     row(Field::Crossing2, Text),
     row(Field::Building, Text),
     row(Field::NamedArea, Text),
-    row(Field::Accuracy, Text),
+    row(Field::Accuracy, Metres),
 ];
 
 const COMM_CAP: &[FieldRow] = &[row(
@@ -214,7 +228,7 @@ const MOODS: FieldKind = Words(&[
 ]);
 
 const INFO_LINK: &[FieldRow] =
-    &[row(Field::InfLink, each(&[must(Field::Link, Url), row(Field::Text, Text), row(Field::ContentType, Text)]))];
+    &[row(Field::InfLink, each(&[must(Field::Link, Url), row(Field::Text, Text), row(Field::ContentType, Mime)]))];
 
 macro_rules! attributes {
     ($($attribute:ident $name:literal $class:ident $since:ident $fields:expr;)*) => {
@@ -244,11 +258,11 @@ attributes! {
     CommCap              "CommCap"           Client V1_1 COMM_CAP;
     UserAvailability     "UserAvailability"  User   V1_1 &[row(Field::PresenceValue, Words(&["AVAILABLE", "DISCREET", "NOT_AVAILABLE"]))];
     PreferredContacts    "PreferredContacts" User   V1_1 PREFERRED_CONTACTS;
-    PreferredLanguage    "PreferredLanguage" User   V1_1 TEXT_VALUE;
+    PreferredLanguage    "PreferredLanguage" User   V1_1 &[row(Field::PresenceValue, Language)];
     StatusText           "StatusText"        User   V1_1 TEXT_VALUE;
     StatusMood           "StatusMood"        User   V1_1 &[row(Field::PresenceValue, MOODS)];
     Alias                "Alias"             User   V1_1 TEXT_VALUE;
-    StatusContent        "StatusContent"     User   V1_1 &[row(Field::DirectContent, Binary), row(Field::ReferredContent, Url), row(Field::ContentType, Text)];
+    StatusContent        "StatusContent"     User   V1_1 &[row(Field::DirectContent, Binary), row(Field::ReferredContent, Url), row(Field::ContentType, Mime)];
     ContactInfo          "ContactInfo"       User   V1_1 &[row(Field::ContainedVCard, Text), row(Field::ReferredVCard, Url)];
     InfoLink             "InfoLink"          User   V1_2 INFO_LINK;
 }

@@ -8,11 +8,28 @@ use crate::version::Version;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Hash)]
 pub struct AttributeSet(u32);
 
+/// The bit of [`AttributeSet::EXTENSIONS`].
+const EXTENSIONS_BIT: u32 = 1 << 31;
+
 impl AttributeSet {
     /// No attribute.
     pub const EMPTY: Self = Self(0);
-    /// Every attribute.
-    pub const ALL: Self = Self((1 << ATTRIBUTES.len()) - 1);
+    /// Every attribute, extensions included.
+    pub const ALL: Self = Self(((1 << ATTRIBUTES.len()) - 1) | EXTENSIONS_BIT);
+    /// What is no attribute of the table: attributes and fields that clients made up themselves (CSP 11, "Extensions").
+    /// They have no names here: whoever asks for all attributes, or names any of them, asks for all of them.
+    pub const EXTENSIONS: Self = Self(EXTENSIONS_BIT);
+
+    /// The attributes that a version has. Only newer ones have means for extensions.
+    pub fn of_version(version: Version) -> Self {
+        let known: Self = Self::ALL.iter().filter(|attribute| attribute.row().since <= version).collect();
+        if version < EXTENSIONS_SINCE { known } else { known.or(Self::EXTENSIONS) }
+    }
+
+    /// Whether extensions are meant.
+    pub fn has_extensions(self) -> bool {
+        self.0 & EXTENSIONS_BIT != 0
+    }
 
     /// Adds an attribute.
     pub fn insert(&mut self, attribute: Attribute) {
@@ -71,6 +88,51 @@ impl FromIterator<Attribute> for AttributeSet {
     }
 }
 
+/// The first version whose receivers are given extensions.
+const EXTENSIONS_SINCE: Version = Version::V1_2;
+
+/// An element of somebody's own: an attribute, or a field of one, that is in no table (CSP 11, "Extensions"). It is passed
+/// on as it was published, to those who want it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Extension {
+    /// Its name, without a prefix.
+    pub name: Box<str>,
+    /// The namespace that it declares.
+    pub namespace: Option<Box<str>>,
+    /// Its text, if it has no children.
+    pub text: Box<str>,
+    /// What is in it.
+    pub children: Vec<Extension>,
+}
+
+impl Extension {
+    /// Elements inside each other.
+    pub const DEPTH_MAX: usize = 4;
+    /// Elements and bytes that the extensions of one attribute may have, or those beside the attributes.
+    pub const ELEMENTS_MAX: usize = 32;
+    /// See [`Extension::ELEMENTS_MAX`].
+    pub const BYTES_MAX: usize = 4096;
+    /// Bytes of a name or a namespace.
+    pub const NAME_MAX: usize = 128;
+
+    /// The same without its value: what somebody is told who may not see it any more.
+    #[must_use]
+    pub fn withdrawn(&self) -> Self {
+        let qualifier = Self { name: "Qualifier".into(), namespace: None, text: "F".into(), children: Vec::new() };
+        Self { text: "".into(), children: vec![qualifier], ..self.clone() }
+    }
+
+    /// Whether the two are the same attribute or field, whatever its value.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.namespace == other.namespace
+    }
+
+    fn weight(&self) -> usize {
+        let namespace = self.namespace.as_deref().map_or(0, |namespace| escaped(namespace) + 9);
+        element(&self.name) + namespace + escaped(&self.text) + self.children.iter().map(Self::weight).sum::<usize>()
+    }
+}
+
 /// What a field holds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FieldValue {
@@ -101,6 +163,8 @@ pub struct PresenceAttribute {
     pub fields: Vec<(Field, FieldValue)>,
     /// Whose value it is: client status in 1.3.
     pub client_id: Option<ClientId>,
+    /// Fields that no table knows.
+    pub extensions: Vec<Extension>,
 }
 
 /// Why a value is refused.
@@ -136,7 +200,7 @@ const REPEATS_MAX: usize = 32;
 impl PresenceAttribute {
     /// Just the name, as in a request or an attribute list.
     pub fn name_only(attribute: Attribute) -> Self {
-        Self { attribute, qualifier: None, fields: Vec::new(), client_id: None }
+        Self { attribute, qualifier: None, fields: Vec::new(), client_id: None, extensions: Vec::new() }
     }
 
     /// A value that is unknown, never set, or withdrawn.
@@ -147,7 +211,7 @@ impl PresenceAttribute {
     /// A valid value of an attribute that consists of a PresenceValue.
     pub fn with_value(attribute: Attribute, value: &str) -> Self {
         let fields = vec![(Field::PresenceValue, FieldValue::Text(value.into()))];
-        Self { attribute, qualifier: Some(true), fields, client_id: None }
+        Self { qualifier: Some(true), fields, ..Self::name_only(attribute) }
     }
 
     /// The PresenceValue, if it has one.
@@ -167,6 +231,7 @@ impl PresenceAttribute {
     pub fn check(&mut self) -> Result<(), ValueError> {
         if self.qualifier == Some(false) {
             self.fields.clear();
+            self.extensions.clear();
             return Ok(());
         }
         let attribute = self.attribute;
@@ -180,7 +245,8 @@ impl PresenceAttribute {
             64 + parts.into_iter().flatten().map(escaped).sum::<usize>()
         });
         // The Qualifier, and the element around all.
-        element(self.attribute.row().name) + 24 + fields_weight(&self.fields) + client
+        let extensions: usize = self.extensions.iter().map(Extension::weight).sum();
+        element(self.attribute.row().name) + 24 + fields_weight(&self.fields) + extensions + client
     }
 
     /// As a receiver of this version may get it: fields and ClientID of later versions are left out. `None` when the
@@ -195,7 +261,8 @@ impl PresenceAttribute {
         }
         let known = |field: &Field| row.fields.iter().any(|row| row.field == *field && row.since <= version);
         let fields = self.fields.iter().filter(|(field, _)| known(field)).cloned().collect();
-        Some(Self { attribute: self.attribute, qualifier: self.qualifier, fields, client_id: None })
+        let extensions = if version < EXTENSIONS_SINCE { Vec::new() } else { self.extensions.clone() };
+        Some(Self { attribute: self.attribute, qualifier: self.qualifier, fields, client_id: None, extensions })
     }
 }
 
@@ -225,6 +292,15 @@ fn check_fields(
     rows: &[FieldRow],
     fields: &mut Vec<(Field, FieldValue)>,
 ) -> Result<(), ValueError> {
+    // An empty element says nothing, and phones stumble over it (CSP 11); but a text may be made empty.
+    fields
+        .retain(|(field, value)| *field == Field::PresenceValue || value.as_text().is_none_or(|text| !text.is_empty()));
+    let has = |field: &Field| fields.iter().any(|(one, _)| one == field);
+    for [one, other] in EXCLUSIVE {
+        if has(one) && has(other) {
+            return Err(ValueError::BadValue(attribute, *other));
+        }
+    }
     for row in rows.iter().filter(|row| row.required) {
         if !fields.iter().any(|(field, _)| *field == row.field) {
             return Err(ValueError::Missing(attribute, row.field));
@@ -265,6 +341,10 @@ fn check_fields(
     Ok(())
 }
 
+/// Fields of which there is one or the other.
+const EXCLUSIVE: &[[Field; 2]] =
+    &[[Field::DirectContent, Field::ReferredContent], [Field::ContainedVCard, Field::ReferredVCard]];
+
 fn is_repeatable_leaf(field: Field) -> bool {
     matches!(field, Field::AcceptedContentType | Field::AcceptedTransferEncoding | Field::PlainTextCharset)
 }
@@ -294,9 +374,12 @@ fn check_value(attribute: Attribute, row: &FieldRow, value: &mut FieldValue) -> 
                 FieldKind::Integer => text.parse::<u32>().is_ok(),
                 FieldKind::Url => text.contains(':') && !text.contains(char::is_whitespace),
                 FieldKind::Zone => is_zone(text),
-                FieldKind::Binary => text
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=') || b.is_ascii_whitespace()),
+                FieldKind::Language => text.is_empty() || is_language(text),
+                FieldKind::Country => matches!(text.len(), 2 | 3) && text.bytes().all(|b| b.is_ascii_alphabetic()),
+                FieldKind::Degrees => is_degrees(text),
+                FieldKind::Metres => is_metres(text),
+                FieldKind::Mime => is_mime(text),
+                FieldKind::Binary => is_base64(text),
                 FieldKind::Words(words) => {
                     // Nokia S60 writes NOTAVAILABLE in one place (CSP 17).
                     let word: &str =
@@ -314,6 +397,46 @@ fn check_value(attribute: Attribute, row: &FieldRow, value: &mut FieldValue) -> 
             if good { Ok(()) } else { bad }
         }
     }
+}
+
+fn is_language(text: &str) -> bool {
+    let mut parts = text.split(['-', '_']);
+    let is_code = |part: &str| matches!(part.len(), 2..=8) && part.bytes().all(|b| b.is_ascii_alphabetic());
+    parts.next().is_some_and(is_code)
+        && parts.all(|part| matches!(part.len(), 1..=8) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+}
+
+/// Degrees, minutes and seconds with the hemisphere, or degrees with decimals and a sign.
+fn is_degrees(text: &str) -> bool {
+    let number = text.trim_end_matches(['N', 'S', 'E', 'W', 'n', 's', 'e', 'w', ' ']);
+    let number = number.strip_prefix(['+', '-']).unwrap_or(number);
+    let mut parts = number.split(' ').filter(|part| !part.is_empty());
+    text.len() <= 32 && (1..=3).contains(&parts.clone().count()) && parts.all(is_decimal)
+}
+
+fn is_metres(text: &str) -> bool {
+    let number = text.trim_end_matches(['m', 'M', ' ']);
+    text.len() <= 32 && is_decimal(number.strip_prefix(['+', '-']).unwrap_or(number))
+}
+
+fn is_decimal(text: &str) -> bool {
+    let (whole, rest) = text.split_once(['.', ',']).unwrap_or((text, ""));
+    !whole.is_empty() && whole.bytes().chain(rest.bytes()).all(|b| b.is_ascii_digit())
+}
+
+fn is_mime(text: &str) -> bool {
+    let (class, rest) = text.split_once('/').unwrap_or((text, ""));
+    text.len() <= 128
+        && !class.is_empty()
+        && !rest.is_empty()
+        && text.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+}
+
+fn is_base64(text: &str) -> bool {
+    let is_digit = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+    let text = text.trim_end();
+    let digits = text.trim_end_matches('=');
+    text.len() - digits.len() <= 2 && digits.bytes().all(|b| is_digit(b) || b.is_ascii_whitespace())
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -337,6 +460,8 @@ const LIST_WEIGHT: usize = 110;
 pub struct PresenceSubList {
     /// In the order of the attribute table.
     pub attributes: Vec<PresenceAttribute>,
+    /// Attributes that the table does not know, behind those that it knows.
+    pub extensions: Vec<Extension>,
 }
 
 impl PresenceSubList {
@@ -347,13 +472,35 @@ impl PresenceSubList {
 
     /// What a request for this list asks for: a list without names means every attribute (CSP 10).
     pub fn wanted(&self) -> AttributeSet {
+        if self.is_empty() {
+            return AttributeSet::ALL;
+        }
+        let has_extensions =
+            !self.extensions.is_empty() || self.attributes.iter().any(|attribute| !attribute.extensions.is_empty());
+        if has_extensions { self.names().or(AttributeSet::EXTENSIONS) } else { self.names() }
+    }
+
+    /// What somebody may see for whom the user authorises this list: extensions are seen only by those who may see
+    /// everything that the user's version has, since nobody can tell one from another. `None` when it names nothing but
+    /// what nobody knows.
+    pub fn authorised(&self, version: Version) -> Option<AttributeSet> {
         let names = self.names();
-        if names.is_empty() { AttributeSet::ALL } else { names }
+        let everything = AttributeSet::of_version(version).without(AttributeSet::EXTENSIONS);
+        match (everything.without(names).is_empty(), names.is_empty() && !self.extensions.is_empty()) {
+            (true, _) => Some(names.or(AttributeSet::EXTENSIONS)),
+            (false, true) => None,
+            (false, false) => Some(names),
+        }
+    }
+
+    /// Whether it names nothing.
+    pub fn is_empty(&self) -> bool {
+        self.attributes.is_empty() && self.extensions.is_empty()
     }
 
     /// A list of names.
     pub fn of_names(set: AttributeSet) -> Self {
-        Self { attributes: set.iter().map(PresenceAttribute::name_only).collect() }
+        Self { attributes: set.iter().map(PresenceAttribute::name_only).collect(), extensions: Vec::new() }
     }
 
     /// As a receiver of this version may get it; client status comes several times in 1.3 only.
@@ -363,17 +510,30 @@ impl PresenceSubList {
         if version < Version::V1_3 {
             attributes.dedup_by_key(|one| one.attribute);
         }
-        Self { attributes }
+        let extensions = if version < EXTENSIONS_SINCE { Vec::new() } else { self.extensions.clone() };
+        Self { attributes, extensions }
     }
 
     /// About how many bytes it takes in XML; see [`PresenceAttribute::weight`].
     pub fn weight(&self) -> usize {
-        LIST_WEIGHT + self.attributes.iter().map(PresenceAttribute::weight).sum::<usize>()
+        let extensions: usize = self.extensions.iter().map(Extension::weight).sum();
+        LIST_WEIGHT + self.attributes.iter().map(PresenceAttribute::weight).sum::<usize>() + extensions
     }
 
-    /// Takes the longest values out until what is left has no more than so many bytes. Short ones stay in any case.
+    /// Takes what no table knows out, fields included.
+    pub fn strip_extensions(&mut self) {
+        self.extensions.clear();
+        for attribute in &mut self.attributes {
+            attribute.extensions.clear();
+        }
+    }
+
+    /// Takes the extensions and the longest values out until what is left has no more than so many bytes. Short ones stay in any case.
     pub fn shorten(&mut self, room: usize) {
         const SHORT: usize = 256;
+        if self.weight() > room {
+            self.extensions.clear();
+        }
         let mut weight = self.weight();
         while weight > room {
             let weights = self.attributes.iter().map(PresenceAttribute::weight);
@@ -434,6 +594,57 @@ mod tests {
         }
     }
 
+    /// An attribute with these fields: the last one is what `good` and `bad` are for.
+    fn check(attribute: Attribute, field: Field, good: &[&str], bad: &[&str]) {
+        let with = |text: &str| PresenceAttribute {
+            qualifier: Some(true),
+            fields: vec![(field, FieldValue::Text(text.into()))],
+            ..PresenceAttribute::name_only(attribute)
+        };
+        for text in good {
+            assert_eq!(with(text).check(), Ok(()), "{attribute:?} {text}");
+        }
+        for text in bad {
+            let expected = Err(ValueError::BadValue(attribute, field));
+            assert_eq!(with(text).check(), expected, "{attribute:?} {text}");
+        }
+    }
+
+    #[test]
+    fn every_format_is_checked() {
+        use Attribute::{Address, ClientInfo, ContactInfo, GeoLocation, PreferredLanguage, StatusContent, TimeZone};
+        check(TimeZone, Field::Zone, &["+02", "-0530", "+05:30"], &["02", "CET", "+123", "++2"]);
+        check(GeoLocation, Field::Longitude, &["35 24 15.652W", "24.9", "-24.9"], &["W", "a b c", "1 2 3 4W", "35W24"]);
+        check(GeoLocation, Field::Latitude, &["12 36 22.5N"], &["north"]);
+        check(GeoLocation, Field::Altitude, &["123", "-4.5", "10 m"], &["high", "1-2"]);
+        check(GeoLocation, Field::Accuracy, &["10"], &["?"]);
+        check(Address, Field::Country, &["FI", "fi", "FIN"], &["F", "Finland", "F1"]);
+        check(Address, Field::Accuracy, &["100"], &["far"]);
+        check(ClientInfo, Field::Language, &["eng", "en-US"], &["e", "12", "en us"]);
+        check(ClientInfo, Field::ClientType, &["PDA", "cli"], &["TABLET"]);
+        check(ClientInfo, Field::ClientImPriority, &["0", "4294967295"], &["-1", "1.5", "4294967296"]);
+        check(PreferredLanguage, Field::PresenceValue, &["fin", ""], &["!"]);
+        check(StatusContent, Field::DirectContent, &["R0lG", "R0lGODlh\nAQ=="], &["<gif>", "R0=lG", "===="]);
+        check(StatusContent, Field::ReferredContent, &["http://a.example/x.gif"], &["x.gif", "http: //a"]);
+        check(StatusContent, Field::ContentType, &["image/gif"], &["gif", "image/", "a/b\nc"]);
+        check(ContactInfo, Field::ReferredVCard, &["http://a.example/me.vcf"], &["me"]);
+    }
+
+    #[test]
+    fn of_two_that_exclude_each_other_there_is_one() {
+        let text = |field, text: &str| (field, FieldValue::Text(text.into()));
+        let mut both = PresenceAttribute {
+            qualifier: Some(true),
+            fields: vec![text(Field::DirectContent, "R0lG"), text(Field::ReferredContent, "http://a")],
+            ..PresenceAttribute::name_only(Attribute::StatusContent)
+        };
+        let expected = Err(ValueError::BadValue(Attribute::StatusContent, Field::ReferredContent));
+        assert_eq!(both.check(), expected);
+        both.fields[1] = text(Field::ReferredContent, "");
+        assert_eq!(both.check(), Ok(()));
+        assert_eq!(both.fields.len(), 1, "an empty one is none");
+    }
+
     #[test]
     fn required_fields_must_be_there() {
         let inner = vec![(Field::Cap, FieldValue::Text("IM".into()))];
@@ -441,7 +652,7 @@ mod tests {
             attribute: Attribute::CommCap,
             qualifier: Some(true),
             fields: vec![(Field::CommC, FieldValue::Struct(inner))],
-            client_id: None,
+            ..PresenceAttribute::name_only(Attribute::CommCap)
         };
         assert_eq!(one.check(), Err(ValueError::Missing(Attribute::CommCap, Field::Status)));
     }
@@ -456,11 +667,36 @@ mod tests {
                 (Field::ClientImPriority, FieldValue::Text("3".into())),
             ],
             client_id: Some(ClientId::of_url("x")),
+            extensions: Vec::new(),
         };
         let old = info.for_version(Version::V1_2).unwrap();
         assert_eq!(old.fields.len(), 1);
         assert_eq!(old.client_id, None);
         assert!(PresenceAttribute::name_only(Attribute::InfoLink).for_version(Version::V1_1).is_none());
+    }
+
+    #[test]
+    fn extensions_are_meant_by_those_who_mean_all() {
+        let own = Extension { name: "Own".into(), namespace: None, text: "x".into(), children: Vec::new() };
+        let with = |names: AttributeSet, extensions: Vec<Extension>| PresenceSubList {
+            extensions,
+            ..PresenceSubList::of_names(names)
+        };
+        let alias: AttributeSet = [Attribute::Alias].into_iter().collect();
+        assert!(!with(alias, vec![]).wanted().has_extensions());
+        assert_eq!(with(alias, vec![own.clone()]).wanted(), alias.or(AttributeSet::EXTENSIONS));
+        let only = with(AttributeSet::EMPTY, vec![own.clone()]);
+        assert_eq!(only.wanted(), AttributeSet::EXTENSIONS, "not everything");
+        assert_eq!(only.authorised(Version::V1_2), None);
+        assert_eq!(with(alias, vec![own]).authorised(Version::V1_2), Some(alias), "one is not told from another");
+        let all = with(AttributeSet::ALL, vec![]);
+        assert_eq!(all.authorised(Version::V1_2), Some(AttributeSet::ALL));
+        let old = with(AttributeSet::of_version(Version::V1_1), vec![]);
+        assert!(old.authorised(Version::V1_1).unwrap().has_extensions());
+        assert!(!old.authorised(Version::V1_2).unwrap().has_extensions());
+        assert_eq!(with(AttributeSet::EMPTY, vec![]).authorised(Version::V1_2), Some(AttributeSet::EMPTY));
+        assert_eq!(AttributeSet::from_bits(AttributeSet::ALL.bits()), AttributeSet::ALL);
+        assert_eq!(AttributeSet::ALL.iter().count(), ATTRIBUTES.len());
     }
 
     #[test]
@@ -472,6 +708,7 @@ mod tests {
                 value(Attribute::Alias, 200),
                 value(Attribute::StatusContent, 300),
             ],
+            extensions: Vec::new(),
         };
         assert!(list.weight() > 3000, "a reference for each character");
         list.shorten(2000);

@@ -4,4 +4,4 @@ mod attributes;
 mod list;
 
 pub use attributes::{ATTRIBUTES, Attribute, AttributeClass, AttributeRow, Field, FieldKind, FieldRow};
-pub use list::{AttributeSet, FieldValue, PresenceAttribute, PresenceInfo, PresenceSubList, ValueError};
+pub use list::{AttributeSet, Extension, FieldValue, PresenceAttribute, PresenceInfo, PresenceSubList, ValueError};

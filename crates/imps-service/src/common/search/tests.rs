@@ -109,7 +109,7 @@ async fn an_alias_is_found_as_it_is_published() {
             || PresenceAttribute::unknown(Attribute::Alias),
             |value| PresenceAttribute::with_value(Attribute::Alias, value),
         );
-        PresenceSubList { attributes: vec![one] }
+        PresenceSubList { attributes: vec![one], ..PresenceSubList::default() }
     };
     assert_eq!(search(&world, &alice, &[("USER_ALIAS", "bee")]).await, [""; 0]);
     world.services.presence().update(&bob, publish(Some("Busy Bee"))).await.unwrap();

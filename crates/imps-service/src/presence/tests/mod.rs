@@ -55,7 +55,7 @@ fn text(attribute: Attribute, value: &str) -> PresenceAttribute {
 
 fn zone(value: &str) -> PresenceAttribute {
     let fields = vec![(Field::Zone, FieldValue::Text(value.into()))];
-    PresenceAttribute { attribute: TimeZone, qualifier: Some(true), fields, client_id: None }
+    PresenceAttribute { qualifier: Some(true), fields, ..PresenceAttribute::name_only(TimeZone) }
 }
 
 /// `OnlineStatus=T StatusText=-`; a ClientID comes after `@`, `-` is Qualifier F.
@@ -70,7 +70,11 @@ fn shown(list: &PresenceSubList) -> String {
         let client = one.client_id.as_ref().map(|id| format!("@{id}")).unwrap_or_default();
         format!("{}={value}{client}", one.attribute.row().name)
     };
-    list.attributes.iter().map(one).collect::<Vec<_>>().join(" ")
+    let own = list.extensions.iter().map(|own| match own.children.is_empty() {
+        true => format!("{}={}", own.name, own.text),
+        false => format!("{}=-", own.name),
+    });
+    list.attributes.iter().map(one).chain(own).collect::<Vec<_>>().join(" ")
 }
 
 /// `200`, or `201 531[wv:x] 700[wv:y/z]`.
@@ -183,7 +187,7 @@ impl World {
     }
 
     async fn update(&self, session: &Arc<Session>, attributes: Vec<PresenceAttribute>) -> u16 {
-        let result = self.presence().update(session, PresenceSubList { attributes }).await;
+        let result = self.presence().update(session, PresenceSubList { attributes, extensions: Vec::new() }).await;
         result.map_or_else(|error| error.status(), |result| result.status).code()
     }
 

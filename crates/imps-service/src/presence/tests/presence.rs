@@ -1,6 +1,7 @@
 //! Who sees what, and when he is told.
 
 use super::*;
+use imps_types::presence::Extension;
 
 #[tokio::test]
 async fn without_authorisation_nothing_is_seen() {
@@ -247,7 +248,8 @@ async fn getting_presence() {
     let nobody = world.presence().get(&alice, &WatchTargets::default(), AttributeSet::ALL).await;
     assert_eq!(nobody.unwrap_err().status(), Status::BAD_PARAMETER);
     let everything = world.presence().get(&alice, &users(&["alice"]), AttributeSet::ALL).await.unwrap().1;
-    assert_eq!(everything[0].1.names(), AttributeSet::ALL, "a client reads all of its own user");
+    let known = AttributeSet::ALL.without(AttributeSet::EXTENSIONS);
+    assert_eq!(everything[0].1.names(), known, "a client reads all of its own user");
 }
 
 #[tokio::test]
@@ -280,7 +282,8 @@ async fn a_restart_loses_nothing() {
     let state = start(&world.engine, |_| {}).user(&user("alice")).await.unwrap();
     assert_eq!(
         shown(&PresenceSubList {
-            attributes: state.lock().presence.values.view(&user("alice"), &[], set(&[Alias, TimeZone]))
+            attributes: state.lock().presence.values.view(&user("alice"), &[], set(&[Alias, TimeZone])),
+            extensions: Vec::new(),
         }),
         "TimeZone=- Alias=B"
     );
@@ -357,4 +360,79 @@ async fn nobody_is_told_the_same_value_twice_in_a_burst() {
     assert_eq!(world.told(&bob).await, [""; 0]);
     world.presence().unsubscribe(&bob, &users(&["alice"])).await.unwrap();
     assert!(world.presence().renewed(&bob, &told).is_empty());
+}
+
+fn own(name: &str, text: &str) -> Extension {
+    Extension { name: name.into(), namespace: Some("http://a.example".into()), text: text.into(), children: vec![] }
+}
+
+#[tokio::test]
+async fn what_no_table_knows_is_passed_on_to_those_who_want_all() {
+    let world = World::of(&["alice", "bob", "carol", "dave"]).await;
+    let alice = world.login("alice").await;
+    world.decide(&alice, "bob", true, None).await;
+    world.decide(&alice, "dave", true, None).await;
+    world.allow(&alice, &["carol"], &[StatusText]).await;
+    let (bob, carol) = (world.login("bob").await, world.login("carol").await);
+    let dave = world.login_as("dave", "dave", Version::V1_1).await;
+    let value = PresenceAttribute { extensions: vec![own("Detail", "x")], ..text(StatusText, "hi") };
+    let list = PresenceSubList { attributes: vec![value], extensions: vec![own("Hobby", "football")] };
+    world.presence().update(&alice, list.clone()).await.unwrap();
+    let get = async |session: &Session, wanted: AttributeSet| {
+        let found = world.presence().get(session, &users(&["alice"]), wanted).await.unwrap().1;
+        let field = |one: &PresenceAttribute| one.extensions.len();
+        (found[0].1.attributes.iter().map(field).sum::<usize>(), found[0].1.extensions.len())
+    };
+    assert_eq!(get(&bob, AttributeSet::ALL).await, (1, 1));
+    assert_eq!(get(&bob, set(&[StatusText])).await, (0, 0), "he names what he wants");
+    assert_eq!(get(&carol, AttributeSet::ALL).await, (1, 0), "she may not see everything");
+    assert_eq!(get(&dave, AttributeSet::ALL).await, (0, 0), "1.1 has no extensions");
+
+    for session in [&bob, &carol, &dave] {
+        world.presence().subscribe(session, &users(&["alice"]), AttributeSet::ALL, false).await.unwrap();
+    }
+    assert!(world.told(&bob).await[0].ends_with(" Hobby=football"));
+    assert!(world.told(&carol).await[0].ends_with("StatusText=hi"));
+    world.told(&dave).await;
+    let mut next = list;
+    next.attributes[0].extensions = vec![own("Detail", "y")];
+    world.presence().update(&alice, next.clone()).await.unwrap();
+    assert_eq!(world.told(&bob).await, ["alice: StatusText=hi"], "a field of it changed");
+    assert_eq!(world.told(&dave).await, [""; 0]);
+    world.told(&carol).await;
+    next.extensions = vec![own("Hobby", "fishing")];
+    world.presence().update(&alice, next.clone()).await.unwrap();
+    world.presence().update(&alice, next).await.unwrap();
+    for (session, expected) in [(&bob, vec!["alice: Hobby=fishing"]), (&carol, vec![]), (&dave, vec![])] {
+        assert_eq!(world.told(session).await, expected);
+    }
+    let world = world.restarted().await;
+    let [alice, bob] = [alice, bob].map(|session| world.services.sessions.find(&session.id).unwrap());
+    assert!(world.told(&bob).await[0].ends_with(" Hobby=fishing"), "it survives");
+    world.decide(&alice, "bob", false, None).await;
+    assert!(world.told(&bob).await[0].ends_with(" Hobby=-"), "withdrawn");
+}
+
+#[tokio::test]
+async fn the_session_of_the_highest_priority_comes_first() {
+    let world = World::of(&["alice", "bob", "carol"]).await;
+    let first = world.login_as("alice", "one", Version::V1_3).await;
+    let second = world.login_as("alice", "two", Version::V1_3).await;
+    world.allow(&first, &["default"], &[TimeZone]).await;
+    world.update(&first, vec![zone("+01")]).await;
+    world.update(&second, vec![zone("+02")]).await;
+    let (old, new) = (world.login("bob").await, world.login_as("carol", "carol", Version::V1_3).await);
+    for session in [&old, &new] {
+        world.subscribe(session, users(&["alice"]), &[TimeZone]).await;
+    }
+    assert_eq!(world.told(&old).await, ["alice: TimeZone=+02"]);
+    assert_eq!(world.told(&new).await, ["alice: TimeZone=+02@two TimeZone=+01@one"]);
+    let capabilities = CapabilityList { session_priority: Some(5), ..CapabilityList::default() };
+    world.services.access().negotiate_capabilities(&first, capabilities).await.unwrap();
+    assert_eq!(world.told(&old).await, ["alice: TimeZone=+01"]);
+    assert_eq!(world.told(&new).await, ["alice: TimeZone=+01@one TimeZone=+02@two"]);
+    world.update(&second, vec![zone("+03")]).await;
+    assert_eq!(world.told(&old).await, [""; 0], "newer, but of less priority");
+    world.services.access().logout(&first).await.unwrap();
+    assert_eq!(world.told(&old).await, ["alice: TimeZone=+03"]);
 }
