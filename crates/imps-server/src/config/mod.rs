@@ -281,7 +281,7 @@ settings! {
     "cir.udp"                         Flag => cir.udp, "Whether clients are called by datagrams to the address that their requests come from (SUDP). Not behind a proxy: that is where they would go.";
     "cir.udp_port"                    Count(0, 65_535) => cir.udp_port, "The port, on the address of `listen`, that datagrams come from; 0: any.";
     "cir.http"                        Flag => cir.http, "Whether clients are called by the answer to a request that waits (SHTTP).";
-    "cir.http_url"                    Text(1000) => cir.http_url, "What the URLs for this begin with, if clients reach `/cir/` of this server under another address: https://im.example.org/cir/";
+    "cir.http_url"                    Text(1000) => cir.http_url, "What the URLs for this begin with, if clients reach `/cir/` of this server under another address, such as https://im.example.org/cir/ for a proxy.";
     "cir.http_hold"                   Seconds(0, 3600) => csp.cir.http_hold, "How long such a request waits. Proxies and phones give up after 30 to 60 s.";
     "cir.repeat_after"                Seconds(1, 3600) => csp.cir.repeat_after, "When a client that was called and does not poll is called again, another way first; each further time after twice as long, up to 32 times this.";
 

@@ -37,7 +37,8 @@ impl Folder {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HAMLET_")) {
             command.env_remove(name);
         }
-        command.current_dir(&self.path).env("HAMLET_DATA", self.data());
+        // Many servers at once: the port for CIR, which is a fixed one, would be everybody's.
+        command.current_dir(&self.path).env("HAMLET_DATA", self.data()).env("HAMLET_CIR__TCP_PORT", "0");
         command
     }
 

@@ -545,7 +545,7 @@ mod tests {
             ("alice dances", ":2: `dances` is no verb"),
             ("\nalice sends bob \"hi", ":3: a quotation mark is not closed"),
             ("phone alice csp 1.4 xml http", ":2: `1.4` is no version"),
-            ("phone alice csp 1.2 xml sms", ":2: a phone is written"),
+            ("phone alice csp 1.2 xml sms", ":2: `sms` is no channel"),
             ("clock + 3 weeks", ":2: `weeks` is no unit"),
             ("alice logs in -> yes", ":2: `yes` are no status codes"),
             ("for x in [1]:\nalice logs in", ":2: nothing stands in the block"),
