@@ -983,7 +983,7 @@ impl Csp {
             Event::NewMessage(_) => Ok(false),
             Event::DeliveryReport(report) => self.services.im().report_acknowledged(report).await.map(|()| true),
             Event::Notice(notice) => self.services.im().notice_acknowledged(notice).await.map(|()| true),
-            Event::ForcedLeave(leave) => self.services.group().leave_heard(session, &leave.group).map(|()| true),
+            Event::ForcedLeave(leave) => self.services.group().leave_heard(session, &leave.group).await.map(|()| true),
             Event::MessageNotification(_)
             | Event::Notification(_)
             | Event::GroupChange(_)

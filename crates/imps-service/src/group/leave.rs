@@ -217,8 +217,10 @@ impl Groups<'_> {
     ///
     /// # Errors
     /// The store's failure.
-    pub fn leave_heard(&self, session: &Session, group: &GroupId) -> Result<(), Error> {
-        // If the server is killed before it is written the client hears of it once more.
-        Ok(self.store.later_delete(Space::GroupLeaves, leave_key(&session.id, group))?)
+    pub async fn leave_heard(&self, session: &Session, group: &GroupId) -> Result<(), Error> {
+        // Committed before its answer is answered: then the client does not hear of it again, whatever happens.
+        let mut batch = Batch::new();
+        batch.delete(Space::GroupLeaves, leave_key(&session.id, group));
+        Ok(self.store.commit(batch).await?)
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use imps_types::element::{DeliveryMethod, MessageInfo};
-use imps_types::{Address, MessageId};
+use imps_types::service_tree::Function;
+use imps_types::{Address, MessageId, Version};
 
 use super::delivery::{Kind, parser_room};
 use super::offer::is_for;
@@ -12,7 +13,7 @@ use super::{Im, charset};
 use crate::error::Error;
 use crate::event::Message;
 use crate::seam::{Order, Space};
-use crate::session::{Session, Taking};
+use crate::session::{Negotiated, Session, Taking};
 
 /// Messages that are listed when the client names no number.
 const LISTED: usize = 100;
@@ -55,7 +56,12 @@ impl Im<'_> {
         };
         let agreed = session.negotiated();
         let message = charset::for_client(&message, &agreed);
-        if Kind::of(&message).taking(&agreed) == Taking::TooLarge {
+        // A client that takes pieces gets what it cannot parse in one (CSP 3, "Segmentation").
+        let takes_pieces = session.version >= Version::V1_3
+            && agreed.requested.is_some_and(|wanted| wanted.contains(Function::Sgmnt))
+            && !agreed.refused.contains(Function::Sgmnt);
+        let wide = takes_pieces.then(|| Negotiated { parser_size: 0, ..agreed.clone() });
+        if Kind::of(&message).taking(wide.as_ref().unwrap_or(&agreed)) == Taking::TooLarge {
             return Err(Error::TooLarge);
         }
         Ok(message)

@@ -287,7 +287,7 @@ async fn whoever_is_in_a_group_that_ends_is_told_why() {
     let bob = world.services.sessions.find(&bob.id).unwrap();
     let Some(Event::ForcedLeave(leave)) = world.services.im().next_event(&bob).await else { panic!() };
     assert_eq!((leave.group.as_str(), leave.reason), (PARTY, Status::GROUP_DOES_NOT_EXIST));
-    world.services.group().leave_heard(&bob, &leave.group).unwrap();
+    world.services.group().leave_heard(&bob, &leave.group).await.unwrap();
     let world = world.restarted().await;
     let bob = world.services.sessions.find(&bob.id).unwrap();
     assert!(world.services.im().next_event(&bob).await.is_none());
