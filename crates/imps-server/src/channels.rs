@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use imps_csp::transport::http::CIR_PATH;
+use imps_csp::transport::http::{CIR_PATH, CONTENT_PATH};
 use imps_csp::transport::tls::Tls;
 use imps_service::access::CirOffer;
 use tokio::net::TcpListener;
@@ -21,6 +21,8 @@ pub(crate) struct Channels {
     /// Where datagrams come from.
     pub(crate) udp: Option<SocketAddr>,
     pub(crate) offer: CirOffer,
+    /// What the URLs of large contents begin with.
+    pub(crate) content_url: String,
 }
 
 impl Channels {
@@ -42,9 +44,10 @@ impl Channels {
         let offer = CirOffer {
             tcp: cir.as_ref().and_then(|cir| Some((host.clone().into(), cir.local_addr().ok()?.port()))),
             udp: settings.cir.udp,
-            http: settings.cir.http.then(|| url(settings, &host, address).into()),
+            http: settings.cir.http.then(|| url(&settings.cir.http_url, CIR_PATH, &host, address).into()),
         };
-        Ok(Self { http, https, cir, udp, offer })
+        let content_url = url(&settings.content_url, CONTENT_PATH, &host, address);
+        Ok(Self { http, https, cir, udp, offer, content_url })
     }
 }
 
@@ -88,14 +91,13 @@ fn host(settings: &Settings, address: SocketAddr) -> String {
     own.map_or_else(|| settings.service.domain.to_string(), |ip| ip.to_string())
 }
 
-/// What CIR URLs begin with.
-fn url(settings: &Settings, host: &str, address: SocketAddr) -> String {
-    let url = &settings.cir.http_url;
-    if url.is_empty() {
+/// What URLs of this path begin with: as it is set, or where the listener is.
+fn url(set: &str, path: &str, host: &str, address: SocketAddr) -> String {
+    if set.is_empty() {
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        return format!("http://{host}:{}{CIR_PATH}", address.port());
+        return format!("http://{host}:{}{path}", address.port());
     }
-    if url.ends_with('/') { url.clone() } else { format!("{url}/") }
+    if set.ends_with('/') { set.to_owned() } else { format!("{set}/") }
 }
 
 async fn listen(key: &str, wanted: SocketAddr) -> Result<TcpListener, Failure> {
@@ -128,10 +130,9 @@ mod tests {
         let check = |host_set: &str, url_set: &str, listen: &str, wanted: (&str, &str)| {
             let mut settings = Settings::default();
             settings.cir.host = host_set.to_owned();
-            settings.cir.http_url = url_set.to_owned();
             let address = listen.parse().unwrap();
             let host = host(&settings, address);
-            assert_eq!((host.as_str(), url(&settings, &host, address).as_str()), wanted);
+            assert_eq!((host.as_str(), url(url_set, CIR_PATH, &host, address).as_str()), wanted);
         };
         check("", "", "192.0.2.7:8080", ("192.0.2.7", "http://192.0.2.7:8080/cir/"));
         check("", "", "[2001:db8::1]:80", ("2001:db8::1", "http://[2001:db8::1]:80/cir/"));

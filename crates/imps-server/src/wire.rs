@@ -226,6 +226,7 @@ pub(crate) async fn clients(
         csp.open_udp(from)?;
     }
     node.services.access().offer_cir(channels.offer);
+    node.services.im().offer_content(Some(channels.content_url.into()));
     let pages = Arc::new(Pages::new(node.services.clone(), settings.metrics_remote, stop.clone()));
     let places = limits::places();
     let config = http::HttpConfig {

@@ -46,6 +46,8 @@ pub struct ServiceConfig {
     pub validity_max: Duration,
     /// Largest message body in bytes.
     pub message_max: usize,
+    /// How long the URL of a large content is good for.
+    pub content_url_life: Duration,
     /// Messages that may wait for one user.
     pub queue_max: u64,
     /// Recipients of one message, lists expanded.
@@ -149,6 +151,7 @@ impl ServiceConfig {
             validity_default: Duration::from_secs(7 * 86_400),
             validity_max: Duration::from_secs(30 * 86_400),
             message_max: 1 << 20,
+            content_url_life: Duration::from_secs(86_400),
             queue_max: 10_000,
             recipients_max: 500,
             lists_max: 100,

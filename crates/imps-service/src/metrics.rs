@@ -63,6 +63,7 @@ metrics! {
     messages_delivered   counter "hamlet_messages_delivered_total"     "Messages acknowledged by MessageDelivered";
     messages_rejected    counter "hamlet_messages_rejected_total"      "Messages rejected by their recipient";
     messages_forwarded   counter "hamlet_messages_forwarded_total"     "Messages forwarded by their recipient";
+    contents_downloaded  counter "hamlet_contents_downloaded_total"    "Large contents fetched by their URL";
     messages_expired     counter "hamlet_messages_expired_total"       "Messages whose validity ended before delivery";
     reports              counter "hamlet_delivery_reports_total"       "Delivery reports made";
     searches             counter "hamlet_searches_total"               "Searches begun";

@@ -44,6 +44,8 @@ pub struct Services {
     pub groups: GroupTable,
     /// Ways of calling clients that the faces have (CSP 15.4).
     pub(crate) cir: RwLock<CirOffer>,
+    /// What the URLs of large contents begin with.
+    pub(crate) content_url: RwLock<Option<Box<str>>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Nonces, throttling and the workers for passwords.
@@ -81,6 +83,7 @@ impl Services {
             users: UserTable::default(),
             groups: GroupTable::default(),
             cir: RwLock::default(),
+            content_url: RwLock::default(),
             metrics: Arc::default(),
             guard,
             broadcasts: Broadcasts::default(),

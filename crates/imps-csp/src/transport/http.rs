@@ -1,5 +1,5 @@
 //! CSP over HTTP/1.1 and HTTPS (CSP 15.1): POST on any path, an answer with Content-Length, and nothing to send is an
-//! empty 200. GET is for pages, for CIR URLs (CSP 15.4), and for opening a WebSocket.
+//! empty 200. GET is for pages, for large contents, for CIR URLs (CSP 15.4), and for opening a WebSocket.
 
 use std::convert::Infallible;
 use std::io::{self, Write};
@@ -24,6 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::content;
 use super::tls::Tls;
 use super::websocket::{self, Agreed, Opening, WebSocketConfig};
 use crate::channel::Channel;
@@ -89,6 +90,9 @@ const SMALL_BODY: usize = 64 * 1024;
 
 /// The unit in which the shares are counted.
 const SHARE: usize = 1024;
+
+/// URLs of large contents: what comes after names the content.
+pub const CONTENT_PATH: &str = "/content/";
 
 /// CIR URLs: what comes after names the session.
 pub const CIR_PATH: &str = "/cir/";
@@ -395,6 +399,10 @@ impl Http {
                 let token = request.uri().path().strip_prefix(CIR_PATH).unwrap_or_default();
                 called(self.csp.cir().wait(token).await)
             }
+            Method::GET | Method::HEAD if request.uri().path().starts_with(CONTENT_PATH) => {
+                let token = request.uri().path().strip_prefix(CONTENT_PATH).unwrap_or_default();
+                content::answer(self.csp.services(), token).await
+            }
             Method::GET | Method::HEAD => match self.pages.page(request.uri().path(), peer) {
                 Some(page) => {
                     let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -509,13 +517,13 @@ fn called(called: Called) -> Response<Full<Bytes>> {
     response
 }
 
-fn respond(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Full<Bytes>> {
+pub(super) fn respond(status: StatusCode, content_type: HeaderValue, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }
 
-fn text(status: StatusCode, words: &str) -> Response<Full<Bytes>> {
+pub(super) fn text(status: StatusCode, words: &str) -> Response<Full<Bytes>> {
     respond(status, HeaderValue::from_static("text/plain; charset=utf-8"), Bytes::copy_from_slice(words.as_bytes()))
 }

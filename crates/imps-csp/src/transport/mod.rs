@@ -1,5 +1,6 @@
 //! Ways for bytes to come and go.
 
+mod content;
 pub mod http;
 pub mod tls;
 pub mod websocket;

@@ -84,7 +84,7 @@ struct Failures {
 
 /// State of logins that are not complete.
 pub(crate) struct LoginGuard {
-    pub(super) key: SealKey,
+    pub(crate) key: SealKey,
     /// Argon2 computations that may run at once.
     pub(super) workers: Arc<Semaphore>,
     /// Places of logins that wait for one, or have it.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use imps_types::element::{MessageInfo, OnlineHandling, Recipient};
 use imps_types::service_tree::Function;
 use imps_types::{Status, Version};
@@ -138,14 +139,26 @@ impl Im<'_> {
 
     /// The message as the client is told of it; none if it is not to be told any more.
     pub(super) fn message_event(&self, session: &Session, message: &Arc<Message>) -> Option<Event> {
-        with_agreement(session, message, |agreed| {
+        let (way, message) = with_agreement(session, message, |agreed| {
             let message = charset::for_client(message, agreed);
-            match way(session, agreed, &message) {
-                Way::Push => Some(Event::NewMessage(message)),
-                Way::Notify => Some(Event::MessageNotification(message)),
-                Way::Leave | Way::Refuse => None,
-            }
-        })
+            (way(session, agreed, &message), message)
+        });
+        match way {
+            Way::Push => Some(Event::NewMessage(message)),
+            Way::Notify => Some(Event::MessageNotification(self.with_uri(session, message))),
+            Way::Leave | Way::Refuse => None,
+        }
+    }
+
+    /// What is told of a message that the client cannot take from here gets a URL by which the content can be had.
+    fn with_uri(&self, session: &Session, message: Arc<Message>) -> Arc<Message> {
+        let taking = with_agreement(session, &message, |agreed| Kind::of(&message).taking(agreed));
+        if taking != Taking::TooLarge || message.info.message_uri.is_some() {
+            return message;
+        }
+        let message_uri = self.content_uri(&session.user.id, &message);
+        let info = MessageInfo { message_uri, ..message.info.clone() };
+        Arc::new(Message { info, content: Bytes::new(), ..Message::clone(&message) })
     }
 
     /// A message that waited, and that no client of the user wants, is refused (415). One that another client takes waits.

@@ -10,6 +10,7 @@ mod acknowledge;
 mod addressees;
 mod blocking;
 mod charset;
+mod content;
 mod delivery;
 mod expire;
 mod fetch;

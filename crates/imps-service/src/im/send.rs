@@ -25,6 +25,11 @@ use crate::session::Session;
 
 /// Content that is larger is stored once for all recipients of a message.
 const SHARED_FROM: usize = 1024;
+/// The longest type, name of a content, or word of a font, and how many styles a font has.
+const WORD_MAX: usize = 255;
+const STYLES_MAX: usize = 16;
+/// The longest MessageURI.
+const URI_MAX: usize = 1024;
 /// How often, and at which interval, a repeat looks whether the first copy is done.
 const REPEAT_LOOKS: u32 = 500;
 const REPEAT_INTERVAL: Duration = Duration::from_millis(20);
@@ -38,6 +43,23 @@ pub struct OutgoingMessage {
     pub content: Content,
     /// Whether the sender wants to know what becomes of it.
     pub delivery_report: bool,
+}
+
+/// Whether what stands beside the content is of a length that somebody may mean; all of it is passed on.
+fn check(info: &MessageInfo) -> Result<(), Error> {
+    let is_long = |text: &Option<Box<str>>, most: usize| text.as_ref().is_some_and(|text| text.len() > most);
+    let font = info.font.as_ref();
+    let is_odd = font.is_some_and(|font| {
+        let words = font.styles.iter().chain(&font.size).chain(&font.color);
+        font.styles.len() > STYLES_MAX || words.into_iter().any(|word| word.len() > WORD_MAX)
+    });
+    if is_long(&info.content_type, WORD_MAX) || is_long(&info.content_name, WORD_MAX) || is_odd {
+        return Err(Error::BadParameter("the type, the name or the font is longer than this server takes"));
+    }
+    if is_long(&info.message_uri, URI_MAX) {
+        return Err(Error::BadParameter("the MessageURI is longer than this server takes"));
+    }
+    Ok(())
 }
 
 /// A message before it is given to its addressees: what they all get alike.
@@ -171,6 +193,7 @@ impl Im<'_> {
         if message.info.recipient.is_empty() {
             return Err(Error::BadParameter("the message names no recipient"));
         }
+        check(&message.info)?;
         let (sender, origin) = self.sender(session, message.info.sender.as_ref())?;
         let kind = Kind::new(&message.info, &message.content.data, message.content.binary);
         let letter = Letter { origin: &origin, kind };

@@ -7,6 +7,7 @@
 pub mod called;
 pub mod conformity;
 pub mod digest;
+pub mod download;
 pub mod forms;
 pub mod http;
 mod json;

@@ -48,6 +48,7 @@ verbs! {
     Confirms "confirms" "ID" "MessageDelivered as a request";
     Rejects "rejects" "ID.." "RejectMessage-Request";
     Forwards "forwards" "ID to TARGET.." "ForwardMessage-Request";
+    Downloads "downloads" "URL [ TEXT [ times COUNT ] | bytes HEX ] [ type MIME ]" "GET of a content by its URL, which must be this; `-> HTTP CODE` for another answer than 200";
     ChangesBlockList "changes block list" "[ in use T|F ] { add ENTITY.. | remove ENTITY.. }" "BlockEntity-Request; an entity is a user, `list NAME`, `group ID`, `name NAME in ID`, `application ID` or `domain NAME`";
     ChangesGrantList "changes grant list" "[ in use T|F ] { add ENTITY.. | remove ENTITY.. }" "BlockEntity-Request for the other list";
     AsksForBlockedList "asks for blocked list" "" "GetBlockedList-Request";

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use imps_csp::transport::http::{CIR_PATH, HttpConfig, Page, Pages, serve};
+use imps_csp::transport::http::{CIR_PATH, CONTENT_PATH, HttpConfig, Page, Pages, serve};
 use imps_csp::{Csp, CspConfig, cir};
 use imps_service::access::{CirOffer, PhonePassword};
 use imps_service::seam::{KeyRange, LocalBus, MemoryEngine, NodeId, Order, Row, Space};
@@ -70,6 +70,7 @@ const SETTINGS: &[Setting] = &[
     ("session.per_user", |service, _, value| value.parse().ok().map(|value| service.sessions_per_user = value)),
     ("login.failures", |service, _, value| value.parse().ok().map(|value| service.login_failures = value)),
     ("message.queue_max", |service, _, value| value.parse().ok().map(|value| service.queue_max = value)),
+    ("message.content_url_life", |service, _, value| seconds(value).map(|value| service.content_url_life = value)),
     ("message.body_max", |service, _, value| value.parse().ok().map(|value| service.message_max = value)),
     ("list.per_user", |service, _, value| value.parse().ok().map(|value| service.lists_max = value)),
     ("list.members_max", |service, _, value| value.parse().ok().map(|value| service.members_max = value)),
@@ -188,6 +189,7 @@ impl Running {
             udp: true,
             http: Some(format!("http://{address}{CIR_PATH}").into()),
         });
+        services.im().offer_content(Some(format!("http://{address}{CONTENT_PATH}").into()));
         let calling = vec![
             tokio::spawn(face.call_again(stopped.clone())).abort_handle(),
             tokio::spawn(cir::tcp::serve(calls, face.clone(), None, stopped.clone())).abort_handle(),

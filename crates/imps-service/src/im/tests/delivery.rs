@@ -212,3 +212,41 @@ async fn what_is_too_large_for_a_client_is_not_given_to_it() {
     world.can(&bob, list(None, Some(1024 + 499))).await;
     assert_eq!(world.im().message(&bob, &id).await, Err(Error::TooLarge));
 }
+
+#[tokio::test]
+async fn a_url_names_one_content_for_a_while() {
+    let world =
+        World::with(&["alice", "bob", "carol"], |config| config.content_url_life = Duration::from_secs(60)).await;
+    let (alice, carol) = (world.login("alice").await, world.login("carol").await);
+    let list = CapabilityList { push_length: Some(10), pull_length: Some(10), ..CapabilityList::default() };
+    let bob = world.newest("bob", "bob", list).await;
+    let uri = |event: Option<Event>| match event {
+        Some(Event::MessageNotification(message)) => message.info.message_uri.clone(),
+        other => panic!("{other:?}"),
+    };
+    world.send(&alice, text(&["bob"], "larger than that")).await;
+    assert_eq!(uri(world.im().next_event(&bob).await), None, "nobody said where it can be had");
+    world.im().offer_content(Some("http://im.x/content/".into()));
+    let mut message = text(&["bob", "carol"], "larger than that");
+    message.info.validity = Some(30);
+    let id = world.sent(&alice, message).await.to_string();
+    let url = uri(world.im().next_event(&bob).await).unwrap();
+    let token = url.strip_prefix("http://im.x/content/").unwrap();
+    assert_eq!(world.im().content(token).await.unwrap().unwrap().content, "larger than that");
+    let middle = token.len() / 2;
+    let other = if token.as_bytes()[middle] == b'A' { "B" } else { "A" };
+    let forged = format!("{}{other}{}", &token[..middle], &token[middle + 1..]);
+    let session = world.services.access().cir_token(&bob.id).unwrap();
+    for nothing in [&forged, "", "A", &session, &token.repeat(20)] {
+        assert_eq!(world.im().content(nothing).await, Ok(None), "{nothing}");
+    }
+    assert!(!token.contains("bob"), "who reads it in a log learns nothing");
+    // It is bob's: what carol does with hers is no matter.
+    let hers = world.pushed(&carol).await;
+    world.im().delivered(&carol, &id, Some(&hers)).await.unwrap();
+    let token = token.to_owned();
+    let world = world.restarted().await;
+    assert!(world.im().content(&token).await.unwrap().is_some());
+    world.services.clock.advance(Duration::from_secs(30));
+    assert_eq!(world.im().content(&token).await, Ok(None), "never longer than the message");
+}

@@ -10,6 +10,7 @@ use super::super::parse::{Expect, Word};
 use super::super::verbs::Verb;
 use super::{INTERVAL, POLLS, World, check_response, check_status};
 use crate::phone::digest::digest;
+use crate::phone::download::download;
 use crate::phone::forms::{AccessChange, Body, Contact, ListChange, Outgoing, Proof, Targets};
 use crate::phone::{Band, Node, Personality, Phone, Polled, Received, status_of};
 
@@ -67,6 +68,7 @@ impl World<'_> {
             | Verb::Confirms
             | Verb::Forwards
             | Verb::Rejects => self.act_on_messages(phone, verb, arguments, expect).await,
+            Verb::Downloads => self.download(arguments, expect).await,
             Verb::ChangesBlockList | Verb::ChangesGrantList | Verb::AsksForBlockedList => {
                 self.act_on_access_lists(phone, verb, arguments, expect).await
             }
@@ -494,6 +496,37 @@ impl World<'_> {
                 self.ask(phone, phone.speaker.of_messages(request, &ids), response, expect).await
             }
         }
+    }
+
+    /// Whatever fetches it is not the phone's CSP client, and knows no session.
+    async fn download(&self, arguments: &mut Arguments<'_>, expect: &Expect) -> Result<(), String> {
+        let url = self.fill(arguments.text("the URL")?);
+        let mut content = None;
+        if arguments.takes("bytes") {
+            content = Some(expect::hex(arguments.text("the bytes")?)?);
+        } else if let Some(word) = arguments.peek().filter(|word| word.is_quoted) {
+            arguments.next();
+            let times = if arguments.takes("times") { arguments.number("how often")? } else { 1 };
+            content = Some(word.text.repeat(times).into_bytes());
+        }
+        let content_type = if arguments.takes("type") { Some(arguments.text("the type")?) } else { None };
+        arguments.end()?;
+        let got = download(&url).await?;
+        let wanted = if let Expect::Http(code) = expect { *code } else { 200 };
+        if got.status != wanted {
+            return Err(format!("HTTP {} came, not {wanted}", got.status));
+        }
+        if content.is_some_and(|content| content != got.body) {
+            return Err(format!("another content came, of {} bytes", got.body.len()));
+        }
+        if content_type.is_some_and(|wanted| got.header("content-type") != Some(wanted)) {
+            return Err(format!("it is said to be {:?}", got.header("content-type")));
+        }
+        // Nothing that a browser would run or guess at.
+        let is_tame = got.header("x-content-type-options") == Some("nosniff")
+            && got.header("content-security-policy").is_some_and(|policy| policy.contains("sandbox"))
+            && got.header("content-disposition").is_some_and(|how| how.starts_with("attachment"));
+        if got.status == 200 && !is_tame { Err("a browser would run it".to_owned()) } else { Ok(()) }
     }
 
     async fn act_on_access_lists(
