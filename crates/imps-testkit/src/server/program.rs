@@ -60,7 +60,7 @@ fn next_number() -> u16 {
 
 fn free_port() -> Result<u16, String> {
     // Test programs that run at the same time begin in different places.
-    let offset = (std::process::id() % u32::from(PORTS)) as u16;
+    let offset = (std::process::id().wrapping_mul(487) % u32::from(PORTS)) as u16;
     for _ in 0..PORTS {
         let port = FIRST_PORT + (offset + next_number() * 7) % PORTS;
         if std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
@@ -73,14 +73,24 @@ fn free_port() -> Result<u16, String> {
 impl Program {
     pub(super) async fn start(settings: &[(String, String)]) -> Result<Self, String> {
         let path = program_path()?;
-        let folder = std::env::temp_dir().join(format!("imps-testkit-{}-{}", std::process::id(), next_number()));
-        std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let cir_port = free_port()?;
-        let child = spawn(&path, &folder, address, cir_port, settings)?;
-        let mut program = Self { path, folder, address, cir_port, settings: settings.to_vec(), child };
-        program.wait_until_ready().await?;
-        Ok(program)
+        let mut tries = 0;
+        loop {
+            let folder = std::env::temp_dir().join(format!("imps-testkit-{}-{}", std::process::id(), next_number()));
+            std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+            let cir_port = free_port()?;
+            let child = spawn(&path, &folder, address, cir_port, settings)?;
+            let path = path.clone();
+            let mut program = Self { path, folder, address, cir_port, settings: settings.to_vec(), child };
+            match program.wait_until_ready().await {
+                Ok(()) => return Ok(program),
+                // Another test program took the port between the look and the start.
+                Err(why) if why.contains("Address already in use") && tries < 10 => {
+                    tries += 1;
+                }
+                Err(why) => return Err(why),
+            }
+        }
     }
 
     pub(super) fn address(&self) -> SocketAddr {
