@@ -16,11 +16,14 @@ pub(crate) const DOCUMENT: &str = "docs/conformance.md";
 const VERSIONS: [&str; 3] = ["1.1", "1.2", "1.3"];
 const FORMS: [&str; 4] = ["XML", "WBXML", "PTS", "JSON"];
 
+/// Who begins it, transaction, version and encoding; and the scenarios that prove it.
+type Proofs = BTreeMap<(bool, String, String, String), BTreeSet<(String, String)>>;
+
 /// What the scenarios have shown in the last whole run.
 #[derive(Default)]
 struct Shown {
     /// By initiator, request, version and encoding: the scenarios, and by what the effect was seen.
-    proofs: BTreeMap<(bool, String, String, String), BTreeSet<(String, String)>>,
+    proofs: Proofs,
     /// By feature: the scenarios.
     features: BTreeMap<String, BTreeSet<String>>,
     /// By scenario: in how many cells it could stand. The fewer, the more it is about each.

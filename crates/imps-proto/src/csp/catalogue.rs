@@ -91,6 +91,7 @@ macro_rules! one_of {
     } $($(#[$other_doc:meta])* $other:ident $(($inner:ty))?),*) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq)]
+        #[allow(clippy::large_enum_variant, reason = "there is one, for the time of one transaction")]
         pub enum $name {
             $(#[doc = concat!("[`", stringify!($type), "`]")] $variant($type),)*
             $($(#[$other_doc])* $other $(($inner))?,)*

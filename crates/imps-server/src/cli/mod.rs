@@ -46,6 +46,7 @@ Exit codes: 0 done, 1 refused or something is wrong, 2 not understood (options o
 Commands for users, groups, sessions and messages work while the server runs, and while it does not.";
 
 #[derive(Subcommand, Debug)]
+#[expect(clippy::enum_variant_names, reason = "one of the groups of commands is about groups")]
 enum Group {
     Serve(serve::Serve),
     /// Add, show, change and remove users

@@ -141,14 +141,14 @@ impl Access<'_> {
 /// The list as 1.1 has it in answers, where nothing may be missing: what the client left out is what holds for it now.
 fn whole(list: CapabilityList) -> CapabilityList {
     let holds = Negotiated::default();
-    let is_known = |one: &Box<str>| ContentEncoding::parse(one).is_some();
+    let is_known = |one: &str| ContentEncoding::parse(one).is_some();
     CapabilityList {
         client_type: list.client_type.or(Some(ClientType::Other)),
         initial_delivery_method: list.initial_delivery_method.or(Some(holds.delivery)),
         content_length: list.content_length.or(Some(holds.push_length)),
         multi_trans: list.multi_trans.or(Some(1)),
         parser_size: list.parser_size.or(Some(holds.parser_size)),
-        transfer_encodings: list.transfer_encodings.iter().filter(|one| is_known(one)).cloned().collect(),
+        transfer_encodings: list.transfer_encodings.iter().filter(|one| is_known(one.as_ref())).cloned().collect(),
         ..list
     }
 }

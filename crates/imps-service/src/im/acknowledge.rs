@@ -35,7 +35,7 @@ impl Im<'_> {
         let settled = match self.find(session, id).await {
             Ok(message) => self.settle(&session.user.id, &message, Status::SUCCESSFUL).await,
             // A client that fetched it from a group's history says so too.
-            Err(Error::UnknownMessage) if self.from_history(session, id).await?.is_some() => Ok(false),
+            Err(Error::UnknownMessage) if self.in_history(session, id).await?.is_some() => Ok(false),
             Err(error) => Err(error),
         };
         // It was fetched, so it may wait to be offered still.

@@ -51,7 +51,7 @@ impl Im<'_> {
     pub async fn message(&self, session: &Session, id: &str) -> Result<Arc<Message>, Error> {
         let id = MessageId::parse(id).ok_or(Error::UnknownMessage)?;
         let message = match self.find(session, id).await {
-            Err(Error::UnknownMessage) => self.from_history(session, id).await?.ok_or(Error::UnknownMessage)?,
+            Err(Error::UnknownMessage) => self.in_history(session, id).await?.ok_or(Error::UnknownMessage)?,
             found => found?,
         };
         let agreed = session.negotiated();

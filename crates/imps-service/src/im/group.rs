@@ -370,7 +370,7 @@ impl Im<'_> {
     }
 
     /// A message in the history of a group that the session has joined.
-    pub(super) async fn from_history(&self, session: &Session, id: MessageId) -> Result<Option<Arc<Message>>, Error> {
+    pub(super) async fn in_history(&self, session: &Session, id: MessageId) -> Result<Option<Arc<Message>>, Error> {
         for group in session.joined_groups() {
             let key = history_key(&group.id, id.sequence());
             if group.keeps_history() && self.store.get_one(Space::GroupHistory, key).await?.is_some() {

@@ -302,7 +302,7 @@ mod tests {
         assert!(!im.is_notice_waiting(&one).await);
         let two = next(&world, &second).await.unwrap();
         assert_eq!(says(&two), "two", "the other client is not told what this one has acknowledged");
-        assert_eq!(says(&*next(&world, &first).await.unwrap()), "two");
+        assert_eq!(says(&next(&world, &first).await.unwrap()), "two");
         im.notice_acknowledged(&two).await.unwrap();
         im.notice_acknowledged(&two).await.unwrap();
         let third = world.login_as("alice", "third", Version::V1_2).await;
@@ -316,7 +316,7 @@ mod tests {
         // A probe is not for sessions with this cookie.
         world.services.im().give(Batch::new(), vec![notice(&world, "alice", "cookie")]).await.unwrap();
         world.services.im().give(Batch::new(), vec![notice(&world, "alice", "other")]).await.unwrap();
-        assert_eq!(says(&*next(&world, &alice).await.unwrap()), "other");
+        assert_eq!(says(&next(&world, &alice).await.unwrap()), "other");
         assert!(next(&world, &alice).await.is_none());
         assert_eq!(world.services.im().waiting_messages(&user("alice"), 10).await.unwrap().len(), 2);
     }
@@ -331,7 +331,7 @@ mod tests {
         let mut batch = Batch::new();
         im.take_back(&mut batch, &user("alice"), ids[0], given.expires).await;
         world.services.store.commit(batch).await.unwrap();
-        assert_eq!(says(&*next(&world, &alice).await.unwrap()), "two");
+        assert_eq!(says(&next(&world, &alice).await.unwrap()), "two");
         world.services.clock.advance(Duration::from_secs(61));
         world.services.sweep().await;
         assert!(im.waiting_messages(&user("alice"), 10).await.unwrap().is_empty());
@@ -349,7 +349,7 @@ mod tests {
         im.give(batch.clone(), vec![notice(&world, "alice", "one")]).await.unwrap();
         let again = im.give(batch, vec![notice(&world, "alice", "two")]).await;
         assert_eq!(again, Err(Error::Store(StoreError::Condition)));
-        assert_eq!(says(&*next(&world, &alice).await.unwrap()), "one");
+        assert_eq!(says(&next(&world, &alice).await.unwrap()), "one");
         assert!(next(&world, &alice).await.is_none());
     }
 }

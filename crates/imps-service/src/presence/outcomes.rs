@@ -1,7 +1,5 @@
 //! How the items of a request went, collected for the DetailedResult (CSP 3), and the look at addresses that all share.
 
-use std::sync::Arc;
-
 use imps_types::element::{DetailedResult, ResultInfo};
 use imps_types::{Address, ContactListId, Status, UserId};
 
@@ -10,7 +8,6 @@ use crate::Error;
 use crate::account::user_key;
 use crate::seam::Space;
 use crate::session::Session;
-use crate::user::UserState;
 
 /// What became of the items so far.
 #[derive(Debug, Default)]
@@ -103,12 +100,6 @@ impl Presence<'_> {
             outcomes.good();
         }
         Ok(found)
-    }
-
-    /// The state of a local user.
-    pub(super) async fn find_user(&self, address: &Address) -> Result<Arc<UserState>, Error> {
-        let user = self.0.router.local_user(address)?;
-        self.0.user(&user).await
     }
 
     /// The address of a list of the session's user; another one's is unknown to him, whether it exists or not.

@@ -46,11 +46,6 @@ pub(super) struct Changed {
 }
 
 impl Changed {
-    /// These attributes, for everybody.
-    pub(super) fn all_of(set: AttributeSet) -> Self {
-        Self { older: set, newer: set, extended: AttributeSet::EMPTY }
-    }
-
     /// What differs between two views of the same attributes.
     pub(super) fn between(before: &[PresenceAttribute], after: &[PresenceAttribute]) -> Self {
         let mut changed = Self::default();
@@ -277,12 +272,6 @@ impl Values {
         let values = self.clients.iter().flat_map(|one| &one.values).map(|(moment, _)| *moment);
         let newest = values.chain(sessions.iter().map(|session| session.opened.0)).max();
         newest.map_or(now, |newest| now.max(newest.saturating_add(1)))
-    }
-
-    /// Whether this session published its own value of the attribute.
-    pub(super) fn has_own(&self, session: &SessionId, attribute: Attribute) -> bool {
-        let own = self.clients.iter().find(|one| one.session == *session);
-        own.is_some_and(|one| one.values.iter().any(|(_, value)| value.attribute == attribute))
     }
 
     /// Drops the values of clients that are gone; whether there were any.

@@ -117,8 +117,8 @@ impl Negotiated {
             [] => defaults.charsets,
             charsets => charsets.iter().take(CHARSETS_MAX).copied().collect(),
         };
-        let is_base64 = |one: &Box<str>| one.eq_ignore_ascii_case("BASE64");
-        let encodings = || TransferEncodings { base64: list.transfer_encodings.iter().any(is_base64) };
+        let is_base64 = |one: &str| one.eq_ignore_ascii_case("BASE64");
+        let encodings = || TransferEncodings { base64: list.transfer_encodings.iter().any(|one| is_base64(one)) };
         self.transfer_encodings = (!list.transfer_encodings.is_empty()).then(encodings);
         self.text_length = list.text_content_length.unwrap_or(defaults.text_length);
         self.push_length = list.push_length.or(list.content_length).unwrap_or(defaults.push_length);

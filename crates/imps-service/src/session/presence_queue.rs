@@ -46,6 +46,7 @@ fn address(publisher: &Arc<UserState>) -> usize {
 }
 
 impl PresenceQueue {
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }

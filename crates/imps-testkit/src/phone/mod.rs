@@ -66,6 +66,7 @@ pub enum Channel {
 
 /// The connection of a phone.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in each phone")]
 enum Line {
     Http(Http),
     WebSocket(WebSocket),

@@ -271,6 +271,7 @@ mod tests {
     use std::collections::HashMap;
 
     /// What a scenario would prove in which each line begins with what its first word has spoken meanwhile.
+    #[expect(clippy::type_complexity, reason = "a story in a test")]
     fn proven(lines: &[(&[(bool, &str, &str, u16)], &str)]) -> Vec<String> {
         let text: String = lines.iter().map(|(_, line)| format!("{line}\n")).collect();
         let scenario = parse("test", &format!("# A test.\n{text}")).expect("a scenario");

@@ -76,7 +76,10 @@ const SETTINGS: &[Setting] = &[
     ("list.members_max", |service, _, value| value.parse().ok().map(|value| service.members_max = value)),
     ("group.per_user", |service, _, value| value.parse().ok().map(|value| service.groups_per_user = value)),
     ("group.members_max", |service, _, value| value.parse().ok().map(|value| service.group_members_max = value)),
-    ("csp.two_level_clients", |_, csp, value| Some(csp.two_level_clients = value.to_owned())),
+    ("csp.two_level_clients", |_, csp, value| {
+        csp.two_level_clients = value.to_owned();
+        Some(())
+    }),
     ("presence.default_for_everybody", |service, _, value| {
         value.parse().ok().map(|value| service.default_list_for_everybody = value)
     }),
