@@ -200,7 +200,7 @@ settings! {
     "message.validity_default"        Seconds(1, YEAR) => service.validity_default, "How long a message waits whose sender does not say how long.";
     "message.validity_max"            Seconds(1, 10 * YEAR) => service.validity_max, "How long a message waits at most.";
     "message.body_max"                Bytes(KIB, 64 * MIB) => service.message_max, "Largest content of a message.";
-    "message.content_url"             Text(1000) => content_url, "What the URLs of large contents begin with, if clients reach `/content/` of this server under another address: https://im.example.org/content/";
+    "message.content_url"             Text(1000) => content_url, "What the URLs of large contents begin with, if clients reach `/content/` of this server under another address, such as https://im.example.org/content/ for a proxy.";
     "message.content_url_life"        Seconds(60, 30 * 86_400) => service.content_url_life, "How long the URL of a large content is good for; never longer than its message.";
     "message.queue_max"               Count(1, 10_000_000) => service.queue_max, "Messages and reports that may wait for one user.";
     "message.recipients_max"          Count(1, 100_000) => service.recipients_max, "Recipients of one message, contact lists expanded.";
