@@ -432,7 +432,8 @@ impl Csp {
         let Some(link) = ClientLink::of(session) else { return Answer::Nothing };
         let now = self.services.clock.now();
         let data = DataUse { channel: received.channel, form: received.form, at: now, answer: None };
-        let mut talk = link.talk(self.cir(), data, peer);
+        session.set_address(peer);
+        let mut talk = link.talk(self.cir(), data);
         if received.transactions.iter().any(Incoming::is_poll) {
             talk.polls();
         }

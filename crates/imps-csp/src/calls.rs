@@ -7,7 +7,6 @@
 //!
 //! While a request of the client is being answered nothing is decided: its answer carries the Poll flag.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,8 +36,6 @@ pub(crate) struct Told {
 pub(crate) struct Calls {
     /// What calls it. Known after its first message to this process.
     pub(crate) cir: Option<Arc<Cir>>,
-    /// Where its messages come from.
-    pub(crate) peer: Option<IpAddr>,
     /// Its WebSocket: then nothing is called, all is pushed.
     pub(crate) socket: Option<Arc<Socket>>,
     /// Its STCP connection.
@@ -71,12 +68,9 @@ pub(crate) enum Decision {
 
 impl Calls {
     /// A message of the client has come.
-    pub(crate) fn begin(&mut self, use_: DataUse, peer: Option<IpAddr>) {
+    pub(crate) fn begin(&mut self, use_: DataUse) {
         self.busy += 1;
         self.data = Some(use_);
-        if peer.is_some() {
-            self.peer = peer;
-        }
     }
 
     /// It asks for what waits: whatever it was told has done its work.
@@ -133,13 +127,13 @@ impl Calls {
 
     /// The ways to call it that are there, in the order in which they are tried: STCP if it is connected, then what was
     /// agreed upon in the client's order (CSP 15.4); but the way that no poll followed comes last.
-    pub(crate) fn ways(&self, agreed: &[CirMethod]) -> Vec<CallMethod> {
+    pub(crate) fn ways(&self, agreed: &[CirMethod], has_address: bool) -> Vec<CallMethod> {
         let mut ways = Vec::with_capacity(3);
         if self.tcp.is_some() {
             ways.push(CallMethod::Tcp);
         }
         ways.extend(agreed.iter().filter_map(|method| match method {
-            CirMethod::StandaloneUdp => Some(CallMethod::Udp).filter(|_| self.peer.is_some()),
+            CirMethod::StandaloneUdp => Some(CallMethod::Udp).filter(|_| has_address),
             CirMethod::StandaloneHttp => Some(CallMethod::Http).filter(|_| self.http.is_some()),
             // STCP counts where it is connected. The others need a mobile network.
             CirMethod::StandaloneTcp | CirMethod::WapSms | CirMethod::WapUdp | CirMethod::StandaloneSms => None,
@@ -209,7 +203,7 @@ mod tests {
     #[test]
     fn a_poll_flag_spares_the_call() {
         let mut calls = Calls::default();
-        calls.begin(message(0), None);
+        calls.begin(message(0));
         assert_eq!(calls.decide(at(0), AFTER), Decision::Leave, "the answer will tell");
         calls.flagged(at(0));
         assert!(!calls.end(Some(1)));
@@ -220,13 +214,13 @@ mod tests {
     #[test]
     fn what_the_answer_did_not_tell_is_told_afterwards() {
         let mut calls = Calls::default();
-        calls.begin(message(0), None);
-        calls.begin(message(0), None);
+        calls.begin(message(0));
+        calls.begin(message(0));
         assert_eq!(calls.decide(at(0), AFTER), Decision::Leave);
         assert!(!calls.end(None), "the other message is being answered still");
         assert!(calls.end(None));
         assert_eq!(calls.decide(at(0), AFTER), Decision::Call);
-        calls.begin(message(0), None);
+        calls.begin(message(0));
         assert!(!calls.end(None), "once");
     }
 
@@ -249,17 +243,16 @@ mod tests {
         use CirMethod::{StandaloneHttp, StandaloneTcp, StandaloneUdp, WapUdp};
         let agreed = [WapUdp, StandaloneUdp, StandaloneTcp, StandaloneHttp];
         let mut calls = Calls::default();
-        assert_eq!(calls.ways(&agreed), [], "nothing is connected, and nobody knows where it is");
-        calls.peer = Some(IpAddr::from([127, 0, 0, 1]));
+        assert_eq!(calls.ways(&agreed, false), [], "nothing is connected, and nobody knows where it is");
         calls.http = Some(Waiting::new().0);
-        assert_eq!(calls.ways(&agreed), [CallMethod::Udp, CallMethod::Http]);
-        assert_eq!(calls.ways(&[StandaloneHttp, StandaloneUdp]), [CallMethod::Http, CallMethod::Udp]);
+        assert_eq!(calls.ways(&agreed, true), [CallMethod::Udp, CallMethod::Http]);
+        assert_eq!(calls.ways(&[StandaloneHttp, StandaloneUdp], true), [CallMethod::Http, CallMethod::Udp]);
         calls.called(CallMethod::Udp, at(0));
         assert!(calls.give_up_last());
-        assert_eq!(calls.ways(&agreed), [CallMethod::Http, CallMethod::Udp]);
+        assert_eq!(calls.ways(&agreed, true), [CallMethod::Http, CallMethod::Udp]);
         calls.called(CallMethod::Http, at(1));
         assert!(calls.give_up_last());
-        assert_eq!(calls.ways(&agreed), [CallMethod::Udp, CallMethod::Http]);
-        assert_eq!(calls.ways(&[]), []);
+        assert_eq!(calls.ways(&agreed, true), [CallMethod::Udp, CallMethod::Http]);
+        assert_eq!(calls.ways(&[], true), []);
     }
 }

@@ -113,8 +113,6 @@ pub struct CallUse {
 pub struct Channels {
     /// The data channel that was used last, the encoding, when, and what the client got: in words.
     pub data: Option<(&'static str, String, Timestamp, String)>,
-    /// Where the last message came from.
-    pub peer: Option<std::net::IpAddr>,
     /// The last call.
     pub call: Option<CallUse>,
     /// What is connected or waits right now.

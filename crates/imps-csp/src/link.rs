@@ -1,6 +1,5 @@
 //! What only CSP needs to know of a client: the server's open transactions, their IDs, and its own last requests.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -233,7 +232,6 @@ impl ClientLink {
         ];
         Channels {
             data: calls.data.as_ref().map(|data| (data.channel.name(), form(data), data.at, got(data))),
-            peer: calls.peer,
             call: calls.call.clone(),
             open: open.into_iter().flatten().collect(),
             is_told: calls.is_told(),
@@ -255,10 +253,10 @@ impl ClientLink {
     }
 
     /// A message of the client has come; what it is told of is decided when it is answered: see [`Talk`].
-    pub(crate) fn talk(&self, cir: &Arc<Cir>, data: DataUse, peer: Option<IpAddr>) -> Talk<'_> {
+    pub(crate) fn talk(&self, cir: &Arc<Cir>, data: DataUse) -> Talk<'_> {
         let mut calls = self.calls.lock();
         calls.cir.get_or_insert_with(|| cir.clone());
-        calls.begin(data, peer);
+        calls.begin(data);
         Talk { link: self, cir: cir.clone(), answer: None }
     }
 

@@ -642,12 +642,14 @@ fn session_view(session: &Session, is_running: bool) -> SessionView {
         push_length: agreed.push_length,
         parser_size: agreed.parser_size,
         language: agreed.language.as_deref().map(str::to_owned),
-        channels: Some(channels_view(&imps_csp::channels(session))).filter(|view| is_running && view.data.is_some()),
+        channels: Some(channels_view(session))
+            .filter(|view| is_running && (view.data.is_some() || view.call.is_some())),
         call_methods: agreed.cir_methods.iter().map(|method| method.as_str().to_owned()).collect(),
     }
 }
 
-fn channels_view(channels: &imps_csp::Channels) -> ChannelsView {
+fn channels_view(session: &Session) -> ChannelsView {
+    let channels = imps_csp::channels(session);
     let data = channels.data.as_ref();
     let call = channels.call.as_ref();
     ChannelsView {
@@ -655,7 +657,7 @@ fn channels_view(channels: &imps_csp::Channels) -> ChannelsView {
         data_form: data.map(|data| data.1.clone()),
         data_at: data.map(|data| moment(data.2)),
         data_result: data.map(|data| data.3.clone()),
-        address: channels.peer.map(|peer| peer.to_canonical().to_string()),
+        address: session.address().map(|address| address.to_canonical().to_string()),
         call: call.map(|call| call.method.name().to_owned()),
         call_at: call.map(|call| moment(call.at)),
         call_result: call.map(|call| call.result.to_string()),

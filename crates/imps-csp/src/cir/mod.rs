@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use imps_service::metrics::Metrics;
 use imps_service::{Clock, Services, Session, Timestamp};
+use imps_types::element::CirMethod;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -146,7 +147,7 @@ impl Cir {
         if calls.give_up_last() {
             self.metrics.cir_failed.up();
         }
-        let ways = calls.ways(&session.negotiated().cir_methods);
+        let ways = calls.ways(&session.negotiated().cir_methods, session.address().is_some());
         let invitation = invitation(session.version, &session.cookie);
         let mut poked = Poked::NoWay;
         for way in ways {
@@ -166,7 +167,7 @@ impl Cir {
                     None => continue,
                 },
                 CallMethod::Udp => {
-                    let to = calls.peer.zip(session.negotiated().udp_port);
+                    let to = session.address().zip(session.negotiated().udp_port);
                     self.udp.send(to, invitation.as_bytes())
                 }
                 CallMethod::Http => match calls.http.take() {
@@ -260,6 +261,7 @@ impl Cir {
 
     /// Looks now and then at those who may have to be called again, until `stop` turns true.
     pub(crate) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        self.take_up().await;
         let mut looks = tokio::time::interval(LOOKS);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -269,6 +271,21 @@ impl Cir {
             }
             while let Some(session) = self.next_due() {
                 if let Some(session) = session.upgrade() {
+                    self.look(&session).await;
+                }
+            }
+        }
+    }
+
+    /// Sessions that outlived a restart, and whose clients can be called where they were: what waits for them is told.
+    async fn take_up(self: &Arc<Self>) {
+        let Some(services) = self.services.upgrade() else { return };
+        let can_be_called = |session: &Session| {
+            session.address().is_some() && session.negotiated().cir_methods.contains(&CirMethod::StandaloneUdp)
+        };
+        for shard in 0..services.sessions.shards() {
+            for session in services.sessions.collect(shard, can_be_called) {
+                if self.link(&session).is_some() {
                     self.look(&session).await;
                 }
             }

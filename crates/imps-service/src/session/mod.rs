@@ -6,6 +6,7 @@ mod presence_queue;
 mod saved;
 mod table;
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -58,6 +59,8 @@ pub struct Session {
     outbox: Mutex<Outbox>,
     /// Types of general notification that it subscribed to, as bits.
     notifications: AtomicU32,
+    /// Where its client's last message came from, as far as a face says.
+    address: Mutex<Option<IpAddr>>,
     /// The groups that it has joined.
     pub(crate) groups: Mutex<Vec<JoinedGroup>>,
     has_auto_joined: AtomicBool,
@@ -110,6 +113,7 @@ impl Session {
             negotiated: Mutex::new(Negotiated::default()),
             outbox: Mutex::new(Outbox::default()),
             notifications: AtomicU32::new(0),
+            address: Mutex::default(),
             groups: Mutex::default(),
             has_auto_joined: AtomicBool::new(false),
             subscriptions: Mutex::default(),
@@ -162,6 +166,18 @@ impl Session {
 
     pub(crate) fn set_notifications(&self, types: NotificationTypes) {
         self.notifications.store(types.bits(), Ordering::Relaxed);
+    }
+
+    /// Where its client's last message came from; after a restart, where that was when the session was written last.
+    pub fn address(&self) -> Option<IpAddr> {
+        *self.address.lock()
+    }
+
+    /// A message came from here. `None` changes nothing.
+    pub fn set_address(&self, address: Option<IpAddr>) {
+        if address.is_some() {
+            *self.address.lock() = address;
+        }
     }
 
     /// What was negotiated, under its lock.

@@ -1,5 +1,6 @@
 //! The record of a session: enough for the next start to go on as if nothing had happened.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use imps_types::element::NotificationTypes;
@@ -24,12 +25,14 @@ pub(crate) struct SavedSession {
     subscriptions: SessionSubscriptions,
     /// Since version 2.
     notifications: NotificationTypes,
+    /// Since version 4: where the client was when it was written, for datagrams to it.
+    address: Option<IpAddr>,
 }
 
 impl Session {
     /// As a record.
     pub(crate) fn to_record(&self) -> Vec<u8> {
-        let mut writer = RecordWriter::new(3);
+        let mut writer = RecordWriter::new(4);
         writer.text(self.user.id.as_str());
         writer.optional_text(self.client.url.as_deref()).optional_text(self.client.msisdn.as_deref());
         writer.optional_text(self.application.as_deref()).text(&self.cookie).text(self.version.as_str());
@@ -38,6 +41,7 @@ impl Session {
         self.subscriptions.lock().write(&mut writer);
         writer.number(self.notifications().bits().into());
         self.negotiated().write_contents(&mut writer);
+        writer.optional_text(self.address().map(|address| address.to_string()).as_deref());
         writer.done()
     }
 }
@@ -45,7 +49,7 @@ impl Session {
 impl SavedSession {
     /// From a record.
     pub(crate) fn read(record: &[u8]) -> Result<Self, RecordError> {
-        let (mut reader, written) = RecordReader::new(record, 3)?;
+        let (mut reader, written) = RecordReader::new(record, 4)?;
         let user = UserId::from_canonical(reader.text()?);
         let client = ClientId { url: reader.optional_text()?, msisdn: reader.optional_text()? };
         let (application, cookie) = (reader.optional_text()?, reader.text()?.into());
@@ -57,6 +61,7 @@ impl SavedSession {
         if written >= 3 {
             negotiated.read_contents(&mut reader)?;
         }
+        let address = if written >= 4 { reader.optional_text()? } else { None };
         Ok(Self {
             user,
             client,
@@ -68,6 +73,7 @@ impl SavedSession {
             negotiated,
             subscriptions,
             notifications: NotificationTypes::from_bits(notifications),
+            address: address.and_then(|address| address.parse().ok()),
         })
     }
 
@@ -87,6 +93,7 @@ impl SavedSession {
         *session.negotiated() = self.negotiated;
         *session.subscriptions.lock() = self.subscriptions;
         session.set_notifications(self.notifications);
+        session.set_address(self.address);
         session
     }
 }
@@ -103,8 +110,14 @@ mod tests {
         let alice = world.login_as("alice", "c", Version::V1_3).await;
         alice.set_notifications([NotificationType::AuthorizationOfUser].into_iter().collect());
         let mut record = alice.to_record();
+        alice.set_address(Some(IpAddr::from([192, 0, 2, 7])));
+        assert_eq!(SavedSession::read(&alice.to_record()).unwrap().address, alice.address());
         let saved = SavedSession::read(&record).unwrap();
         assert_eq!(saved.notifications, alice.notifications());
+        // Version 3 ended before the address: none.
+        assert_eq!(record.pop(), Some(0));
+        record[0] = 3;
+        assert_eq!(SavedSession::read(&record).unwrap().notifications, alice.notifications());
         // Version 2 ended before what a client said of contents: no type, UTF-8, no encodings, any length of text.
         let contents = [0, 1, 106, 0, 0xff, 0xff, 0xff, 0xff, 0x0f];
         assert_eq!(record.split_off(record.len() - contents.len()), contents);

@@ -141,6 +141,8 @@ impl Talk<'_> {
             let sent = match plan.rate {
                 None if moment >= self.window.until => return,
                 None => moment,
+                // What could not be offered by then is not: it would be the next measurement's.
+                Some(_) if moment >= self.window.until => return it.due.clear(),
                 Some(_) => match it.due.pop_front() {
                     Some(due) => due,
                     None => return,
@@ -286,6 +288,7 @@ impl Driver for Talk<'_> {
         match (what, self.plan.rate) {
             (ARRIVAL, Some(rate)) => self.arrive(sockets, rate),
             _ => {
+                self.pairs.iter_mut().for_each(|it| it.due.clear());
                 let idle = self.pairs.iter().all(|it| it.entries.is_empty() && it.due.is_empty());
                 self.is_over |= idle || now() >= self.give_up;
                 sockets.wake_at(now() + Duration::from_millis(1), CHECK);
