@@ -539,6 +539,7 @@ mod tests {
             report: false,
             shared: false,
             expires: seconds(1_000_000),
+            kept: Default::default(),
         }))
     }
 

@@ -4,27 +4,30 @@
 
 use bytes::Bytes;
 use imps_proto::csp::{
-    BlockEntityRequest, CancelInviteRequest, CancelInviteUserRequest, ClientCapabilityRequest,
-    ClientCapabilityResponse, CreateAttributeListRequest, CreateListRequest, Disconnect, ForwardMessageRequest,
-    ForwardMessageResponse, GetAttributeListRequest, GetBlockedListResponse, GetListResponse, GetMapRequest,
-    GetMapResponse, GetMessageListResponse, GetPublicProfileRequest, GetPublicProfileResponse, GetSpInfoResponse,
-    InviteRequest, InviteResponse, InviteUserRequest, InviteUserResponse, ListManageRequest, ListManageResponse,
-    LoginRequest, LoginResponse, Logo, Map, NewMessage, NotificationRequest, PresenceNotificationRequest,
-    SearchRequest, SearchResponse, SendMessageRequest, ServiceRequest, StatusPrimitive, StopSearchRequest,
-    SubscribeNotificationRequest, SubscribePresenceRequest, UnsubscribeNotificationRequest, UpdatePublicProfileRequest,
-    VerifyIdRequest,
+    AddGroupMembersRequest, BlockEntityRequest, CancelInviteRequest, CancelInviteUserRequest, ClientCapabilityRequest,
+    ClientCapabilityResponse, CreateAttributeListRequest, CreateGroupRequest, CreateListRequest, Disconnect,
+    ExtendConversationRequest, ExtendConversationResponse, ForwardMessageRequest, ForwardMessageResponse,
+    GetAttributeListRequest, GetBlockedListResponse, GetGroupMembersResponse, GetJoinedUsersResponse, GetListResponse,
+    GetMapRequest, GetMapResponse, GetMessageListResponse, GetPublicProfileRequest, GetPublicProfileResponse,
+    GetSpInfoResponse, GroupChangeNotice, InviteRequest, InviteResponse, InviteUserRequest, InviteUserResponse,
+    JoinGroupRequest, JoinGroupResponse, LeaveGroupResponse, ListManageRequest, ListManageResponse, LoginRequest,
+    LoginResponse, Logo, Map, MemberAccessRequest, NewMessage, NotificationRequest, PresenceNotificationRequest,
+    RejectListResponse, SearchRequest, SearchResponse, SendMessageRequest, ServiceRequest, StatusPrimitive,
+    StopSearchRequest, SubscribeNotificationRequest, SubscribePresenceRequest, UnsubscribeNotificationRequest,
+    UpdatePublicProfileRequest, VerifyIdRequest,
 };
 use imps_proto::csp::{DropSegmentRequest, GetSegmentRequest, GetSegmentResponse};
 use imps_proto::csp::{SystemMessageRequest, SystemMessageUser};
-use imps_proto::elements::{Message, UserIdPair, UserList};
+use imps_proto::elements::{JoinedUsers, Listed, Message, UserIdPair, UserList, UserMapList};
 use imps_proto::elements::{SegmentContent, SegmentId, SegmentInfo};
 use imps_proto::grammar::{Decode, Primitive};
 use imps_proto::wire::{self, Form, Limits, Tag, Token};
 use imps_types::element::{
-    AcceptedContentType, AccessList, AccessLists, Bearer, CapabilityList, CirMethod, ClientType, Content,
-    ContentEncoding, DeliveryMethod, DetailedResult, DigestSchema, EntityList, Font, Group, IdList, InviteType,
-    MessageInfo, NOTIFICATION_TYPES, NickEntry, NotificationType, OfflineHandling, OnlineHandling, Property,
-    PublicProfile, Recipient, ResultInfo, ScreenName, SearchPair, SearchResult, Sender, User,
+    AcceptedContentType, AccessList, AccessLists, AdminMapList, Bearer, CapabilityList, CirMethod, ClientType, Content,
+    ContentEncoding, DeliveryMethod, DetailedResult, DigestSchema, EntityList, Font, Group, GroupProperties, IdList,
+    InviteType, Mapping, MessageInfo, NOTIFICATION_TYPES, NickEntry, NotificationType, OfflineHandling, OnlineHandling,
+    Property, PublicProfile, Recipient, ResultInfo, ScreenName, SearchPair, SearchResult, Sender, User, UserList,
+    WelcomeNote,
 };
 use imps_types::element::{AnswerOption, SystemMessage, SystemMessageResponse, Verification};
 use imps_types::presence::{
@@ -965,4 +968,207 @@ fn the_answer_of_an_android_names_the_inviter() {
     reader.next().unwrap();
     let answer = InviteUserResponse::decode(reader).unwrap();
     assert_eq!(answer.sender, Some(Sender::User(User::of("wv:alice@x"))));
+}
+
+fn user_list() -> impl Strategy<Value = UserList> {
+    (vec(user(), 0..3), vec(screen_name(), 0..3)).prop_map(|(users, screen_names)| UserList { users, screen_names })
+}
+
+fn user_list_in(list: &mut UserList, version: Version) {
+    list.users.iter_mut().for_each(|user| user_in(user, version));
+}
+
+fn mapping() -> impl Strategy<Value = Mapping> {
+    (text(), option::of(address())).prop_map(|(name, user_id)| Mapping { name, user_id })
+}
+
+fn welcome_note() -> impl Strategy<Value = WelcomeNote> {
+    let content = prop_oneof![
+        "[ -~]{1,30}".prop_map(|text| Content::text(&text)),
+        vec(any::<u8>(), 1..30).prop_map(|data| Content { data: Bytes::from(data), binary: true }),
+    ];
+    (text(), content).prop_map(|(content_type, content)| WelcomeNote { content_type, content })
+}
+
+fn group_properties() -> impl Strategy<Value = GroupProperties> {
+    (vec(property(), 0..4), option::of(welcome_note()))
+        .prop_map(|(properties, welcome_note)| GroupProperties { properties, welcome_note })
+}
+
+fn joined_users() -> impl Strategy<Value = JoinedUsers> {
+    (address(), vec(mapping(), 0..4), any::<bool>()).prop_map(|(group_id, mappings, two_levels)| JoinedUsers {
+        group_id,
+        list: UserMapList { two_levels: two_levels && !mappings.is_empty(), mappings },
+    })
+}
+
+/// 1.1 has the group beside each name and no addresses; the others have no group there.
+fn joined_in(joined: &mut JoinedUsers, version: Version) {
+    if version > Version::V1_1 || joined.list.mappings.is_empty() {
+        joined.group_id = Address::default();
+    }
+    if version == Version::V1_1 {
+        joined.list.two_levels = false;
+        joined.list.mappings.iter_mut().for_each(|mapping| mapping.user_id = None);
+    }
+}
+
+/// One that names nobody is as one that is not there.
+fn listed() -> impl Strategy<Value = Option<Listed>> {
+    option::of(user_list().prop_map(Listed))
+}
+
+fn listed_in(listed: &mut Option<Listed>, version: Version) {
+    if let Some(Listed(list)) = listed {
+        user_list_in(list, version);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn groups_are_made_joined_and_left(
+        group_id in address(),
+        properties in group_properties(),
+        own in vec(property(), 0..3),
+        screen_name in option::of(screen_name()),
+        (first, second) in (any::<bool>(), any::<bool>()),
+        joined in option::of(joined_users()),
+        note in option::of(welcome_note()),
+    ) {
+        let create = CreateGroupRequest {
+            group_id: group_id.clone(),
+            group_properties: properties,
+            own_properties: own.clone(),
+            join_group: first,
+            screen_name: screen_name.clone(),
+            subscribe_notification: second,
+        };
+        check(&create, |expected, version| if version < Version::V1_3 { expected.own_properties.clear() });
+        let join = JoinGroupRequest {
+            group_id: group_id.clone(),
+            screen_name: screen_name.clone(),
+            joined_request: first,
+            subscribe_notification: second,
+            own_properties: own,
+        };
+        check(&join, |expected, version| if version < Version::V1_2 { expected.own_properties.clear() });
+        check(&JoinGroupResponse { joined, screen_name, welcome_note: note }, |expected, version| {
+            if version < Version::V1_3 {
+                expected.screen_name = None;
+            }
+            if let Some(joined) = &mut expected.joined {
+                joined_in(joined, version);
+            }
+        });
+        let result = ResultInfo::of(Status::REJECTED);
+        check(&LeaveGroupResponse { group_id: Some(group_id), result }, |_, _| ());
+    }
+
+    #[test]
+    fn people_of_groups(
+        group_id in address(),
+        (admins, mods) in (listed(), listed()),
+        users in option::of(user_list()),
+        maps in (vec(mapping(), 0..3), vec(mapping(), 0..3), vec(mapping(), 0..3)),
+        blocked in listed(),
+    ) {
+        let members = GetGroupMembersResponse { admins: admins.clone(), mods: mods.clone(), users: users.clone() };
+        check(&members, |expected, version| {
+            listed_in(&mut expected.admins, version);
+            listed_in(&mut expected.mods, version);
+            expected.users.iter_mut().for_each(|list| user_list_in(list, version));
+        });
+        let access = MemberAccessRequest { group_id: group_id.clone(), admins, mods, users: users.clone() };
+        check(&access, |expected, version| {
+            listed_in(&mut expected.admins, version);
+            listed_in(&mut expected.mods, version);
+            expected.users.iter_mut().for_each(|list| user_list_in(list, version));
+        });
+        let users = users.unwrap_or_default();
+        check(&AddGroupMembersRequest { group_id, users: users.clone() }, |expected, version| {
+            // A UserIDList has addresses only.
+            if version == Version::V1_3 && expected.users.screen_names.is_empty() {
+                listed_users_in(&mut expected.users.users, version);
+            } else {
+                user_list_in(&mut expected.users, version);
+            }
+        });
+        let (admins, mods, all) = maps;
+        let by_role = GetJoinedUsersResponse {
+            admin_map_list: Some(AdminMapList { admins, mods, users: all }),
+            user_map_list: None,
+            joined_blocked: blocked,
+        };
+        check(&by_role, |expected, version| {
+            listed_in(&mut expected.joined_blocked, version);
+            if version < Version::V1_3 {
+                expected.joined_blocked = None;
+            }
+        });
+        let user_list = (!users.is_empty()).then_some(users);
+        check(&RejectListResponse { user_list }, |expected, version| {
+            expected.user_list.iter_mut().for_each(|list| user_list_in(list, version));
+        });
+    }
+
+    #[test]
+    fn changes_of_groups(
+        group_id in address(),
+        joined in option::of(joined_users()),
+        (left, joined_blocked, left_blocked) in (listed(), listed(), listed()),
+        properties in option::of(group_properties()),
+        own in vec(property(), 0..3),
+    ) {
+        let notice = GroupChangeNotice {
+            group_id,
+            joined,
+            left,
+            joined_blocked,
+            left_blocked,
+            group_properties: properties,
+            own_properties: own,
+        };
+        check(&notice, |expected, version| {
+            if let Some(joined) = &mut expected.joined {
+                joined_in(joined, version);
+            }
+            listed_in(&mut expected.left, version);
+            listed_in(&mut expected.joined_blocked, version);
+            listed_in(&mut expected.left_blocked, version);
+            if version < Version::V1_3 {
+                (expected.joined_blocked, expected.left_blocked) = (None, None);
+            }
+        });
+    }
+
+    #[test]
+    fn conversations(
+        id in option::of(text()),
+        users in vec(address(), 0..3),
+        partner in option::of(user()),
+        subscribe in option::of(any::<bool>()),
+        note in option::of(welcome_note()),
+        screen_name in option::of(screen_name()),
+        group_id in option::of(address()),
+    ) {
+        let request = ExtendConversationRequest {
+            extend_conversation_id: id.clone(),
+            users,
+            partner,
+            subscribe_notification: subscribe,
+            welcome_note: note,
+            screen_name,
+        };
+        check(&request, |expected, version| expected.partner.iter_mut().for_each(|user| user_in(user, version)));
+        let result = Some(ResultInfo::of(Status::SUCCESSFUL));
+        let response = ExtendConversationResponse {
+            extend_conversation_id: id.clone(),
+            group_id,
+            response_note: id,
+            result,
+        };
+        check(&response, |_, _| ());
+    }
 }

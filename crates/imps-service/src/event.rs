@@ -31,6 +31,47 @@ pub struct Message {
     pub report: bool,
     /// When it is of no use any more.
     pub expires: Timestamp,
+    /// What a face made of it, if many get the same.
+    pub kept: Kept,
+}
+
+/// What a face made of an event that many clients get, for each version and form: the index is the face's.
+pub type KeptForms = [OnceLock<Box<dyn Any + Send + Sync>>; 12];
+
+/// What a face may keep of a message. It is no part of what the message is: a copy has nothing yet, and equals.
+#[derive(Default)]
+pub struct Kept(Option<Box<KeptForms>>);
+
+impl Kept {
+    /// Of a message that many get.
+    pub fn for_many() -> Self {
+        Self(Some(Box::default()))
+    }
+
+    /// Where it is kept; nowhere for a message that one gets.
+    pub fn forms(&self) -> Option<&KeptForms> {
+        self.0.as_deref()
+    }
+}
+
+impl Clone for Kept {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Kept {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Kept {}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Kept(for many)" } else { "Kept" })
+    }
 }
 
 impl Message {
@@ -149,7 +190,7 @@ pub struct PresenceSnapshot {
     /// About how many bytes it takes, in the longest of the encodings.
     pub weight: usize,
     /// What a face made of it, for each version and form, kept for the next watcher. The index is the face's.
-    pub kept: [OnceLock<Box<dyn Any + Send + Sync>>; 12],
+    pub kept: KeptForms,
 }
 
 impl PresenceSnapshot {

@@ -6,6 +6,7 @@ mod disconnect;
 mod group_change_notice;
 mod invite_response;
 mod invite_user;
+mod kept;
 mod leave_group;
 mod message_notification;
 mod new_message;
@@ -23,7 +24,7 @@ use imps_service::event::Event;
 /// Writes an event in the writer's version. `two_levels`: the client reads lists of joined users so (CSP 18, row 7).
 pub(crate) fn write_event(event: &Event, form: Form, two_levels: bool, writer: &mut dyn Writer) {
     match event {
-        Event::NewMessage(message) => new_message::write(message, writer),
+        Event::NewMessage(message) => new_message::write(message, form, writer),
         Event::MessageNotification(message) => message_notification::write(message, writer),
         Event::DeliveryReport(report) => delivery_report::write(report, writer),
         Event::Notice(notice) => notice::write(notice, writer),

@@ -3,12 +3,19 @@
 use imps_proto::csp::NewMessage;
 use imps_proto::elements::Message as MessageElement;
 use imps_proto::grammar::Primitive;
-use imps_proto::wire::Writer;
+use imps_proto::wire::{Form, Writer};
 use imps_service::event::Message;
 use imps_types::element::Content;
 
-pub(super) fn write(message: &Message, writer: &mut dyn Writer) {
-    NewMessage { message: with_content(message) }.write(writer);
+use super::kept::write_kept;
+
+/// A message to a group is encoded once for all who get it in the same version and form.
+pub(super) fn write(message: &Message, form: Form, writer: &mut dyn Writer) {
+    let encode = |writer: &mut dyn Writer| NewMessage { message: with_content(message) }.write(writer);
+    match message.kept.forms() {
+        Some(kept) => write_kept(kept, form, writer, encode),
+        None => encode(writer),
+    }
 }
 
 /// A message with what it consists of.

@@ -20,7 +20,7 @@ use super::queue::{
 };
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::event::Message;
+use crate::event::{Kept, Message};
 use crate::group::{GroupError, GroupState, history_key, history_range, history_sequence};
 use crate::record::{RecordError, RecordReader, RecordWriter};
 use crate::seam::{Batch, Key, KeyRange, Order, Space, StoreError};
@@ -168,7 +168,10 @@ impl Im<'_> {
         };
         let nobody = UserId::from_canonical("");
         match read_body(sequence, &nobody, &record) {
-            Ok(Waiting::Message(message)) => Ok(Some(self.group_bodies.loaded(message, group))),
+            Ok(Waiting::Message(message)) => {
+                let message = Message { kept: Kept::for_many(), ..message };
+                Ok(Some(self.group_bodies.loaded(message, group)))
+            }
             Ok(_) => Ok(None),
             Err(error) => {
                 // One damaged row must not stand before all that come after it.

@@ -21,7 +21,7 @@ use imps_types::{Address, ClientId, DateTime, GroupId, MessageId, Slot, Status, 
 use super::Im;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::event::{Message, Notice, NoticeContent, Report};
+use crate::event::{Kept, Message, Notice, NoticeContent, Report};
 use crate::record::{RecordError, RecordReader, RecordWriter};
 use crate::seam::{Batch, Key, KeyRange, Space};
 
@@ -317,7 +317,7 @@ pub(super) fn read_body(sequence: u64, recipient: &UserId, record: &Bytes) -> Re
     let content = reader.option(RecordReader::bytes)?;
     let shared = content.is_none();
     let content = content.map(|content| record.slice_ref(content)).unwrap_or_default();
-    Ok(Waiting::Message(Message { id, sender, info, content, binary, shared, report, expires }))
+    Ok(Waiting::Message(Message { id, sender, info, content, binary, shared, report, expires, kept: Kept::default() }))
 }
 
 fn write_info(writer: &mut RecordWriter, info: &MessageInfo) {
@@ -568,6 +568,7 @@ mod tests {
             shared: false,
             report: true,
             expires: Timestamp(300),
+            kept: Kept::default(),
         }
     }
 

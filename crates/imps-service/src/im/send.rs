@@ -19,7 +19,7 @@ use super::report::NewReport;
 use super::{Im, Once, Sent};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::event::Message;
+use crate::event::{Kept, Message};
 use crate::seam::{Batch, Space, StoreError};
 use crate::session::Session;
 
@@ -243,6 +243,7 @@ impl Im<'_> {
                 // It is reported on already: that it reached the group (CSP 12.3).
                 report: false,
                 expires,
+                kept: Kept::for_many(),
             };
             let records = to.records(&message);
             to_groups.push((to, message, records));
@@ -266,6 +267,7 @@ impl Im<'_> {
                 shared,
                 report,
                 expires,
+                kept: Kept::default(),
             };
             records.push(Records::of_message(&message));
             messages.push(message);

@@ -519,6 +519,7 @@ mod tests {
             shared: false,
             report: false,
             expires: Timestamp(0),
+            kept: Default::default(),
         })
     }
 
