@@ -189,7 +189,7 @@ fn refused(error: Error, id: &GroupId) -> Failure {
             Failure::new(format!("there is no group {id}")).hint("`hamlet group list` shows which there are")
         }
         Error::Group(GroupError::Exists) => Failure::new(format!("there is a group {id} already"))
-            .hint(format!("`hamlet group set {id} NAME=VALUE` changes what it is like")),
+            .hint(format!("`hamlet group set {id} --set NAME=VALUE` changes what it is like")),
         Error::Group(GroupError::Property(what)) => {
             Failure::new(what).hint(format!("properties are {}", imps_service::group::settable_properties().join(", ")))
         }

@@ -90,6 +90,63 @@ fn users_are_managed_while_the_server_runs() {
     assert_eq!(server.login("alice", "another"), Err("403".to_owned()));
 }
 
+/// The life of a public group. The same with and without a server.
+fn life_of_a_group(folder: &Folder) {
+    for name in ["alice", "bob"] {
+        folder.run(&["user", "add", name, "--phone-password", "secret"]);
+    }
+    let about = ["--name", "The lobby", "--note", "Be nice", "--set", "MaxActiveUsers=50"];
+    let added = folder.json(&[&["group", "add", "lobby", "--json"][..], &about].concat());
+    assert_eq!((&added["group"], &added["owner"]), (&json!("wv:/lobby@localhost"), &json!(null)));
+    assert_eq!((&added["name"], &added["note"]), (&json!("The lobby"), &json!("Be nice")));
+    assert!(folder.fails(&["group", "add", "wv:/Lobby"], 1).contains("already"));
+    assert!(folder.fails(&["group", "add", "other", "--set", "MaxActiveUsers=many"], 1).contains("MaxActiveUsers"));
+    folder.fails(&["group", "add", "other", "--set", "MaxActiveUsers"], 2);
+
+    let set = folder.json(&["group", "set", "lobby", "--topic", "Chess", "--note", "", "--json"]);
+    assert_eq!((&set["topic"], &set["note"], &set["joined"]), (&json!("Chess"), &json!(null), &json!(0)));
+    let most = |group: &serde_json::Value| {
+        let properties = group["properties"].as_array().unwrap();
+        properties.iter().find(|one| one["name"] == "MaxActiveUsers").map(|one| one["value"].clone())
+    };
+    assert_eq!(most(&set), Some(json!("50")), "{set}");
+
+    let people = ["--admin", "alice", "--reject", "bob", "--json"];
+    let managed = folder.json(&[&["group", "members", "lobby"][..], &people].concat());
+    let person = |group: &serde_json::Value, name: &str| {
+        let people = group["people"].as_array().unwrap();
+        people.iter().find(|one| one["user"] == format!("wv:{name}@localhost")).cloned()
+    };
+    assert_eq!(person(&managed, "alice").unwrap()["role"], "admin", "{managed}");
+    assert_eq!(person(&managed, "bob").unwrap()["rejected"], true, "{managed}");
+    let again = folder.json(&["group", "members", "lobby", "--accept", "bob", "--remove", "alice", "--json"]);
+    assert_eq!((person(&again, "alice"), person(&again, "bob")), (None, None), "{again}");
+    assert!(folder.fails(&["group", "members", "lobby", "--add", "carol"], 1).contains("wv:carol@localhost"));
+    assert!(folder.fails(&["group", "kick", "lobby", "bob"], 1).contains("has not joined"));
+
+    let listed = folder.json(&["group", "list", "--json"]);
+    assert_eq!(listed[0]["group"], "wv:/lobby@localhost");
+    assert!(folder.run(&["group", "list"]).contains("The lobby"));
+    assert!(folder.run(&["group", "show", "lobby"]).contains("Chess"));
+    folder.run(&["group", "remove", "lobby"]);
+    assert_eq!(folder.json(&["group", "list", "--json"]), json!([]));
+    for missing in [&["group", "show", "lobby"][..], &["group", "remove", "lobby"], &["group", "set", "lobby"]] {
+        assert!(folder.fails(missing, 1).contains("wv:/lobby@localhost"), "{missing:?}");
+    }
+}
+
+#[test]
+fn groups_are_managed_without_a_server() {
+    life_of_a_group(&Folder::new());
+}
+
+#[test]
+fn groups_are_managed_while_the_server_runs() {
+    let folder = Folder::new();
+    let _server = folder.serve();
+    life_of_a_group(&folder);
+}
+
 #[test]
 fn sessions_and_messages_are_shown_and_outlive_the_server() {
     let folder = Folder::new();

@@ -28,6 +28,10 @@ pub const NS: &str = "http://www.openmobilealliance.org/DTD/WV-";
 
 impl World {
     pub async fn new() -> Self {
+        Self::with(CspConfig::default()).await
+    }
+
+    pub async fn with(config: CspConfig) -> Self {
         let engine = Arc::new(MemoryEngine::new());
         let domain = Domain::parse("localhost").unwrap();
         let services = Services::new(
@@ -43,7 +47,7 @@ impl World {
             let phone = PhonePassword::Set(Secret::new("secret".to_owned()));
             services.access().add_user(&user, None, phone).await.unwrap();
         }
-        Self { csp: Csp::new(services, CspConfig::default()), engine }
+        Self { csp: Csp::new(services, config), engine }
     }
 
     /// Time goes by, and the server does what is due.

@@ -19,7 +19,7 @@ use super::server::{Folder, Hamlet, Helper, address, cpu, default_folder, make_u
 use super::sockets::Sockets;
 use super::talk::{self, talk};
 use super::template::{Requests, SocketRequests, Template, send_to};
-use super::{Latencies, Outcome, Sleeper, Window, called, codec, idle, login, now, search};
+use super::{Latencies, Outcome, Sleeper, Window, called, codec, group, idle, login, now, search};
 
 /// What `--help` says.
 pub const HELP: &str = "\
@@ -33,7 +33,7 @@ Options:
   --hamlet PATH      the server [default: hamlet beside this program]
   --libwbxml PATH    the program that measures libwbxml (reference/wbxml_bench.c), compiled
   --only NAME        this group of figures alone (may be repeated): polls, get-presence, logins, presence, messages,
-                     backlog, sockets, memory, called, codec, search
+                     backlog, sockets, memory, called, codec, search, group
   --dir DIR          where data folders are made: the disk that is measured [default: beside this program]
   --seconds S        how long each figure is measured [default: 5, with --quick 1.5]
   --ahead N          messages: so many of a sender's may be unacknowledged at full rate [default: 2]
@@ -44,6 +44,8 @@ Options:
   --socket-ahead N   messages over WebSocket: so many of a sender's may be under way [default: 16]
   --watch-share X    presence: the next value is published when this share of the watchers has the last [default: 0.5]
   --watch-pause-ms MS  presence: between an empty poll and the next one [default: 4]
+  --group-share X    group: the next message is sent when this share of those who have joined have the last [default: 0.5]
+  --group-pause-ms MS  group: between an empty poll and the next one [default: 4]
 
 The server is started in a folder of its own on 127.0.0.1 and is a process of its own; so is this generator of load, on
 one thread. It speaks CSP 1.2 in WBXML over connections that stay open, looks at every answer, and counts wrong ones.";
@@ -60,6 +62,8 @@ const WATCHERS: usize = 500;
 const LOGIN_CLIENTS: usize = 64;
 /// Users who search at the same time.
 const SEARCHERS: usize = 8;
+/// Users who have joined a group, its sender beside them.
+const JOINED: usize = 1000;
 /// Recipients of one message of the backlog, and users who share it.
 const BACKLOG_WIDTH: usize = 500;
 const MESSAGE_SIZE: usize = 80;
@@ -80,6 +84,7 @@ struct Options {
     socket_pairs: usize,
     socket_plan: talk::Plan,
     watch_plan: presence::Plan,
+    group_plan: group::Plan,
 }
 
 /// Runs the program: exit code 0 when everything could be measured without errors, whatever the figures.
@@ -142,6 +147,7 @@ impl Options {
             socket_pairs: 32,
             socket_plan: talk::Plan { rate: None, ahead: 16, size: MESSAGE_SIZE },
             watch_plan: presence::Plan { share: 0.5, pause: Duration::from_millis(4) },
+            group_plan: group::Plan { share: 0.5, pause: Duration::from_millis(4), size: MESSAGE_SIZE },
         };
         let mut seconds = None;
         let mut rest = arguments.iter();
@@ -169,6 +175,8 @@ impl Options {
                 "--socket-ahead" => options.socket_plan.ahead = number(value()?)?.clamp(1.0, 60.0) as usize,
                 "--watch-share" => options.watch_plan.share = number(value()?)?,
                 "--watch-pause-ms" => options.watch_plan.pause = millis(number(value()?)?),
+                "--group-share" => options.group_plan.share = number(value()?)?,
+                "--group-pause-ms" => options.group_plan.pause = millis(number(value()?)?),
                 _ => return Err(format!("unknown option {argument}; see --help")),
             }
         }
@@ -283,6 +291,7 @@ impl<'a> Bench<'a> {
             "called",
             "codec",
             "search",
+            "group",
         ];
         if let Some(unknown) = self.options.only.iter().find(|only| !all.contains(&only.as_str())) {
             return Err(format!("--only {unknown}: there is {}", all.join(", ")));
@@ -337,6 +346,10 @@ impl<'a> Bench<'a> {
         }
         if wants("search") {
             self.search()?;
+        }
+        if wants("group") {
+            self.group_in_memory()?;
+            self.group()?;
         }
         Ok(())
     }
@@ -789,6 +802,64 @@ impl<'a> Bench<'a> {
             .faults(faults);
         self.figures.extend([start, found]);
         self.server = Some(server);
+        Ok(())
+    }
+
+    /// Messages to a group in this process: what the service itself takes for each who has joined.
+    fn group_in_memory(&mut self) -> Outcome {
+        tell("group, in memory");
+        let users = names("member", JOINED + 1);
+        let own = cpu(std::process::id());
+        let measured = group::in_memory(&users, self.options.group_plan.size, self.options.time)?;
+        let spent = cpu(std::process::id()) - own;
+        let figure = Figure::new(format!("group deliveries, 1 to {JOINED} outboxes"), measured.rate, "1/s")
+            .target(Target::AtLeast(60_000.0))
+            .note(format!(
+                "{} messages in this process, on one thread, with the store in memory; taken and acknowledged too: {:.0}/s; \
+                 {spent:.1} s of processor time with logging in and joining",
+                measured.messages, measured.acknowledged,
+            ))
+            .faults(measured.faults);
+        self.figures.push(figure);
+        Ok(())
+    }
+
+    /// Messages to a group, each fetched by polling and acknowledged.
+    fn group(&mut self) -> Outcome {
+        tell("group");
+        let users = names("member", JOINED + 1);
+        called::most(2 * JOINED);
+        self.start("group", &users)?;
+        let sessions = self.log_in(&users)?;
+        let server = self.server()?;
+        let mut joining = Net::open(server.address, 1)?;
+        group::gather(&mut joining, &self.requests, &self.scanner, &users, &sessions)?;
+        drop(joining);
+        let mut net = Net::open(server.address, sessions.len())?;
+        let sender = users.first().map_or("", String::as_str);
+        let (used, own, before, began) = (server.cpu(), cpu(std::process::id()), server.metrics(), now());
+        let (window, plan) = (self.window(), self.options.group_plan);
+        let heard = group::listen(&mut net, &self.requests, &self.scanner, (sender, sessions), plan, window)?;
+        let (spent, after) = (began.elapsed().as_secs_f64(), server.metrics());
+        let rate = heard.deliveries as f64 / window.seconds();
+        let each = |used: f64| used / spent / rate * 1e6;
+        let grown = |name: &str| after.get(name) - before.get(name);
+        let commits = grown("hamlet_store_commits_total").max(1.0);
+        let figure = Figure::new(format!("group deliveries by polling, 1 to {JOINED}"), rate, "1/s")
+            .target(Target::AtLeast(25_000.0))
+            .note(latency_note("from sending to the arrival", &heard.latencies))
+            .note(format!(
+                "{:.1} messages/s, {:.2} requests for each delivery; processor time for each: server {:.1} us, generator {:.1} us; \
+                 {:.0} commits/s of {:.0} rows",
+                heard.messages as f64 / window.seconds(),
+                heard.requests as f64 / heard.deliveries.max(1) as f64,
+                each(server.cpu() - used),
+                each(cpu(std::process::id()) - own),
+                commits / spent,
+                grown("hamlet_store_rows_total") / commits,
+            ))
+            .faults(heard.faults);
+        self.figures.push(figure);
         Ok(())
     }
 

@@ -14,6 +14,7 @@ mod chat;
 mod codec;
 mod echo;
 mod faults;
+mod group;
 mod idle;
 mod login;
 mod net;

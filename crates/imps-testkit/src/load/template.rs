@@ -3,15 +3,16 @@
 //! WBXML strings end with a zero and say no length before, so a text of any length fits where another one stood.
 
 use imps_proto::csp::{
-    ClientCapabilityRequest, CreateAttributeListRequest, GetPresenceRequest, LoginRequest, LogoutRequest,
-    MessageDelivered, MessageWriter, Mode, Namespaces, PollingRequest, SearchRequest, SendMessageRequest,
-    ServiceRequest, StatusPrimitive, SubscribePresenceRequest, UpdatePresenceRequest,
+    ClientCapabilityRequest, CreateAttributeListRequest, CreateGroupRequest, GetPresenceRequest, JoinGroupRequest,
+    LoginRequest, LogoutRequest, MessageDelivered, MessageWriter, Mode, Namespaces, PollingRequest, SearchRequest,
+    SendMessageRequest, ServiceRequest, StatusPrimitive, SubscribePresenceRequest, UpdatePresenceRequest,
 };
 use imps_proto::elements::Message;
 use imps_proto::grammar::Primitive;
 use imps_proto::wire::{Form, Writer};
 use imps_types::element::{
-    Bearer, CapabilityList, ClientType, Content, DeliveryMethod, DigestSchema, MessageInfo, Recipient, SearchPair, User,
+    Bearer, CapabilityList, ClientType, Content, DeliveryMethod, DigestSchema, Group, GroupProperties, MessageInfo,
+    Recipient, ScreenName, SearchPair, User,
 };
 use imps_types::presence::{Attribute, AttributeSet, PresenceAttribute, PresenceSubList};
 use imps_types::service_tree::{Function, FunctionSet};
@@ -138,6 +139,12 @@ pub(crate) struct Requests {
     pub(crate) authorise: Template,
     /// Value 2: a part of a last name.
     pub(crate) search: Template,
+    /// Values 2, 3: the group, the screen name of its maker, who joins.
+    pub(crate) create_group: Template,
+    /// Values 2, 3: the group, the screen name.
+    pub(crate) join_group: Template,
+    /// Values 2, 3: the group, the content.
+    pub(crate) send_to_group: Template,
 }
 
 /// The attributes that are published, authorised and watched.
@@ -236,10 +243,15 @@ impl Requests {
             ..CapabilityList::default()
         };
         let capability = ClientCapabilityRequest { client_id: None, capability_list: Box::new(capabilities) };
-        let functions: FunctionSet =
-            [Function::WvCspFeat, Function::FundamentalFeat, Function::PresenceFeat, Function::ImFeat]
-                .into_iter()
-                .collect();
+        let functions: FunctionSet = [
+            Function::WvCspFeat,
+            Function::FundamentalFeat,
+            Function::PresenceFeat,
+            Function::ImFeat,
+            Function::GroupFeat,
+        ]
+        .into_iter()
+        .collect();
         let service = ServiceRequest {
             client_id: None,
             functions: Some(functions.expanded(VERSION)),
@@ -277,6 +289,23 @@ impl Requests {
             search_index: None,
         };
         let delivered = MessageDelivered { message_id: hole(2).as_str().into() };
+        let group = Address::new(&hole(2));
+        let screen_name = Some(ScreenName { name: hole(3).as_str().into(), group_id: group.clone() });
+        let create_group = CreateGroupRequest {
+            group_id: group.clone(),
+            group_properties: GroupProperties::default(),
+            own_properties: Vec::new(),
+            join_group: true,
+            screen_name: screen_name.clone(),
+            subscribe_notification: false,
+        };
+        let join_group = JoinGroupRequest {
+            group_id: group.clone(),
+            screen_name,
+            joined_request: false,
+            subscribe_notification: false,
+            own_properties: Vec::new(),
+        };
         Self {
             login: login(None),
             login_digest: login(Some(&hole(3))),
@@ -294,6 +323,9 @@ impl Requests {
             get_presence: Template::inband(|writer| get_presence.write(writer)),
             authorise: Template::inband(|writer| authorise.write(writer)),
             search: Template::inband(|writer| search.write(writer)),
+            create_group: Template::inband(|writer| create_group.write(writer)),
+            join_group: Template::inband(|writer| join_group.write(writer)),
+            send_to_group: send(Recipient { groups: vec![Group::Id(group)], ..Recipient::default() }),
         }
     }
 }
