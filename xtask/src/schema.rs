@@ -46,6 +46,8 @@ pub(crate) fn generate(root: &Path) -> Outcome<String> {
             format!("    \"{name}\": {}", definition(element, &known))
         })
         .collect();
+    // What clients have of their own stands among presence attributes as it is.
+    let _ = writeln!(page, "    \"$foreign\": {{\"type\": [\"object\", \"array\", \"string\"]}},");
     let _ = writeln!(page, "{}\n  }}\n}}", lines.join(",\n"));
     Ok(page)
 }
@@ -144,7 +146,10 @@ fn structure(element: &Value, known: &[(&str, &str)]) -> String {
     if name == "TransactionContent" {
         schema.push_str(", \"minProperties\": 1, \"maxProperties\": 1");
     }
-    schema.push_str(", \"additionalProperties\": false");
+    schema.push_str(match text_of(element, "ns") {
+        "PA" => ", \"additionalProperties\": {\"$ref\": \"#/$defs/$foreign\"}",
+        _ => ", \"additionalProperties\": false",
+    });
     schema
 }
 

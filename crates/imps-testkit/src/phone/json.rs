@@ -102,10 +102,23 @@ pub(super) fn read(bytes: &[u8]) -> Result<Node, String> {
 fn fill(node: &mut Node, members: Vec<(String, Json)>, in_presence: bool, version: Version) -> Result<(), String> {
     let in_presence = in_presence || node.name == "PresenceSubList";
     for (name, value) in members {
+        match (name.as_str(), &value) {
+            ("$xmlns", Json::Text(xmlns)) => {
+                node.xmlns = Some(xmlns.clone());
+                continue;
+            }
+            ("$text", Json::Text(text)) => {
+                node.text.clone_from(text);
+                continue;
+            }
+            _ => {}
+        }
         let is_list = conformity::may_repeat(&node.name, &name, in_presence);
         let values = match (is_list, value) {
             (true, Json::List(items)) if !items.is_empty() => items,
             (true, other) => return Err(format!("{name} in {} is no list: {other:?}", node.name)),
+            // Of somebody's own elements nobody knows whether there may be several.
+            (false, Json::List(items)) if conformity::kind(&name, in_presence, version).is_none() => items,
             (false, Json::List(_)) => return Err(format!("{name} in {} is a list", node.name)),
             (false, value) => vec![value],
         };

@@ -72,7 +72,14 @@ fn look(value: &Value, schema: &Value, path: &str, found: &mut Vec<String>) {
             "additionalProperties" => {
                 let known = &rules.get("properties").and_then(Value::as_object);
                 let is_known = |name: &String| known.is_some_and(|known| known.contains_key(name));
-                *wanted == false && value.as_object().is_none_or(|members| members.keys().all(is_known))
+                let others = value.as_object().into_iter().flatten().filter(|(name, _)| !is_known(name));
+                match wanted {
+                    Value::Bool(false) => others.count() == 0,
+                    schema => {
+                        others.for_each(|(name, member)| look(member, schema, &format!("{path}/{name}"), found));
+                        true
+                    }
+                }
             }
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
