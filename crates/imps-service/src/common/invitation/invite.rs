@@ -200,7 +200,10 @@ impl Common<'_> {
                 });
             }
         };
-        let origin = Origin { group: Some(group.id.clone()), ..origin.clone() };
+        // He speaks under his name there, though he may show himself by his address.
+        let own_name = || Some((group.id.clone(), (*group.screen_name_of(user)?).into()));
+        let screen_name = origin.screen_name.clone().or_else(own_name);
+        let origin = Origin { group: Some(group.id.clone()), screen_name, ..origin.clone() };
         match named {
             Group::Id(_) => {
                 for other in group.joined_users().into_iter().filter(|other| other != user) {

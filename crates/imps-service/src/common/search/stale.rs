@@ -20,6 +20,8 @@ use crate::seam::{Key, KeyRange, Order, Row, Space};
 const PAGE: usize = 4096;
 /// Users that are read again in one step.
 const STEP: usize = 512;
+/// Steps of one sweep, which has other things to do.
+const STEPS: usize = 20;
 /// Changes from which on it is worth to take them over though nobody searches.
 const MANY: usize = 2000;
 
@@ -123,7 +125,11 @@ impl Findable {
     pub(super) async fn take_over(self: &Arc<Self>, services: &Services) -> Result<(), Error> {
         let mut made = self.made.lock().await;
         self.make(services, &mut made).await?;
-        loop {
+        self.take_over_steps(services, usize::MAX).await
+    }
+
+    async fn take_over_steps(self: &Arc<Self>, services: &Services, steps: usize) -> Result<(), Error> {
+        for _ in 0..steps {
             let mut taken = Taken::from(&self.stale);
             if taken.users.is_empty() {
                 return Ok(());
@@ -131,15 +137,19 @@ impl Findable {
             self.read_again(services, &taken.users).await?;
             taken.users.clear();
         }
+        Ok(())
     }
 
-    /// The same when much has changed, so that the next search need not.
+    /// Takes over some of what changed when it is much, so that the next search need not.
     pub(super) async fn take_over_many(self: &Arc<Self>, services: &Services) -> Result<(), Error> {
-        // Whoever makes the arena, or takes changes over, will do it.
-        if self.stale.lock().len() < MANY || self.made.try_lock().is_err() {
+        if self.stale.lock().len() < MANY {
             return Ok(());
         }
-        self.take_over(services).await
+        match self.made.try_lock() {
+            Ok(made) if *made => self.take_over_steps(services, STEPS).await,
+            // Whoever makes the arena, or takes changes over, will do it.
+            _ => Ok(()),
+        }
     }
 
     /// Reads users again: from the store, and what they published from memory, where it may be newer.
