@@ -126,6 +126,11 @@ impl Store {
         self.engine.scan(space, range, order, limit).await
     }
 
+    /// All rows of several ranges, each range in its place.
+    pub async fn scan_each(&self, space: Space, ranges: &[KeyRange]) -> Result<Vec<Vec<Row>>, StoreError> {
+        self.engine.scan_each(space, ranges).await
+    }
+
     /// A consistent copy of everything in a new file, while running.
     pub async fn snapshot(&self, to: &Path) -> Result<(), StoreError> {
         self.flush().await?;

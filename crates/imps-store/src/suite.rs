@@ -25,7 +25,7 @@ macro_rules! engine_suite {
         mod $name {
             use super::*;
             $crate::engine_suite!(@tests $make;
-                puts_gets_and_deletes keys_are_ordered_as_octets scans_keep_order_and_limit prefixes_and_ranges
+                puts_gets_and_deletes keys_are_ordered_as_octets scans_keep_order_and_limit ranges_are_read_together prefixes_and_ranges
                 ranges_are_deleted conditions_are_checked batches_happen_whole_or_not_at_all
                 a_left_out_batch_does_not_hurt_its_neighbours values_of_every_size spaces_are_apart
                 many_tasks_commit_together later_writes_are_merged a_snapshot_is_equal);
@@ -231,6 +231,23 @@ pub async fn scans_keep_order_and_limit(subject: impl Subject) {
     }
     assert_eq!(engine.scan(Space::Presence, forwards, Order::Forwards, 100).await, Ok(vec![]));
     assert_eq!(engine.scan(Space::Presence, backwards, Order::Backwards, 100).await, Ok(vec![]));
+}
+
+/// Several ranges come each in its place, few or many of them.
+pub async fn ranges_are_read_together(subject: impl Subject) {
+    let engine = subject.engine();
+    fill(&engine, &["a1", "a2", "b1", "d1"]).await;
+    let prefixes: Vec<KeyRange> =
+        ["a", "c", "b", "d", "a"].iter().map(|prefix| KeyRange::prefix(prefix.as_bytes())).collect();
+    let many: Vec<KeyRange> = prefixes.iter().cycle().take(100).cloned().collect();
+    for ranges in [&prefixes[..0], &prefixes[..1], &prefixes, &many] {
+        let all = engine.scan_each(SPACE, ranges).await.expect("a scan");
+        assert_eq!(all.len(), ranges.len());
+        for (rows, range) in all.iter().zip(ranges) {
+            let alone = engine.scan(SPACE, range.clone(), Order::Forwards, usize::MAX).await.expect("a scan");
+            assert_eq!(rows, &alone);
+        }
+    }
 }
 
 /// A range has its start and not its end.

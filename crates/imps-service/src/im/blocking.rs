@@ -13,13 +13,13 @@ use imps_types::{Address, ContactListId, Domain, GroupId, Status, UserId};
 
 use super::Im;
 use super::addressees::Refusals;
+use crate::Error;
 use crate::account::user_key;
 use crate::record::{RecordError, RecordReader, RecordWriter};
 use crate::routing::{Place, Router};
 use crate::seam::{Batch, Key, Space};
 use crate::session::Session;
 use crate::user::{UserInner, UserState};
-use crate::{Error, Services};
 
 /// The longest ApplicationID or screen name that is kept.
 const TEXT_MAX: usize = 128;
@@ -210,15 +210,12 @@ pub struct Blocking {
 }
 
 impl Blocking {
-    /// Reads a user's lists.
+    /// By their record, if there is one.
     ///
     /// # Errors
-    /// The store's failure.
-    pub async fn load(services: &Services, owner: &UserId) -> Result<Self, Error> {
-        match services.store.get_one(Space::Blocking, user_key(owner)).await? {
-            Some(record) => Ok(Self::from_record(&record)?),
-            None => Ok(Self::default()),
-        }
+    /// When it is damaged.
+    pub fn read(record: Option<&[u8]>) -> Result<Self, RecordError> {
+        record.map_or_else(|| Ok(Self::default()), Self::from_record)
     }
 
     /// The lists as *GetBlockedList-Response* tells them.

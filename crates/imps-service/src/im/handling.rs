@@ -3,15 +3,14 @@
 //!
 //! It is said by a client, and holds for the user: while he is away too. Who leaves it out leaves it as it is.
 
-use imps_types::UserId;
 use imps_types::element::{Notification, OfflineHandling, OnlineHandling};
 
 use super::Im;
+use crate::Error;
 use crate::account::user_key;
 use crate::record::{RecordError, RecordReader, RecordWriter};
 use crate::seam::{Batch, Space};
 use crate::session::Session;
-use crate::{Error, Services};
 
 /// What a user's clients said last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +28,12 @@ impl Default for Handling {
 }
 
 impl Handling {
-    /// Reads what is kept of a user.
+    /// By their record, if there is one.
     ///
     /// # Errors
-    /// The store's failure.
-    pub async fn load(services: &Services, user: &UserId) -> Result<Self, Error> {
-        match services.store.get_one(Space::Handling, user_key(user)).await? {
-            Some(record) => Ok(Self::from_record(&record)?),
-            None => Ok(Self::default()),
-        }
+    /// When it is damaged.
+    pub fn read(record: Option<&[u8]>) -> Result<Self, RecordError> {
+        record.map_or_else(|| Ok(Self::default()), Self::from_record)
     }
 
     fn to_record(self) -> Vec<u8> {

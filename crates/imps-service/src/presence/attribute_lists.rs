@@ -6,11 +6,11 @@ use imps_types::{Address, ContactListId, UserId, Version};
 
 use super::Presence;
 use super::outcomes::Outcomes;
+use crate::Error;
 use crate::happening::Happening;
 use crate::record::{RecordError, RecordReader, RecordWriter};
-use crate::seam::{Batch, Key, Order, Space};
+use crate::seam::{Batch, Key, Row, Space};
 use crate::session::Session;
-use crate::{Error, Services};
 
 /// To whom attribute lists are attached, as a request names them.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -123,13 +123,11 @@ fn change<T: Ord + Clone>(rows: &mut Vec<(T, AttributeList)>, target: &T, list: 
 }
 
 impl AttributeLists {
-    /// Reads a user's attribute lists.
+    /// A user's attribute lists, by their rows.
     ///
     /// # Errors
-    /// The store's failure.
-    pub async fn load(services: &Services, owner: &UserId) -> Result<Self, Error> {
-        let range = Key::build().text(owner.as_str()).range();
-        let rows = services.store.scan(Space::AttributeLists, range, Order::Forwards, usize::MAX).await?;
+    /// When a record is damaged.
+    pub fn read(rows: &[Row]) -> Result<Self, RecordError> {
         let mut lists = Self::default();
         for row in rows {
             let mut parts = row.key.read();
@@ -141,7 +139,7 @@ impl AttributeLists {
                 Some(KIND_DEFAULT) => lists.default = Some(list),
                 Some(KIND_USER) => lists.users.push((UserId::from_canonical(&name), list)),
                 Some(KIND_LIST) => lists.lists.push((ContactListId::from_canonical(&name), list)),
-                _ => return Err(RecordError("key of an attribute list").into()),
+                _ => return Err(RecordError("key of an attribute list")),
             }
         }
         lists.users.sort_by(|one, other| one.0.cmp(&other.0));

@@ -5,8 +5,7 @@ use imps_types::{Address, ContactListId, UserId};
 use rustc_hash::FxHashSet;
 
 use crate::record::{RecordError, RecordReader, RecordWriter};
-use crate::seam::{Key, Order, Space};
-use crate::{Error, Services};
+use crate::seam::{Key, Row};
 
 pub(super) const DISPLAY_NAME: &str = "DisplayName";
 pub(super) const DEFAULT: &str = "Default";
@@ -136,13 +135,11 @@ pub(super) fn list_key(list: &ContactListId) -> Key {
 }
 
 impl ContactLists {
-    /// Reads a user's lists.
+    /// A user's lists, by their rows.
     ///
     /// # Errors
-    /// The store's failure.
-    pub async fn load(services: &Services, owner: &UserId) -> Result<Self, Error> {
-        let range = Key::build().text(owner.as_str()).range();
-        let rows = services.store.scan(Space::Lists, range, Order::Forwards, usize::MAX).await?;
+    /// When a record is damaged.
+    pub fn read(owner: &UserId, rows: &[Row]) -> Result<Self, RecordError> {
         let mut lists = Vec::with_capacity(rows.len());
         for row in rows {
             let mut parts = row.key.read();

@@ -22,14 +22,14 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::Presence;
 use super::authorisation::Decision;
 use super::outcomes::Outcomes;
+use crate::Error;
 use crate::clock::Timestamp;
 use crate::event::NoticeContent;
 use crate::im::NewNotice;
 use crate::record::{RecordError, RecordReader, RecordWriter};
-use crate::seam::{Batch, Key, Order, Space};
+use crate::seam::{Batch, Key, Row, Space};
 use crate::session::Session;
 use crate::user::{UserInner, UserState};
-use crate::{Error, Services};
 
 const STRIPES: usize = 64;
 
@@ -125,9 +125,7 @@ fn key(publisher: &UserId, watcher: &UserId) -> Key {
 pub(super) struct ReactiveStates(FxHashMap<UserId, Reactive>);
 
 impl ReactiveStates {
-    pub(super) async fn load(services: &Services, publisher: &UserId) -> Result<Self, Error> {
-        let range = Key::build().text(publisher.as_str()).range();
-        let rows = services.store.scan(Space::Authorisations, range, Order::Forwards, usize::MAX).await?;
+    pub(super) fn read(rows: &[Row]) -> Result<Self, RecordError> {
         let mut states = FxHashMap::default();
         for row in rows {
             let mut parts = row.key.read();

@@ -10,13 +10,14 @@ use super::Presence;
 use super::reactive::ReactiveStates;
 use super::values::{Changed, Values};
 use super::watch_list::Accesses;
+use crate::Error;
 use crate::account::user_key;
 use crate::event::PresenceSnapshot;
 use crate::im::parser_room;
-use crate::seam::Space;
+use crate::record::RecordError;
+use crate::seam::{Row, Space};
 use crate::session::{Session, Told};
 use crate::user::{UserInner, UserState};
-use crate::{Error, Services};
 
 /// Bytes of publishers that one notification tells of, though a client could parse more.
 const ROOM_MAX: usize = 256 * 1024;
@@ -50,14 +51,13 @@ pub struct PresenceState {
 }
 
 impl PresenceState {
-    /// Reads what a user decided; `record` is what he published.
+    /// A user's presence by its record, and by the rows of what he decided when he was asked.
     ///
     /// # Errors
-    /// The store's failure.
-    pub async fn load(services: &Services, user: &UserId, record: Option<&[u8]>) -> Result<Self, Error> {
+    /// When a record is damaged.
+    pub fn read(record: Option<&[u8]>, authorisations: &[Row]) -> Result<Self, RecordError> {
         let values = record.map_or_else(|| Ok(Values::default()), Values::from_record)?;
-        let reactive = ReactiveStates::load(services, user).await?;
-        Ok(Self { values, reactive, ..Self::default() })
+        Ok(Self { values, reactive: ReactiveStates::read(authorisations)?, ..Self::default() })
     }
 
     /// Whether any session subscribed to this publisher.

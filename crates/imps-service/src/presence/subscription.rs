@@ -262,7 +262,8 @@ impl Presence<'_> {
         self.ask(&session.user.id, &wants).await?;
         self.replace_subscriptions(session, next, Batch::new()).await?;
         for publisher in &publishers {
-            self.watch(session, publisher, true);
+            // The latest counts, and that is this one.
+            self.watch(session, publisher, Some(wanted), true);
         }
         drop(change);
         session.wake();
@@ -350,19 +351,10 @@ impl Presence<'_> {
         saved
     }
 
-    /// A local user's state, if there still is such a user.
-    async fn known(&self, user: &UserId) -> Result<Option<Arc<UserState>>, Error> {
-        match self.0.user(user).await {
-            Ok(state) => Ok(Some(state)),
-            Err(Error::UnknownUser) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Makes the publisher's watchers agree with what the session subscribed to. `first`: the values are told even if
-    /// the session watched him before.
-    fn watch(&self, session: &Arc<Session>, publisher: &Arc<UserState>, first: bool) {
-        let Some(wanted) = session.subscriptions.lock().wanted(&publisher.id) else {
+    /// Makes the publisher's watchers agree with what the session subscribed to, which is `wanted` of him. `first`: the
+    /// values are told even if the session watched him before.
+    fn watch(&self, session: &Arc<Session>, publisher: &Arc<UserState>, wanted: Option<AttributeSet>, first: bool) {
+        let Some(wanted) = wanted else {
             publisher.lock().presence.unwatch(&session.id);
             session.outbox().forget_presence(&publisher.id);
             return;
@@ -394,11 +386,15 @@ impl Presence<'_> {
 
     /// Looks at these publishers again after the session's subscriptions changed.
     async fn settle(&self, session: &Arc<Session>, publishers: Vec<UserId>) {
-        for user in publishers {
-            match self.known(&user).await {
-                Ok(Some(publisher)) => self.watch(session, &publisher, false),
-                Ok(None) => session.outbox().forget_presence(&user),
-                Err(error) => tracing::warn!(%user, %error, "presence is not watched"),
+        let states = match self.0.users(&publishers).await {
+            Ok(states) => states,
+            Err(error) => return tracing::warn!(user = %session.user.id, %error, "presence is not watched"),
+        };
+        let subscriptions = session.subscriptions.lock().clone();
+        for (user, state) in publishers.iter().zip(states) {
+            match state {
+                Some(publisher) => self.watch(session, &publisher, subscriptions.wanted(user), false),
+                None => session.outbox().forget_presence(user),
             }
         }
     }
@@ -459,13 +455,14 @@ impl Presence<'_> {
             let members = self.members(&session.user, &list);
             session.subscriptions.lock().follow(&list, members.as_deref());
         }
-        let publishers = session.subscriptions.lock().publishers();
-        for user in publishers {
-            match self.known(&user).await {
-                Ok(Some(publisher)) => self.watch(session, &publisher, true),
-                Ok(None) => {}
-                Err(error) => tracing::warn!(%user, %error, "presence is not watched"),
+        let subscriptions = session.subscriptions.lock().clone();
+        match self.0.users(&subscriptions.publishers()).await {
+            Ok(publishers) => {
+                for publisher in publishers.into_iter().flatten() {
+                    self.watch(session, &publisher, subscriptions.wanted(&publisher.id), true);
+                }
             }
+            Err(error) => tracing::warn!(user = %session.user.id, %error, "presence is not watched"),
         }
     }
 }

@@ -46,11 +46,6 @@ fn address(publisher: &Arc<UserState>) -> usize {
 }
 
 impl PresenceQueue {
-    #[cfg(test)]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
     }
@@ -148,7 +143,7 @@ mod tests {
         let all: Vec<_> = std::iter::from_fn(|| queue.take()).map(|(user, what)| (user.id.clone(), what)).collect();
         let merged = told(&[OnlineStatus, StatusText, Alias], &[]);
         assert_eq!(all, [(alice.id.clone(), merged), (bob.id.clone(), told(&[Alias], &[]))]);
-        assert!(queue.is_empty() && queue.order.is_empty());
+        assert!(queue.len() == 0 && queue.order.is_empty());
 
         queue.note(bob, told(&[Alias], &[]));
         for _ in 0..1000 {

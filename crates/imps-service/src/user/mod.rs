@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::im::{Blocking, Handling};
 use crate::presence::{AttributeLists, ContactLists, PresenceState};
-use crate::seam::Space;
+use crate::seam::{Key, Space};
 use crate::session::Session;
 
 const SHARDS: usize = 64;
@@ -152,13 +152,11 @@ impl Services {
             state.lock().used = now;
             return Ok(state);
         }
-        let record = self.store.get_one(Space::Users, user_key(id)).await?.ok_or(Error::UnknownUser)?;
-        let presence = self.store.get_one(Space::Presence, user_key(id)).await?;
-        self.load_user(id, &record, presence.as_deref(), now).await
+        self.load_users(std::slice::from_ref(id), now).await?.pop().flatten().ok_or(Error::UnknownUser)
     }
 
-    /// The states of several local users, each in the place of its address; `None` where there is no such account. What
-    /// one read can bring for all of them it does.
+    /// The states of several local users, each in the place of its address; `None` where there is no such account. Those
+    /// that are not in memory are read together.
     ///
     /// # Errors
     /// The store's failure.
@@ -168,49 +166,59 @@ impl Services {
         for state in states.iter().flatten() {
             state.lock().used = now;
         }
-        let places: Vec<_> = states.iter().zip(0..).filter(|(state, _)| state.is_none()).map(|(_, at)| at).collect();
-        let keys: Vec<_> = places.iter().filter_map(|at: &usize| ids.get(*at)).map(user_key).collect();
-        if keys.is_empty() {
-            return Ok(states);
-        }
-        let accounts = self.store.get(Space::Users, &keys).await?;
-        let presence = self.store.get(Space::Presence, &keys).await?;
-        for (at, (account, presence)) in places.into_iter().zip(accounts.into_iter().zip(presence)) {
-            if let (Some(record), Some(id), Some(state)) = (account, ids.get(at), states.get_mut(at)) {
-                *state = Some(self.load_user(id, &record, presence.as_deref(), now).await?);
+        let absent = |state: &Option<_>| state.is_none();
+        let missing: Vec<UserId> =
+            ids.iter().zip(&states).filter(|(_, state)| absent(state)).map(|(id, _)| id.clone()).collect();
+        if !missing.is_empty() {
+            let read = self.load_users(&missing, now).await?;
+            for (place, state) in states.iter_mut().filter(|state| absent(state)).zip(read) {
+                *place = state;
             }
         }
         Ok(states)
     }
 
-    async fn load_user(
-        &self,
-        id: &UserId,
-        account: &[u8],
-        presence: Option<&[u8]>,
-        now: Timestamp,
-    ) -> Result<Arc<UserState>, Error> {
-        let account = Account::from_record(account)?;
-        let lists = ContactLists::load(self, id).await?;
-        let attribute_lists = AttributeLists::load(self, id).await?;
-        let presence = PresenceState::load(self, id, presence).await?;
-        let blocking = Blocking::load(self, id).await?;
-        let handling = Handling::load(self, id).await?;
-        let slot = Slot::of(id.as_str());
-        let inner = UserInner {
-            account,
-            lists,
-            attribute_lists,
-            presence,
-            blocking,
-            handling,
-            sessions: Vec::new(),
-            waiting: None,
-            used: now,
-        };
-        let state = UserState { id: id.clone(), slot, change: tokio::sync::Mutex::default(), inner: Mutex::new(inner) };
-        // Whoever was faster wins: there is one state of a user.
-        Ok(self.users.insert(Arc::new(state)))
+    /// Reads users from the store, a read of each space for all of them.
+    async fn load_users(&self, ids: &[UserId], now: Timestamp) -> Result<Vec<Option<Arc<UserState>>>, Error> {
+        let keys: Vec<_> = ids.iter().map(user_key).collect();
+        let accounts = self.store.get(Space::Users, &keys).await?;
+        let known: Vec<_> = accounts.iter().zip(ids).filter_map(|(account, id)| account.as_ref().map(|_| id)).collect();
+        let keys: Vec<_> = known.iter().map(|id| user_key(id)).collect();
+        let ranges: Vec<_> = known.iter().map(|id| Key::build().text(id.as_str()).range()).collect();
+        let mut presence = self.store.get(Space::Presence, &keys).await?.into_iter();
+        let mut blocking = self.store.get(Space::Blocking, &keys).await?.into_iter();
+        let mut handling = self.store.get(Space::Handling, &keys).await?.into_iter();
+        let mut lists = self.store.scan_each(Space::Lists, &ranges).await?.into_iter();
+        let mut attribute_lists = self.store.scan_each(Space::AttributeLists, &ranges).await?.into_iter();
+        let mut authorisations = self.store.scan_each(Space::Authorisations, &ranges).await?.into_iter();
+        let mut states = Vec::with_capacity(ids.len());
+        for (id, account) in ids.iter().zip(accounts) {
+            let Some(account) = account else {
+                states.push(None);
+                continue;
+            };
+            let (presence, asked) = (presence.next().flatten(), authorisations.next().unwrap_or_default());
+            let inner = UserInner {
+                account: Account::from_record(&account)?,
+                lists: ContactLists::read(id, &lists.next().unwrap_or_default())?,
+                attribute_lists: AttributeLists::read(&attribute_lists.next().unwrap_or_default())?,
+                presence: PresenceState::read(presence.as_deref(), &asked)?,
+                blocking: Blocking::read(blocking.next().flatten().as_deref())?,
+                handling: Handling::read(handling.next().flatten().as_deref())?,
+                sessions: Vec::new(),
+                waiting: None,
+                used: now,
+            };
+            let state = UserState {
+                id: id.clone(),
+                slot: Slot::of(id.as_str()),
+                change: tokio::sync::Mutex::default(),
+                inner: Mutex::new(inner),
+            };
+            // Whoever was faster wins: there is one state of a user.
+            states.push(Some(self.users.insert(Arc::new(state))));
+        }
+        Ok(states)
     }
 
     /// Whether there is an account with this address.

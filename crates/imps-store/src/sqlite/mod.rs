@@ -30,6 +30,8 @@ use crate::open::{OpenError, Options, sync_folder};
 /// Reads of no more rows than this are done where they are asked for: they take less time than handing them to another
 /// thread does. Longer ones leave the tasks of this thread alone.
 const SHORT: usize = 64;
+/// The same for ranges, which are a user's each and mostly hold a few rows.
+const FEW: usize = 8;
 
 /// The embedded engine; see [`open`](crate::open()). Dropping it commits what waits and lets go of the folder.
 pub struct SqliteEngine {
@@ -197,6 +199,18 @@ impl Engine for SqliteEngine {
         .boxed()
     }
 
+    fn scan_each<'a>(
+        &'a self,
+        space: Space,
+        ranges: &'a [KeyRange],
+    ) -> BoxFuture<'a, Result<Vec<Vec<Row>>, StoreError>> {
+        if ranges.len() <= FEW {
+            return async move { self.readers.scan_each(space, ranges) }.boxed();
+        }
+        let (readers, ranges) = (self.readers.clone(), ranges.to_vec());
+        aside(move || readers.scan_each(space, &ranges)).boxed()
+    }
+
     fn apply<'a>(&'a self, batches: &'a [Batch]) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
         // Pushed one behind the other at once, they are taken together.
         let answers: Vec<_> = batches.iter().map(|batch| self.queue.push(batch.clone())).collect();
@@ -270,26 +284,51 @@ impl Readers {
         if range.is_empty() || limit == 0 {
             return Ok(Vec::new());
         }
-        let [to_the_end, to_a_key] = match (order, &Sql::on(space)?.scan) {
-            (Order::Forwards, [forwards, _]) => forwards,
-            (Order::Backwards, [_, backwards]) => backwards,
-        };
+        let sql = sql_of(Sql::on(space)?, range, order);
         self.with(|connection| {
-            let mut statement = connection.prepare_cached(if range.end.is_some() { to_a_key } else { to_the_end })?;
-            statement.raw_bind_parameter(1, range.start.as_bytes())?;
-            statement.raw_bind_parameter(2, i64::try_from(limit).unwrap_or(i64::MAX))?;
-            if let Some(end) = &range.end {
-                statement.raw_bind_parameter(3, end.as_bytes())?;
-            }
-            let mut rows = statement.raw_query();
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                let value = Bytes::copy_from_slice(row.get_ref(1)?.as_blob()?);
-                found.push(Row { key: Key::from(row.get_ref(0)?.as_blob()?), value });
-            }
-            Ok(found)
+            let mut statement = connection.prepare_cached(sql)?;
+            rows(&mut statement, range, limit)
         })
     }
+
+    fn scan_each(&self, space: Space, ranges: &[KeyRange]) -> Result<Vec<Vec<Row>>, StoreError> {
+        let sql = Sql::on(space)?;
+        self.with(|connection| {
+            // As of one moment, and the page cache is looked after once.
+            let moment = (ranges.len() > 1).then(|| connection.unchecked_transaction()).transpose()?;
+            let mut all = Vec::with_capacity(ranges.len());
+            for range in ranges {
+                let mut statement = connection.prepare_cached(sql_of(sql, range, Order::Forwards))?;
+                all.push(if range.is_empty() { Vec::new() } else { rows(&mut statement, range, usize::MAX)? });
+            }
+            moment.map_or(Ok(()), rusqlite::Transaction::finish)?;
+            Ok(all)
+        })
+    }
+}
+
+/// The statement for a range in this order.
+fn sql_of<'a>(sql: &'a Sql, range: &KeyRange, order: Order) -> &'a str {
+    let [to_the_end, to_a_key] = match (order, &sql.scan) {
+        (Order::Forwards, [forwards, _]) => forwards,
+        (Order::Backwards, [_, backwards]) => backwards,
+    };
+    if range.end.is_some() { to_a_key } else { to_the_end }
+}
+
+fn rows(statement: &mut Statement<'_>, range: &KeyRange, limit: usize) -> rusqlite::Result<Vec<Row>> {
+    statement.raw_bind_parameter(1, range.start.as_bytes())?;
+    statement.raw_bind_parameter(2, i64::try_from(limit).unwrap_or(i64::MAX))?;
+    if let Some(end) = &range.end {
+        statement.raw_bind_parameter(3, end.as_bytes())?;
+    }
+    let mut rows = statement.raw_query();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let value = Bytes::copy_from_slice(row.get_ref(1)?.as_blob()?);
+        found.push(Row { key: Key::from(row.get_ref(0)?.as_blob()?), value });
+    }
+    Ok(found)
 }
 
 fn value(statement: &mut Statement<'_>, key: &Key) -> rusqlite::Result<Option<Bytes>> {

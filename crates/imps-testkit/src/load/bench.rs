@@ -19,7 +19,7 @@ use super::server::{Folder, Hamlet, Helper, address, cpu, default_folder, make_u
 use super::sockets::Sockets;
 use super::talk::{self, talk};
 use super::template::{Requests, SocketRequests, Template, send_to};
-use super::{Latencies, Outcome, Sleeper, Window, called, codec, group, idle, login, now, search};
+use super::{Latencies, Outcome, Sleeper, Window, called, codec, group, idle, lists, login, now, search};
 
 /// What `--help` says.
 pub const HELP: &str = "\
@@ -33,7 +33,7 @@ Options:
   --hamlet PATH      the server [default: hamlet beside this program]
   --libwbxml PATH    the program that measures libwbxml (reference/wbxml_bench.c), compiled
   --only NAME        this group of figures alone (may be repeated): polls, get-presence, logins, presence, messages,
-                     backlog, sockets, memory, called, codec, search, group
+                     backlog, sockets, memory, called, codec, search, group, lists
   --dir DIR          where data folders are made: the disk that is measured [default: beside this program]
   --seconds S        how long each figure is measured [default: 5, with --quick 1.5]
   --ahead N          messages: so many of a sender's may be unacknowledged at full rate [default: 2]
@@ -292,6 +292,7 @@ impl<'a> Bench<'a> {
             "codec",
             "search",
             "group",
+            "lists",
         ];
         if let Some(unknown) = self.options.only.iter().find(|only| !all.contains(&only.as_str())) {
             return Err(format!("--only {unknown}: there is {}", all.join(", ")));
@@ -350,6 +351,9 @@ impl<'a> Bench<'a> {
         if wants("group") {
             self.group_in_memory()?;
             self.group()?;
+        }
+        if wants("lists") {
+            self.lists()?;
         }
         Ok(())
     }
@@ -514,6 +518,76 @@ impl<'a> Bench<'a> {
             .faults(watched.faults);
         self.figures.push(figure);
         Ok(())
+    }
+
+    /// A client that subscribes to a thousand contacts in one request, and a publisher with a thousand watchers.
+    fn lists(&mut self) -> Outcome {
+        tell("lists");
+        let contacts = names("contact", lists::LISTS * lists::MEMBERS);
+        let clients: Vec<String> = ["warm", "cold", "publisher"].into_iter().map(str::to_owned).collect();
+        self.start("lists", &[contacts.clone(), clients.clone()].concat())?;
+        let (requests, scanner) = (&self.requests, &self.scanner);
+        // All contacts are logged in, so they are in memory; each lets everybody see something.
+        let sessions = self.log_in(&contacts)?;
+        let mut net = Net::open(self.server()?.address, 1)?;
+        for session in &sessions {
+            lists::once(&mut net, scanner, &requests.authorise, &[session, b""], 1)?;
+        }
+        let clients = self.log_in(&clients)?;
+        let [warm, cold, publisher] = clients.as_slice() else { return Err("three clients".to_owned()) };
+        for (session, user) in [(warm, "warm"), (cold, "cold")] {
+            lists::make_lists(&mut net, scanner, session, user, &contacts)?;
+        }
+        let times = if self.options.quick { 20 } else { 100 };
+        let subscription = lists::subscription("warm");
+        let (mut latencies, mut notifications, mut fetched) = (Latencies::new(), 0, Duration::ZERO);
+        for time in 0..times {
+            latencies.record(lists::once(&mut net, scanner, &subscription, &[warm, b""], 2000 + time)?);
+            (notifications, fetched) = lists::fetch_all(&mut net, requests, scanner, warm)?;
+        }
+        for session in &sessions {
+            let user = address("publisher");
+            let values: [&[u8]; 3] = [session, b"", user.as_bytes()];
+            lists::once(&mut net, scanner, &requests.subscribe, &values, 3)?;
+        }
+        lists::once(&mut net, scanner, &requests.authorise, &[publisher, b""], 1)?;
+        let changes = lists::publish(&mut net, requests, scanner, publisher, times)?;
+        // A server that knows nobody: the sessions of the contacts are over.
+        drop(net);
+        let cold_took = self.cold_subscription(&sessions, cold)?;
+        let count = contacts.len();
+        let subscribing = Figure::new(
+            format!("subscribing to {} lists of {} in one request, p99", lists::LISTS, lists::MEMBERS),
+            latencies.at(0.99),
+            "ms",
+        )
+        .target(Target::AtMost(10.0))
+        .note(latency_note("from the request to its answer, durable", &latencies))
+        .note(format!(
+            "all {count} are told in {notifications} notifications, {:.1} ms; with nobody in memory the request takes {:.1} ms",
+            fetched.as_secs_f64() * 1000.0,
+            cold_took.as_secs_f64() * 1000.0,
+        ));
+        let changing = Figure::new(format!("presence change to {count} watchers, p99"), changes.at(0.99), "ms")
+            .target(Target::AtMost(20.0))
+            .note(latency_note("until it is in every outbox and answered", &changes));
+        self.figures.extend([subscribing, changing]);
+        Ok(())
+    }
+
+    /// How long the request takes of a client whose contacts nobody has used since the server was started.
+    fn cold_subscription(&mut self, sessions: &[Vec<u8>], cold: &[u8]) -> Outcome<Duration> {
+        let mut net = Net::open(self.server()?.address, 1)?;
+        for session in sessions {
+            lists::once(&mut net, &self.scanner, &self.requests.logout, &[session, b""], 9)?;
+        }
+        drop(net);
+        let Some(mut server) = self.server.take() else { return Err("no server runs".to_owned()) };
+        server.stop()?;
+        let data = self.folder.file("lists");
+        self.server = Some(Hamlet::start(&self.options.hamlet, &data, &[])?);
+        let mut net = Net::open(self.server()?.address, 1)?;
+        lists::once(&mut net, &self.scanner, &lists::subscription("cold"), &[cold, b""], 7000)
     }
 
     fn couples(&self, count: usize) -> Outcome<Vec<Couple>> {

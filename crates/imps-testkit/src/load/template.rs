@@ -58,7 +58,7 @@ impl Template {
         Self::cut(&message.finish(None))
     }
 
-    fn inband(write: impl FnOnce(&mut dyn Writer)) -> Self {
+    pub(crate) fn inband(write: impl FnOnce(&mut dyn Writer)) -> Self {
         Self::new(true, Mode::Request, &hole(TRANSACTION), write)
     }
 
@@ -148,7 +148,7 @@ pub(crate) struct Requests {
 }
 
 /// The attributes that are published, authorised and watched.
-fn attributes() -> PresenceSubList {
+pub(crate) fn attributes() -> PresenceSubList {
     let names = [Attribute::OnlineStatus, Attribute::UserAvailability, Attribute::StatusText];
     PresenceSubList::of_names(names.into_iter().collect::<AttributeSet>())
 }
