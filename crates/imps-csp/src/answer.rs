@@ -1033,9 +1033,15 @@ impl Csp {
                     writer.transaction(Mode::Request, id, poll, |writer| request.write(writer));
                 }
                 Outgoing::Response(id, response) => {
+                    if let Response::GetMessage(fetched) = response {
+                        writer.ext_blocks(&fetched.message.info.ext_blocks);
+                    }
                     writer.transaction(Mode::Response, id.as_str(), poll, |writer| response.write(writer));
                 }
                 Outgoing::Event(open, two_levels) => {
+                    if let Event::NewMessage(message) | Event::MessageNotification(message) = &open.event {
+                        writer.ext_blocks(&message.info.ext_blocks);
+                    }
                     let id = transaction_text(open.transaction, form);
                     writer.transaction(Mode::Request, &id, poll, |writer| {
                         write_event(&open.event, form, *two_levels, writer);

@@ -233,6 +233,10 @@ mod tests {
             let after = r#"<ExtBlock xmlns="www.nokia.com/apiclient"><APIClient>chat</APIClient></ExtBlock>"#;
             let (id, request, _) = read_message(ENVELOPE_12, "<TransactionID>7</TransactionID>", "<GetList-Request/>", after);
             assert_eq!((id.as_str(), request.element()), ("7", Some(Element::GetListRequest)));
+            let send = "<SendMessage-Request><MessageInfo/></SendMessage-Request>";
+            let (_, request, _) = read_message(ENVELOPE_12, "<TransactionID>7</TransactionID>", send, after);
+            let Request::SendMessage(send) = request else { panic!("{request:?}") };
+            assert_eq!(send.message.info.ext_blocks[0].children[0].text.as_ref(), "chat");
         }
         client_id_in_12 {
             let client = "<ClientID><URL>c</URL></ClientID>";

@@ -4,14 +4,64 @@
 use imps_proto::Element;
 use imps_proto::csp::message::{encode_fragment, is_recoverable, refusal};
 use imps_proto::csp::{
-    Answer, Envelope, MessageWriter, Mode, Namespaces, Request, Shape, StatusPrimitive, VersionDiscoveryRequest,
-    VersionDiscoveryResponse, VersionList,
+    Answer, Envelope, MessageWriter, Mode, Namespaces, NewMessage, Request, ServerRequest, Shape, StatusPrimitive,
+    VersionDiscoveryRequest, VersionDiscoveryResponse, VersionList,
 };
 use imps_proto::grammar::Primitive;
 use imps_proto::wire::{self, AnyReader, DecodeErrorKind, Form, Limits, Tag};
 use imps_types::{Status, Version};
 use std::fs;
 use std::path::PathBuf;
+
+const BLOCK: &str = r#"<ExtBlock xmlns="www.nokia.com/apiclient"><APIClient Type="x">chat &amp; more<!-- no --></APIClient><B/></ExtBlock>"#;
+
+/// What a client put beside its message comes out of every other encoding as it went in, in 1.2 behind the content of the
+/// transaction and in 1.3 inside the message.
+#[test]
+fn what_clients_put_beside_a_message_goes_along() {
+    let send = "<SendMessage-Request><MessageInfo><ContentSize>2</ContentSize></MessageInfo><ContentData>hi</ContentData>\
+                </SendMessage-Request>";
+    let with =
+        |after: &str| message(&transaction("1", send).replace("</Transaction>", &format!("{after}</Transaction>")));
+    let read = |xml: &str| {
+        let mut reader = reader(xml);
+        let mut envelope = Envelope::open(reader.as_dyn()).unwrap();
+        envelope.next_transaction().unwrap().unwrap();
+        let Request::SendMessage(send) = envelope.read_request().unwrap() else { panic!("{xml}") };
+        assert_eq!(envelope.next_transaction().unwrap(), None, "it was read to its end");
+        send.message
+    };
+    let sent = read(&with(&format!("<Unknown/>{BLOCK}<ExtBlock>bare</ExtBlock>")));
+    assert_eq!(sent.info.ext_blocks.len(), 2);
+    let namespaces = Namespaces::default();
+    for version in Version::ALL {
+        for form in [Form::Xml, Form::Wbxml, Form::Json] {
+            let mut writer = MessageWriter::new(form, version, &namespaces, Some("s17"), Vec::new());
+            writer.ext_blocks(&sent.info.ext_blocks);
+            let new = NewMessage { message: sent.clone() };
+            writer.transaction(Mode::Request, "1", None, |writer| new.write(writer));
+            writer.transaction(Mode::Request, "2", None, |writer| new.write(writer));
+            let bytes = writer.finish(None);
+            let mut reader = wire::reader(form, &bytes, &Limits::default()).unwrap();
+            let mut envelope = Envelope::open(reader.as_dyn()).unwrap();
+            for beside in [true, false] {
+                envelope.next_transaction().unwrap().unwrap();
+                let Some(ServerRequest::NewMessage(new)) = envelope.read_server_request().unwrap() else { panic!() };
+                let has_blocks = version == Version::V1_3 || (version == Version::V1_2 && beside);
+                let mut blocks = new.message.info.ext_blocks;
+                // Only the name of the block itself differs.
+                blocks.iter_mut().for_each(|block| block.name = "ExtBlock".into());
+                let expected = if has_blocks { sent.info.ext_blocks.clone() } else { Vec::new() };
+                assert_eq!(blocks, expected, "{version} {form:?}");
+            }
+        }
+    }
+    let large = format!("<ExtBlock>{}</ExtBlock>", "x".repeat(5000));
+    let deep = format!("<ExtBlock>{}{}</ExtBlock>", "<A>".repeat(8), "</A>".repeat(8));
+    let kept = read(&with(&format!("{large}{deep}{}", BLOCK.repeat(9)))).info.ext_blocks;
+    assert_eq!(kept.len(), 4, "there are bounds");
+    assert!(kept.iter().all(|block| *block == sent.info.ext_blocks[0]));
+}
 
 const CSP_12: &str = "http://www.openmobilealliance.org/DTD/WV-CSP1.2";
 

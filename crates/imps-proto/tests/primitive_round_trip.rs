@@ -378,7 +378,7 @@ fn info() -> impl Strategy<Value = MessageInfo> {
     let first = (option::of(text()), option::of(text()), option::of(text()), option::of(select(ContentEncoding::ALL)));
     let second = (any::<u32>(), option::of(text()), recipient, option::of(sender));
     let third = (option::of(date()), option::of(font()), option::of(any::<u32>()));
-    (first, second, third).prop_map(|(first, second, third)| MessageInfo {
+    (first, second, third, ext_blocks()).prop_map(|(first, second, third, fourth)| MessageInfo {
         message_id: first.0,
         message_uri: first.1,
         content_type: first.2,
@@ -390,6 +390,16 @@ fn info() -> impl Strategy<Value = MessageInfo> {
         date_time: third.0,
         font: third.1,
         validity: third.2,
+        ext_blocks: fourth,
+    })
+}
+
+/// ExtBlockETEM: what is in one is as free as an extension of presence.
+fn ext_blocks() -> impl Strategy<Value = Vec<Extension>> {
+    extensions().prop_map(|mut blocks| {
+        blocks.iter_mut().for_each(|block| block.name = "ExtBlockETEM".into());
+        blocks.truncate(3);
+        blocks
     })
 }
 
@@ -397,6 +407,7 @@ fn info_in(info: &mut MessageInfo, version: Version) {
     if version < Version::V1_3 {
         info.content_name = None;
         info.font = None;
+        info.ext_blocks.clear();
     }
     info.recipient.users.iter_mut().for_each(|user| user_in(user, version));
     if let Some(Sender::User(user)) = &mut info.sender {

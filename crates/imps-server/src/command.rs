@@ -404,7 +404,7 @@ pub(crate) async fn run(node: &Node, command: Command) -> Result<Outcome, Failur
         Command::UserShow { who } => {
             let user = find(services, &who)?;
             let summary = access.user_summary(&user).await.map_err(|error| refused(&error, &user, services))?;
-            let messages = services.im().waiting_messages(&user, usize::MAX).await?.len();
+            let messages = services.im().waiting_messages(&user, None, usize::MAX).await?.len();
             let profile = services.common().profile_of(&user).await?;
             let profile = profile.properties.into_iter();
             let profile = profile.map(|one| (one.name.into(), one.value.unwrap_or_default().into())).collect();
@@ -678,7 +678,7 @@ fn poke(session: &std::sync::Arc<Session>) -> Outcome {
 }
 
 async fn messages(services: &Services, user: &UserId, limit: usize) -> Result<Vec<MessageView>, Failure> {
-    let waiting = services.im().waiting_messages(user, limit).await?;
+    let waiting = services.im().waiting_messages(user, None, limit).await?;
     let view = |one: &imps_service::im::WaitingMessage| MessageView {
         message: one.id.to_string(),
         user: user.to_string(),

@@ -50,6 +50,8 @@ pub struct ServiceConfig {
     pub content_url_life: Duration,
     /// Messages that may wait for one user.
     pub queue_max: u64,
+    /// Bytes of contents that may wait for one user.
+    pub queue_bytes: u64,
     /// Recipients of one message, lists expanded.
     pub recipients_max: usize,
     /// Contact lists of one user.
@@ -153,6 +155,7 @@ impl ServiceConfig {
             message_max: 1 << 20,
             content_url_life: Duration::from_secs(86_400),
             queue_max: 10_000,
+            queue_bytes: 64 << 20,
             recipients_max: 500,
             lists_max: 100,
             members_max: 1000,

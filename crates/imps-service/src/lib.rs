@@ -11,6 +11,7 @@ pub mod config;
 pub mod content;
 pub mod error;
 pub mod event;
+mod extension;
 pub mod group;
 pub mod happening;
 pub mod im;

@@ -1,6 +1,7 @@
 //! Everything that the service elements share, in one struct.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -54,6 +55,8 @@ pub struct Services {
     pub(crate) broadcasts: Broadcasts,
     /// Where MessageIDs come from.
     pub(crate) sequence: Sequence,
+    /// Up to which number what waits has rows of its end.
+    pub(crate) aged: AtomicU64,
     /// Messages to groups that are in memory.
     pub(crate) group_bodies: crate::im::GroupBodies,
     /// Guards what lies between a watcher and those whom he watches.
@@ -88,6 +91,7 @@ impl Services {
             guard,
             broadcasts: Broadcasts::default(),
             sequence: Sequence::default(),
+            aged: AtomicU64::new(0),
             group_bodies: crate::im::GroupBodies::default(),
             pairs: Pairs::default(),
             tidying: parking_lot::Mutex::default(),

@@ -37,12 +37,13 @@
 use super::GetSegmentResponse;
 use super::catalogue::{Answer, Request, Response, ServerRequest};
 use crate::element::{Element, Space};
-use crate::elements::SegmentInfo;
+use crate::elements::{SegmentInfo, decode_block, encode_blocks, next_start};
 use crate::grammar::{Decode, Encode, missing, next_child, truncated};
 use crate::wire::{
     self, AnyWriter, DecodeError, DecodeErrorKind, Form, Fragment, Namespace, Reader, Start, Tag, Token, Writer,
 };
 use imps_types::element::ResultInfo;
+use imps_types::presence::Extension;
 use imps_types::{Status, TransactionId, Version};
 use std::borrow::Cow;
 
@@ -134,6 +135,8 @@ pub struct Envelope<'r, 'a> {
     is_begun: bool,
     /// The primitive whose start was taken, and that was not read yet.
     pending: Option<Tag<'a>>,
+    /// ExtBlock that stood before the content of the transaction.
+    blocks: Vec<Extension>,
     is_over: bool,
 }
 
@@ -161,6 +164,7 @@ impl<'r, 'a> Envelope<'r, 'a> {
             depth: 1,
             is_begun: false,
             pending: None,
+            blocks: Vec::new(),
             is_over: false,
             reader,
         };
@@ -282,6 +286,7 @@ impl<'r, 'a> Envelope<'r, 'a> {
 
     fn read_head(&mut self) -> Result<TransactionHead<'a>, DecodeError> {
         let mut head = None;
+        self.blocks.clear();
         loop {
             let Some(start) = self.next_start()? else {
                 return head.ok_or(missing(Element::TransactionDescriptor, self.reader.position()));
@@ -292,6 +297,7 @@ impl<'r, 'a> Envelope<'r, 'a> {
                     self.trc = start.xmlns;
                     break;
                 }
+                Tag::Known(Element::ExtBlock) => decode_block(start, &mut self.blocks, self.reader)?,
                 _ => self.reader.skip()?,
             }
         }
@@ -360,7 +366,10 @@ impl<'r, 'a> Envelope<'r, 'a> {
     /// [`Envelope::next_transaction`].
     pub fn read_request(&mut self) -> Result<Request, DecodeError> {
         let tag = self.take_pending()?;
-        let request = Request::decode(tag, self.reader)?;
+        let mut request = Request::decode(tag, self.reader)?;
+        if let Request::SendMessage(send) = &mut request {
+            self.read_blocks(&mut send.message.info.ext_blocks)?;
+        }
         if matches!(&request, Request::Service(service) if service.client_id.is_some()) {
             self.betray_1_1();
         }
@@ -394,10 +403,29 @@ impl<'r, 'a> Envelope<'r, 'a> {
     /// # Errors
     /// As [`Envelope::read_request`].
     pub fn read_server_request(&mut self) -> Result<Option<ServerRequest>, DecodeError> {
-        match self.take_pending()? {
-            Tag::Known(element) => ServerRequest::decode_as(element, self.reader),
-            Tag::Unknown(_) => Ok(None),
+        let Tag::Known(element) = self.take_pending()? else { return Ok(None) };
+        let mut request = ServerRequest::decode_as(element, self.reader)?;
+        let info = match &mut request {
+            Some(ServerRequest::NewMessage(new)) => &mut new.message.info,
+            Some(ServerRequest::MessageNotification(notification)) => &mut notification.message_info,
+            _ => return Ok(request),
+        };
+        self.read_blocks(&mut info.ext_blocks)?;
+        Ok(request)
+    }
+
+    /// ExtBlock beside the content of a transaction with a message: it belongs to that (CSP 3).
+    fn read_blocks(&mut self, blocks: &mut Vec<Extension>) -> Result<(), DecodeError> {
+        blocks.append(&mut self.blocks);
+        self.reader.unwind(self.depth + 1)?;
+        while let Some(start) = next_start(self.reader)? {
+            if start.tag == Tag::Known(Element::ExtBlock) {
+                decode_block(start, blocks, self.reader)?;
+            } else {
+                self.reader.skip()?;
+            }
         }
+        Ok(())
     }
 
     /// The same, as a piece of a message that is too large. `None`: it is none.
@@ -503,6 +531,8 @@ pub fn encode_fragment(form: Form, version: Version, write: impl FnOnce(&mut dyn
 pub struct MessageWriter<'n> {
     writer: AnyWriter,
     namespaces: &'n Namespaces,
+    /// ExtBlock of the next transaction.
+    blocks: Vec<Extension>,
 }
 
 impl<'n> MessageWriter<'n> {
@@ -527,7 +557,15 @@ impl<'n> MessageWriter<'n> {
             None => writer.element_text(Element::SessionType, "Outband"),
         }
         writer.end(Element::SessionDescriptor);
-        Self { writer: any, namespaces }
+        Self { writer: any, namespaces, blocks: Vec::new() }
+    }
+
+    /// What clients put into a message of their own making goes along with the next transaction: in 1.2, since 1.3 has a
+    /// place for it in the message itself.
+    pub fn ext_blocks(&mut self, blocks: &[Extension]) {
+        if self.writer.as_dyn().version() == Version::V1_2 {
+            self.blocks.extend_from_slice(blocks);
+        }
     }
 
     /// Writes a transaction; `write` writes its primitive. `poll` is the flag that 1.1 has here.
@@ -575,6 +613,7 @@ impl<'n> MessageWriter<'n> {
         writer.start_with_namespace(Element::TransactionContent, namespace);
         write(writer);
         writer.end(Element::TransactionContent);
+        encode_blocks(&std::mem::take(&mut self.blocks), Element::ExtBlock, writer);
         writer.end(Element::Transaction);
     }
 

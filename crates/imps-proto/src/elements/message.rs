@@ -3,15 +3,16 @@
 //! On the wire, ContentEncoding stands inside MessageInfo and ContentData beside it, in any order; so [`Message`] is
 //! read as a whole and its content converted at the end. Inside the server content is always the decoded octets.
 
+use super::extension::{decode_block, encode_blocks, next_start};
 use crate::element::Element;
-use crate::grammar::{Codec, Decode, Encode, Put, bad_value, codec, decode, items, missing};
+use crate::grammar::{Codec, Decode, Encode, Put, bad_value, codec, items, missing};
 use crate::wire::{DecodeError, RawContent, Reader, Writer};
 use base64::Engine as _;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use imps_types::element::{Content, ContentEncoding, Font, MessageInfo, Recipient, Sender};
-use imps_types::{DateTime, Version};
+use imps_types::Version;
+use imps_types::element::{Content, ContentEncoding, Font, MessageInfo, Recipient};
 use std::borrow::Cow;
 
 /// Padding is written, but may be missing in what comes, and so may the bits after the end be anything.
@@ -45,20 +46,41 @@ codec! {
     }
 }
 
-decode! {
-    MessageInfo {
-        optional message_id: Box<str> = MessageId,
-        optional message_uri: Box<str> = MessageUri,
-        optional content_type: Box<str> = ContentType,
-        optional content_encoding: ContentEncoding = ContentEncoding,
-        default content_size: u32 = ContentSize,
-        optional content_name: Box<str> = ContentName,
-        default recipient: Recipient = Recipient,
-        optional sender: Sender = Sender,
-        optional date_time: DateTime = DateTime,
-        optional font: Font = Font,
-        optional validity: u32 = Validity,
+/// By hand, since the namespace of a block stands in its start.
+impl Decode for MessageInfo {
+    fn decode(reader: &mut dyn Reader<'_>) -> Result<Self, DecodeError> {
+        let mut info = Self::default();
+        while let Some(start) = next_start(reader)? {
+            let Some(element) = start.tag.known() else {
+                reader.skip()?;
+                continue;
+            };
+            match element {
+                Element::MessageId => take(&mut info.message_id, reader)?,
+                Element::MessageUri => take(&mut info.message_uri, reader)?,
+                Element::ContentType => take(&mut info.content_type, reader)?,
+                Element::ContentEncoding => take(&mut info.content_encoding, reader)?,
+                Element::ContentSize => info.content_size = u32::decode_optional(reader)?.unwrap_or_default(),
+                Element::ContentName => take(&mut info.content_name, reader)?,
+                Element::Recipient => info.recipient = Recipient::decode(reader)?,
+                Element::Sender => take(&mut info.sender, reader)?,
+                Element::DateTime => take(&mut info.date_time, reader)?,
+                Element::Font => take(&mut info.font, reader)?,
+                Element::Validity => take(&mut info.validity, reader)?,
+                Element::ExtBlockEtem => decode_block(start, &mut info.ext_blocks, reader)?,
+                _ => reader.skip()?,
+            }
+        }
+        Ok(info)
     }
+}
+
+/// Reads a child into its field; one that says nothing leaves it as it was.
+fn take<T: Decode>(field: &mut Option<T>, reader: &mut dyn Reader<'_>) -> Result<(), DecodeError> {
+    if let Some(value) = T::decode_optional(reader)? {
+        *field = Some(value);
+    }
+    Ok(())
 }
 
 impl Encode for MessageInfo {
@@ -87,6 +109,9 @@ fn put_info(info: &MessageInfo, encoding: Option<ContentEncoding>, size: u32, wr
         info.font.put(Element::Font, writer);
     }
     info.validity.put(Element::Validity, writer);
+    if newest {
+        encode_blocks(&info.ext_blocks, Element::ExtBlockEtem, writer);
+    }
 }
 
 /// MessageInfo and ContentData: what SendMessage, NewMessage and GetMessage carry.

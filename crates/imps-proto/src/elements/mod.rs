@@ -6,6 +6,7 @@
 mod blocking;
 mod capability;
 mod common;
+mod extension;
 mod group;
 mod message;
 mod notification;
@@ -20,6 +21,7 @@ mod words;
 
 pub(crate) use blocking::BlockAndGrant;
 pub(crate) use common::{AnswerSender, BareUserIds, SearchPairs, Urls};
+pub(crate) use extension::{decode_block, encode_blocks, next_start};
 pub(crate) use group::{JoinedOfResponse, NamedUsers, PlainMembers};
 pub use group::{JoinedUsers, Listed, UserMapList};
 pub(crate) use message::{ContentField, MessageInfos, SizelessContent};

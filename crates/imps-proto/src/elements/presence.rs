@@ -3,10 +3,11 @@
 //! All is read from and written by the attribute table: fields come out in its order, and what a version does not have is
 //! left out. What is in no table is kept as it is, as far as there is room ([`Extension`]), and passed on.
 
+use super::extension::{Room, decode_extension, encode_extension, next_start};
 use crate::element::{Element, Kind, Space};
 use crate::elements::encode_base64;
-use crate::grammar::{Decode, Encode, Put, codec, next_child, truncated};
-use crate::wire::{DecodeError, Namespace, RawContent, Reader, Start, Tag, Token, Writer};
+use crate::grammar::{Decode, Encode, Put, codec, next_child};
+use crate::wire::{DecodeError, Namespace, RawContent, Reader, Tag, Writer};
 use imps_types::presence::{
     ATTRIBUTES, Attribute, Extension, Field, FieldKind, FieldRow, FieldValue, PresenceAttribute, PresenceInfo,
     PresenceSubList,
@@ -152,109 +153,6 @@ fn in_order(rows: &[FieldRow], fields: &mut [(Field, FieldValue)]) {
     if fields.len() > 1 && !fields.is_sorted_by_key(place) {
         fields.sort_by_key(place);
     }
-}
-
-/// The next child, known or not; `None` when the parent has ended. Text between children says nothing.
-fn next_start<'a>(reader: &mut dyn Reader<'a>) -> Result<Option<Start<'a>>, DecodeError> {
-    loop {
-        match reader.next()? {
-            Token::Start(start) => return Ok(Some(start)),
-            Token::End => return Ok(None),
-            Token::Eof => return Err(truncated(reader)),
-            Token::Text(_) | Token::Integer(_) | Token::Date(_) | Token::Opaque(_) => {}
-        }
-    }
-}
-
-/// What extensions may take, those beside each other together.
-struct Room {
-    elements: usize,
-    bytes: usize,
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Self { elements: Extension::ELEMENTS_MAX, bytes: Extension::BYTES_MAX }
-    }
-}
-
-impl Room {
-    fn take(&mut self, elements: usize, bytes: usize) -> bool {
-        match (self.elements.checked_sub(elements), self.bytes.checked_sub(bytes)) {
-            (Some(elements), Some(bytes)) => {
-                *self = Self { elements, bytes };
-                true
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Reads an element of somebody's own, through its end. `None` when there is no room for it, or it has what cannot be
-/// passed on: elements of other places of the protocol, and bytes that are no text.
-fn decode_extension<'a>(
-    start: Start<'a>,
-    room: &mut Room,
-    reader: &mut dyn Reader<'a>,
-) -> Result<Option<Extension>, DecodeError> {
-    let outside = reader.depth().saturating_sub(1);
-    let is_foreign = !matches!(start.tag, Tag::Known(element) if element != Element::ExtendedData);
-    let extension = if is_foreign { foreign(start, Extension::DEPTH_MAX, room, reader)? } else { None };
-    // Whatever stopped it: the next sibling comes next.
-    reader.unwind(outside)?;
-    Ok(extension)
-}
-
-fn foreign<'a>(
-    start: Start<'a>,
-    depth: usize,
-    room: &mut Room,
-    reader: &mut dyn Reader<'a>,
-) -> Result<Option<Extension>, DecodeError> {
-    let namespace: Option<Box<str>> = start.xmlns.map(|namespace| namespace.to_string().into());
-    let (name, declared) = (start.tag.name(), namespace.as_deref().map_or(0, str::len));
-    let is_short = name.len() <= Extension::NAME_MAX && declared <= Extension::NAME_MAX;
-    if depth == 0 || !is_short || !room.take(1, name.len() + declared) {
-        return Ok(None);
-    }
-    let mut text = String::new();
-    let mut children = Vec::new();
-    loop {
-        match reader.next()? {
-            Token::Start(start) => match foreign(start, depth - 1, room, reader)? {
-                Some(child) => children.push(child),
-                None => return Ok(None),
-            },
-            Token::Text(more) => text.push_str(&more),
-            Token::Integer(number) => text.push_str(&number.to_string()),
-            Token::Date(date) => text.push_str(&date.to_string()),
-            Token::Opaque(bytes) => match std::str::from_utf8(bytes) {
-                Ok(more) => text.push_str(more),
-                Err(_) => return Ok(None),
-            },
-            Token::End => break,
-            Token::Eof => return Err(truncated(reader)),
-        }
-        if text.len() > Extension::BYTES_MAX {
-            return Ok(None);
-        }
-    }
-    // Beside children, text is the white space between them.
-    let text: Box<str> = if children.is_empty() { text.trim().into() } else { "".into() };
-    if !room.take(0, text.len()) {
-        return Ok(None);
-    }
-    Ok(Some(Extension { name: name.into(), namespace, text, children }))
-}
-
-fn encode_extension(one: &Extension, writer: &mut dyn Writer) {
-    let namespace = one.namespace.as_deref().map(Namespace::new);
-    writer.start_unknown(&one.name, namespace);
-    if one.children.is_empty() {
-        writer.text(&one.text);
-    }
-    one.children.iter().for_each(|child| encode_extension(child, writer));
-    writer.end_unknown(&one.name);
 }
 
 /// Extensions came with 1.2, and so they go to no older receiver.

@@ -203,6 +203,7 @@ settings! {
     "message.content_url"             Text(1000) => content_url, "What the URLs of large contents begin with, if clients reach `/content/` of this server under another address, such as https://im.example.org/content/ for a proxy.";
     "message.content_url_life"        Seconds(60, 30 * 86_400) => service.content_url_life, "How long the URL of a large content is good for; never longer than its message.";
     "message.queue_max"               Count(1, 10_000_000) => service.queue_max, "Messages and reports that may wait for one user.";
+    "message.queue_bytes"             Bytes(64 * KIB, 64 * GIB) => service.queue_bytes, "Bytes of contents that may wait for one user.";
     "message.recipients_max"          Count(1, 100_000) => service.recipients_max, "Recipients of one message, contact lists expanded.";
     "message.repeat_window"           Seconds(10, 86_400) => service.repeat_window, "How long a request may be repeated under its TransactionID without being carried out twice.";
 

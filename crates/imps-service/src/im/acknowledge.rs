@@ -107,9 +107,9 @@ impl Im<'_> {
             let row = IndexRow::of_report(report).to_record();
             batch.if_equals(Space::MessageIndex, index_key(&report.recipient, sequence), row);
         }
-        delete(&mut batch, sequence, &report.recipient, report.expires);
+        delete(&mut batch, sequence, &report.recipient, report.expires, self.clock.now());
         match self.store.commit(batch).await {
-            Ok(()) => self.one_less(&report.recipient),
+            Ok(()) => self.one_less(&report.recipient, 0),
             // Another client of the user was faster.
             Err(StoreError::Condition) => {}
             Err(error) => return Err(error.into()),
@@ -170,7 +170,7 @@ impl Im<'_> {
                 }
                 Err(error) => return Err(error.into()),
             }
-            self.one_less(recipient);
+            self.one_less(recipient, message.info.content_size.into());
             if message.shared {
                 self.drop_shared(sequence, message.expires).await;
             }
@@ -191,7 +191,7 @@ impl Im<'_> {
         if let Some(row) = expected {
             batch.if_equals(Space::MessageIndex, index_key(recipient, sequence), row);
         }
-        delete(&mut batch, sequence, recipient, message.expires);
+        delete(&mut batch, sequence, recipient, message.expires, self.clock.now());
         let Some(mut report) = self.report_on(message, outcome).await else { return self.store.commit(batch).await };
         let commit = self.sequence.next(self.clock.now(), |next| {
             report.put(&mut batch, next, None);
@@ -202,11 +202,13 @@ impl Im<'_> {
         Ok(())
     }
 
-    pub(super) fn one_less(&self, user: &UserId) {
+    /// One thing less waits for a user, with a content of so many bytes.
+    pub(super) fn one_less(&self, user: &UserId, bytes: u64) {
         if let Some(user) = self.users.loaded(user)
             && let Some(waiting) = &mut user.lock().waiting
         {
-            *waiting = waiting.saturating_sub(1);
+            waiting.count = waiting.count.saturating_sub(1);
+            waiting.bytes = waiting.bytes.saturating_sub(bytes);
         }
     }
 }

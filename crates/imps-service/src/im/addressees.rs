@@ -10,12 +10,12 @@ use super::Im;
 use super::blocking::Origin;
 use super::delivery::Kind;
 use super::group::ToGroup;
-use super::queue::index_range;
+use super::queue::{IndexRow, index_range};
 use crate::error::Error;
 use crate::routing::Place;
-use crate::seam::{Order, Space};
+use crate::seam::{Order, Row, Space};
 use crate::session::Session;
-use crate::user::UserState;
+use crate::user::{QueueLoad, UserState};
 
 /// Somebody who gets the message.
 pub(super) struct Addressee {
@@ -131,7 +131,7 @@ impl Im<'_> {
         for group in &recipient.groups {
             match group {
                 Group::Id(id) => {
-                    if let Err(error) = self.add_group(&mut all, session, letter.origin, id).await {
+                    if let Err(error) = self.add_group(&mut all, session, letter, id).await {
                         all.refusals.of(refusal(error)?).group_ids.push(id.clone());
                     }
                 }
@@ -151,7 +151,7 @@ impl Im<'_> {
         &self,
         all: &mut Addressees,
         session: &Session,
-        origin: &Origin,
+        letter: Letter<'_>,
         address: &Address,
     ) -> Result<(), Error> {
         let group = self.group().find(address)?;
@@ -162,14 +162,14 @@ impl Im<'_> {
             return Err(Error::BadParameter("the message has more recipients than this server takes"));
         }
         let name = group.screen_name_in(session)?;
-        let origin = origin.in_group(&group.id, &name);
+        let origin = letter.origin.in_group(&group.id, &name);
         let mut receivers: Vec<Arc<UserState>> = Vec::new();
         for user in group.roster().iter() {
             // Nobody gets his own words back, on none of his clients (CSP 18, row 19).
             if user.id == session.user.id || self.refuses(user, &origin) {
                 continue;
             }
-            if self.waiting(user).await? < self.config.queue_max {
+            if !self.is_full(user, letter.kind.size()).await? {
                 receivers.push(user.clone());
             }
         }
@@ -264,17 +264,27 @@ impl Im<'_> {
         if self.nobody_takes(user, letter.kind, recipient) {
             return Ok(Some(Status::UNSUPPORTED_MEDIA_TYPE));
         }
-        Ok((self.waiting(user).await? >= self.config.queue_max).then_some(Status::MESSAGE_QUEUE_IS_FULL))
+        Ok(self.is_full(user, letter.kind.size()).await?.then_some(Status::MESSAGE_QUEUE_IS_FULL))
+    }
+
+    /// Whether so much waits for a user that nothing more with a content of this size is taken for him.
+    pub(crate) async fn is_full(&self, user: &UserState, size: usize) -> Result<bool, Error> {
+        let waiting = self.waiting(user).await?;
+        let bytes = waiting.bytes.saturating_add(size as u64);
+        // A single message may be as large as the server takes.
+        Ok(waiting.count >= self.config.queue_max || (waiting.bytes > 0 && bytes > self.config.queue_bytes))
     }
 
     /// How much waits for a user.
-    pub(crate) async fn waiting(&self, user: &UserState) -> Result<u64, Error> {
+    pub(crate) async fn waiting(&self, user: &UserState) -> Result<QueueLoad, Error> {
         if let Some(waiting) = user.lock().waiting {
             return Ok(waiting);
         }
         let most = usize::try_from(self.config.queue_max).unwrap_or(usize::MAX);
         let rows = self.store.scan(Space::MessageIndex, index_range(&user.id), Order::Forwards, most).await?;
-        Ok(*user.lock().waiting.get_or_insert(rows.len() as u64))
+        let size = |row: &Row| IndexRow::read(&row.value).map_or(0, |row| row.size);
+        let found = QueueLoad { count: rows.len() as u64, bytes: rows.iter().map(size).sum() };
+        Ok(*user.lock().waiting.get_or_insert(found))
     }
 }
 

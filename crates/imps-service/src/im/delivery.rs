@@ -50,6 +50,11 @@ impl<'a> Kind<'a> {
         Self::new(&message.info, &message.content, message.binary)
     }
 
+    /// Bytes of the content.
+    pub(super) fn size(self) -> usize {
+        self.content.len()
+    }
+
     /// What a client that agreed on this does with it.
     pub(super) fn taking(self, agreed: &Negotiated) -> Taking {
         let taking = agreed.taking(self.content_type, self.content.len(), self.is_parsed(parser_room(agreed)));

@@ -1,19 +1,26 @@
 //! The end of validity, and what else is done now and then.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use futures_util::future::join_all;
 use imps_types::{Status, UserId};
 
 use super::Im;
-use super::queue::{Ending, Waiting, delete, expired_range, expiry_parts, shared_key};
+use super::queue::{
+    Ending, IndexRow, Waiting, aged_range, body_parts, delete, expired_range, expiry_parts, index_key, put_end,
+    shared_key,
+};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::seam::{Batch, KeyRange, Order, Row, Space};
+use crate::seam::{Batch, Key, KeyRange, Order, Row, Space};
 
 /// Rows of one scan: their messages end together, in one or two commits.
 const PAGE: usize = 64;
 /// Pages of one sweep, so that a great many messages that end at once do not hold up what else is due.
 const PAGES: usize = 100;
+/// Bodies that get rows of their ends in one commit. They are read for it, and may be large.
+const END_PAGE: usize = 128;
 
 impl Im<'_> {
     /// Begins the numbers after all that were ever given out.
@@ -33,6 +40,9 @@ impl Im<'_> {
         if let Err(error) = self.expire(now).await {
             tracing::warn!(%error, "messages whose validity has ended could not be removed");
         }
+        if let Err(error) = self.put_ends(now).await {
+            tracing::warn!(%error, "when messages end could not be written");
+        }
         if let Err(error) = self.sweep_repeats(now).await {
             tracing::warn!(%error, "old transactions could not be removed");
         }
@@ -51,9 +61,42 @@ impl Im<'_> {
         Ok(())
     }
 
+    /// What waits for an hour gets a row of its end. Each body is looked at once, and again after a restart.
+    async fn put_ends(&self, now: Timestamp) -> Result<(), Error> {
+        let mut range = aged_range(self.aged.load(Ordering::Relaxed), now);
+        for _ in 0..PAGES {
+            let rows = self.store.scan(Space::Messages, range.clone(), Order::Forwards, END_PAGE).await?;
+            let Some(last) = rows.last().map(|row| row.key.clone()) else { return Ok(()) };
+            self.put_ends_of(&rows).await?;
+            // A message may have more recipients than fit: it is begun again when this was not the end.
+            let (sequence, is_last) = (body_parts(&last).0.unwrap_or_default(), rows.len() < END_PAGE);
+            self.aged.store(sequence.saturating_add(u64::from(is_last)), Ordering::Relaxed);
+            if is_last {
+                break;
+            }
+            range = range.after(&last);
+        }
+        Ok(())
+    }
+
+    async fn put_ends_of(&self, bodies: &[Row]) -> Result<(), Error> {
+        let parts = bodies.iter().map(|row| body_parts(&row.key));
+        let waiting: Vec<(u64, UserId)> = parts.filter_map(|(sequence, user)| Some((sequence?, user?))).collect();
+        let keys: Vec<Key> = waiting.iter().map(|(sequence, user)| index_key(user, *sequence)).collect();
+        let indexes = self.store.get(Space::MessageIndex, &keys).await?;
+        let mut batch = Batch::new();
+        for ((sequence, recipient), index) in waiting.iter().zip(indexes) {
+            // What was acknowledged since needs none.
+            if let Some(index) = index.and_then(|index| IndexRow::read(&index).ok()) {
+                put_end(&mut batch, *sequence, recipient, index.expires);
+            }
+        }
+        if batch.is_empty() { Ok(()) } else { Ok(self.store.commit(batch).await?) }
+    }
+
     /// Ends what a row of the expiry space is about. Whatever it is, the row is gone then.
     async fn end(&self, row: &Row) -> Result<(), Error> {
-        let key = &row.key;
+        let (key, now) = (&row.key, self.clock.now());
         let mut batch = Batch::new();
         match expiry_parts(key) {
             Some((_, sequence, Ending::Group(group))) => {
@@ -68,24 +111,24 @@ impl Im<'_> {
                         self.metrics.messages_expired.up();
                         return Ok(());
                     }
-                    delete(&mut batch, sequence, &recipient, end);
+                    delete(&mut batch, sequence, &recipient, end, now);
                 }
                 Some(Waiting::Report(report)) => {
                     self.withdraw_everywhere(&recipient, sequence).await;
-                    delete(&mut batch, sequence, &recipient, report.expires);
+                    delete(&mut batch, sequence, &recipient, report.expires, now);
                     self.store.commit(batch).await?;
-                    self.one_less(&recipient);
+                    self.one_less(&recipient, 0);
                     return Ok(());
                 }
                 Some(Waiting::Notice(notice)) => {
                     self.withdraw_everywhere(&recipient, sequence).await;
-                    delete(&mut batch, sequence, &recipient, notice.expires);
+                    delete(&mut batch, sequence, &recipient, notice.expires, now);
                     self.store.commit(batch).await?;
-                    self.one_less(&recipient);
+                    self.one_less(&recipient, 0);
                     return Ok(());
                 }
                 // What is left of something that was damaged.
-                Some(Waiting::GroupMessage(_)) | None => delete(&mut batch, sequence, &recipient, end),
+                Some(Waiting::GroupMessage(_)) | None => delete(&mut batch, sequence, &recipient, end, now),
             },
             Some((_, sequence, Ending::Shared)) => {
                 batch.delete(Space::MessageExpiry, key.clone()).delete(Space::Messages, shared_key(sequence));

@@ -3,22 +3,25 @@
 use std::sync::Arc;
 
 use imps_types::element::{DeliveryMethod, MessageInfo};
-use imps_types::service_tree::Function;
-use imps_types::{Address, MessageId, Version};
+use imps_types::presence::Extension;
+use imps_types::{Address, MessageId};
 
 use super::delivery::{Kind, parser_room};
 use super::offer::is_for;
-use super::queue::{IndexRow, Waiting, WaitingKind, index_range, index_sequence};
+use super::queue::{IndexRow, Waiting, WaitingKind, index_key, index_range, index_sequence};
 use super::{Im, charset};
 use crate::error::Error;
 use crate::event::Message;
 use crate::seam::{Order, Space};
-use crate::session::{Negotiated, Session, Taking};
+use crate::session::{Session, Taking};
 
 /// Messages that are listed when the client names no number.
 const LISTED: usize = 100;
 /// Messages that are listed at most.
 const LISTED_MAX: usize = 1000;
+
+/// Rows of the index that are counted at once.
+const COUNTED: usize = 500;
 
 /// A message that waits, as operators see it: never its content.
 #[derive(Clone, Debug)]
@@ -37,9 +40,10 @@ pub struct WaitingMessage {
 pub(super) fn written_size(info: &MessageInfo) -> usize {
     let texts = [&info.message_id, &info.message_uri, &info.content_type, &info.content_name];
     let texts: usize = texts.into_iter().flatten().map(|text| text.len() + 40).sum();
+    let blocks: usize = info.ext_blocks.iter().map(Extension::weight).sum();
     let users = info.recipient.users.iter().map(|user| user.user_id.as_str().len() + 90);
     // Size, times, sender with its tags.
-    texts + users.sum::<usize>() + 400
+    texts + users.sum::<usize>() + blocks + 400
 }
 
 impl Im<'_> {
@@ -56,12 +60,7 @@ impl Im<'_> {
         };
         let agreed = session.negotiated();
         let message = charset::for_client(&message, &agreed);
-        // A client that takes pieces gets what it cannot parse in one (CSP 3, "Segmentation").
-        let takes_pieces = session.version >= Version::V1_3
-            && agreed.requested.is_some_and(|wanted| wanted.contains(Function::Sgmnt))
-            && !agreed.refused.contains(Function::Sgmnt);
-        let wide = takes_pieces.then(|| Negotiated { parser_size: 0, ..agreed.clone() });
-        if Kind::of(&message).taking(wide.as_ref().unwrap_or(&agreed)) == Taking::TooLarge {
+        if Kind::of(&message).taking(&agreed) == Taking::TooLarge {
             return Err(Error::TooLarge);
         }
         Ok(message)
@@ -111,6 +110,41 @@ impl Im<'_> {
         Ok(infos)
     }
 
+    /// How many messages wait for this session in all, or are in the history of a group that it has joined.
+    ///
+    /// # Errors
+    /// As [`Im::message_list`].
+    pub async fn message_count(&self, session: &Session, group: Option<&Address>) -> Result<u32, Error> {
+        if let Some(group) = group {
+            return self.history_count(session, group).await;
+        }
+        let (user, now) = (&session.user.id, self.clock.now());
+        let mut count: usize = 0;
+        let mut range = index_range(user);
+        loop {
+            let rows = self.store.scan(Space::MessageIndex, range.clone(), Order::Forwards, COUNTED).await?;
+            let mut selective = Vec::new();
+            for row in &rows {
+                let (Some(sequence), Ok(index)) = (index_sequence(&row.key), IndexRow::read(&row.value)) else {
+                    continue;
+                };
+                let is_elsewhere = index.group.as_ref().is_some_and(|group| !session.has_joined(group.as_str()));
+                if index.kind != WaitingKind::Message || index.expires <= now || is_elsewhere {
+                    continue;
+                }
+                // Whom it is for stands in its body.
+                if index.selective { selective.push(sequence) } else { count += 1 }
+            }
+            for waiting in self.load_all(user, &selective).await?.into_iter().flatten() {
+                count += usize::from(matches!(waiting, Waiting::Message(message) if is_for(&message.info, session)));
+            }
+            match rows.last() {
+                Some(last) if rows.len() == COUNTED => range = range.after(&last.key),
+                _ => return Ok(u32::try_from(count).unwrap_or(u32::MAX)),
+            }
+        }
+    }
+
     /// How messages come to this session from now on, and up to which size.
     ///
     /// # Errors
@@ -126,6 +160,9 @@ impl Im<'_> {
         if let Some(group) = group {
             return self.group().set_delivery(session, group, method, content_length).await;
         }
+        if method.is_none() && content_length.is_none() {
+            return Err(Error::BadParameter("the request says nothing of the delivery"));
+        }
         let before = session.negotiated().clone();
         {
             let mut agreed = session.negotiated();
@@ -139,16 +176,19 @@ impl Im<'_> {
         saved
     }
 
-    /// What waits for a user, for operators.
+    /// What waits for a user, for operators: oldest first, behind `after` only, so many at most.
     ///
     /// # Errors
     /// The store's failure.
     pub async fn waiting_messages(
         &self,
         user: &imps_types::UserId,
+        after: Option<MessageId>,
         limit: usize,
     ) -> Result<Vec<WaitingMessage>, Error> {
-        let rows = self.store.scan(Space::MessageIndex, index_range(user), Order::Forwards, limit).await?;
+        let all = index_range(user);
+        let range = after.map_or(all.clone(), |after| all.after(&index_key(user, after.sequence())));
+        let rows = self.store.scan(Space::MessageIndex, range, Order::Forwards, limit).await?;
         let read = |row: &crate::seam::Row| {
             let index = IndexRow::read(&row.value).ok()?;
             let id = MessageId::new(index_sequence(&row.key)?);

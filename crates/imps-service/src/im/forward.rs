@@ -78,7 +78,7 @@ impl Im<'_> {
         };
         let id = self.post(posting).await?;
         self.metrics.messages_forwarded.up();
-        self.one_less(user);
+        self.one_less(user, original.info.content_size.into());
         self.withdraw_everywhere(user, sequence).await;
         if original.is_to_group()
             && let Some(group) = original.group()

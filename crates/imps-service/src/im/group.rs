@@ -216,7 +216,7 @@ impl Im<'_> {
             }
             Err(error) => return Err(error.into()),
         }
-        self.one_less(recipient);
+        self.one_less(recipient, message.info.content_size.into());
         self.group_message_served(sequence, &group, message.expires).await;
         Ok(true)
     }
@@ -370,6 +370,20 @@ impl Im<'_> {
         }
         infos.reverse();
         Ok(infos)
+    }
+
+    /// How many messages are in the history of a group that the session has joined.
+    pub(super) async fn history_count(&self, session: &Session, group: &Address) -> Result<u32, Error> {
+        let group = self.group().find(group)?;
+        if !session.has_joined(group.id.as_str()) {
+            return Err(GroupError::NotJoined.into());
+        }
+        if !group.keeps_history() {
+            return Err(Error::NoHistory);
+        }
+        let most = self.config.group_history_max;
+        let rows = self.store.scan(Space::GroupHistory, history_range(&group.id), Order::Backwards, most).await?;
+        Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
     }
 
     /// A message in the history of a group that the session has joined.

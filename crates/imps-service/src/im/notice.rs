@@ -142,7 +142,7 @@ impl Im<'_> {
 
     /// Puts a committed notice into the outbox of each session that can be told.
     fn offer_notice(&self, user: &UserState, notice: &Arc<Notice>) {
-        for session in super::offer::waits_for(user) {
+        for session in super::offer::waits_for(user, 0) {
             if notice.content.is_for(&session) {
                 let (most, bytes) = (self.config.outbox_max, self.config.outbox_bytes);
                 let wake = session.outbox().notice(notice.clone(), most, bytes);
@@ -158,9 +158,9 @@ impl Im<'_> {
     pub(crate) async fn take_back(&self, batch: &mut Batch, recipient: &UserId, id: MessageId, expires: Timestamp) {
         // A client may have acknowledged it long ago.
         if self.is_stored(recipient, id.sequence()).await.unwrap_or(true) {
-            delete(batch, id.sequence(), recipient, expires);
+            delete(batch, id.sequence(), recipient, expires, self.clock.now());
             self.withdraw_everywhere(recipient, id.sequence()).await;
-            self.one_less(recipient);
+            self.one_less(recipient, 0);
         }
     }
 
@@ -188,10 +188,10 @@ impl Im<'_> {
         // It may have been taken back, or another client of the user was faster.
         let row = IndexRow::of_notice(notice).to_record();
         batch.if_equals(Space::MessageIndex, index_key(&notice.recipient, sequence), row);
-        delete(&mut batch, sequence, &notice.recipient, notice.expires);
+        delete(&mut batch, sequence, &notice.recipient, notice.expires, self.clock.now());
         match self.store.commit(batch).await {
             Ok(()) => {
-                self.one_less(&notice.recipient);
+                self.one_less(&notice.recipient, 0);
                 self.withdraw_everywhere(&notice.recipient, sequence).await;
             }
             Err(StoreError::Condition) => {}
@@ -318,7 +318,7 @@ mod tests {
         world.services.im().give(Batch::new(), vec![notice(&world, "alice", "other")]).await.unwrap();
         assert_eq!(says(&next(&world, &alice).await.unwrap()), "other");
         assert!(next(&world, &alice).await.is_none());
-        assert_eq!(world.services.im().waiting_messages(&user("alice"), 10).await.unwrap().len(), 2);
+        assert_eq!(world.services.im().waiting_messages(&user("alice"), None, 10).await.unwrap().len(), 2);
     }
 
     #[tokio::test]
@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(says(&next(&world, &alice).await.unwrap()), "two");
         world.services.clock.advance(Duration::from_secs(61));
         world.services.sweep().await;
-        assert!(im.waiting_messages(&user("alice"), 10).await.unwrap().is_empty());
+        assert!(im.waiting_messages(&user("alice"), None, 10).await.unwrap().is_empty());
         let again = world.login_as("alice", "again", Version::V1_2).await;
         assert!(next(&world, &again).await.is_none());
     }

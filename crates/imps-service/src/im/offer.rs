@@ -18,7 +18,7 @@ const REFILL: usize = 32;
 impl Im<'_> {
     /// Puts a committed message into the outbox of each session that it is for.
     pub(super) fn offer(&self, user: &UserState, message: Arc<Message>) {
-        for session in waits_for(user) {
+        for session in waits_for(user, message.info.content_size.into()) {
             if !is_for(&message.info, &session) {
                 continue;
             }
@@ -36,7 +36,7 @@ impl Im<'_> {
 
     /// Puts a committed report into the outbox of each session of the message's sender.
     pub(super) fn offer_report(&self, user: &UserState, report: &Arc<Report>) {
-        for session in waits_for(user) {
+        for session in waits_for(user, 0) {
             let (most, bytes) = (self.config.outbox_max, self.config.outbox_bytes);
             let wake = session.outbox().report(report.clone(), most, bytes);
             if wake {
@@ -211,11 +211,12 @@ impl Im<'_> {
     }
 }
 
-/// The sessions of somebody for whom one thing more waits.
-pub(super) fn waits_for(user: &UserState) -> Vec<Arc<Session>> {
+/// The sessions of somebody for whom one thing more waits, with a content of so many bytes.
+pub(super) fn waits_for(user: &UserState, bytes: u64) -> Vec<Arc<Session>> {
     let mut inner = user.lock();
     if let Some(waiting) = &mut inner.waiting {
-        *waiting += 1;
+        waiting.count += 1;
+        waiting.bytes += bytes;
     }
     inner.sessions.clone()
 }

@@ -6,22 +6,25 @@
 //! | Messages | sequence, "" | content that several recipients share |
 //! | Messages | sequence, group | a message to all joined users of a group |
 //! | MessageIndex | slot, recipient, sequence | kind, size, end and group: enough to choose and to delete |
-//! | MessageExpiry | end, sequence, recipient | nothing |
+//! | MessageExpiry | end, sequence, recipient | nothing; only of what ends within an hour, or is an hour old |
 //! | MessageExpiry | end, sequence, group | who had joined: so many index rows go then |
 //! | MessageExpiry | end and a minute, sequence, "" | nothing: the shared content goes, whatever became of its recipients |
 //!
-//! All but the index begin with the time, so they are written in order.
+//! All but the index begin with the time, so they are written in order. Most messages are acknowledged at once: those that
+//! are good for longer than an hour get a row of their end when they are an hour old and wait still (`expire.rs`).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use imps_types::element::{ContentEncoding, Font, Group, MessageInfo, Recipient, ScreenName, Sender, User};
 use imps_types::{Address, ClientId, DateTime, GroupId, MessageId, Slot, Status, UserId};
 
-use super::Im;
+use super::{Im, Sequence};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::event::{Kept, Message, Notice, NoticeContent, Report};
+use crate::extension::{read_extensions, write_extensions};
 use crate::record::{RecordError, RecordReader, RecordWriter};
 use crate::seam::{Batch, Key, KeyRange, Space};
 
@@ -32,6 +35,11 @@ const NOTICE: u64 = 3;
 const GROUP_MESSAGE: u64 = 4;
 /// A message to somebody in a group by his screen name.
 const PRIVATE_MESSAGE: u64 = 5;
+/// A message to one client or application of a user.
+const SELECTIVE_MESSAGE: u64 = 6;
+/// From which age on what waits has a row of its end. A part of the format: whoever makes it longer leaves what is in
+/// between without one.
+const END_ROW_AFTER: Duration = Duration::from_secs(3600);
 
 /// What waits: a message, a report or a notice.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +85,7 @@ impl WaitingKind {
 
     fn of(number: u64) -> Result<Self, RecordError> {
         match number {
-            MESSAGE | PRIVATE_MESSAGE => Ok(Self::Message),
+            MESSAGE | PRIVATE_MESSAGE | SELECTIVE_MESSAGE => Ok(Self::Message),
             GROUP_MESSAGE => Ok(Self::GroupMessage),
             REPORT => Ok(Self::Report),
             NOTICE => Ok(Self::Notice),
@@ -96,6 +104,8 @@ pub(super) struct IndexRow {
     pub(super) shared: bool,
     /// The group whose joined users get it, if it is a message in a group.
     pub(super) group: Option<GroupId>,
+    /// Whether it is for one client or application of the user.
+    pub(super) selective: bool,
 }
 
 pub(super) fn body_key(sequence: u64, recipient: &UserId) -> Key {
@@ -182,21 +192,41 @@ impl IndexRow {
         let size = message.info.content_size.into();
         let kind = if message.is_to_group() { WaitingKind::GroupMessage } else { WaitingKind::Message };
         let group = message.group().map(GroupId::from_canonical);
-        Self { kind, size, expires: message.expires, shared: message.shared, group }
+        let mut users = message.info.recipient.users.iter();
+        let selective = users.any(|user| user.client_id.is_some() || user.application_id.is_some());
+        Self { kind, size, expires: message.expires, shared: message.shared, group, selective }
     }
 
     pub(super) fn of_report(report: &Report) -> Self {
-        Self { kind: WaitingKind::Report, size: 0, expires: report.expires, shared: false, group: None }
+        Self {
+            kind: WaitingKind::Report,
+            size: 0,
+            expires: report.expires,
+            shared: false,
+            group: None,
+            selective: false,
+        }
     }
 
     pub(super) fn of_notice(notice: &Notice) -> Self {
-        Self { kind: WaitingKind::Notice, size: 0, expires: notice.expires, shared: false, group: None }
+        Self {
+            kind: WaitingKind::Notice,
+            size: 0,
+            expires: notice.expires,
+            shared: false,
+            group: None,
+            selective: false,
+        }
     }
 
     pub(super) fn to_record(&self) -> Vec<u8> {
         let mut writer = RecordWriter::new(1);
         let is_private = self.kind == WaitingKind::Message && self.group.is_some();
-        writer.number(if is_private { PRIVATE_MESSAGE } else { self.kind.number() });
+        writer.number(match self.kind {
+            _ if is_private => PRIVATE_MESSAGE,
+            WaitingKind::Message if self.selective => SELECTIVE_MESSAGE,
+            kind => kind.number(),
+        });
         writer.number(self.size).number(self.expires.0).flag(self.shared);
         if let Some(group) = &self.group {
             writer.text(group.as_str());
@@ -211,7 +241,7 @@ impl IndexRow {
         let (size, expires, shared) = (reader.number()?, Timestamp(reader.number()?), reader.flag()?);
         let is_in_group = matches!(number, GROUP_MESSAGE | PRIVATE_MESSAGE);
         let group = if is_in_group { Some(GroupId::from_canonical(reader.text()?)) } else { None };
-        Ok(Self { kind, size, expires, shared, group })
+        Ok(Self { kind, size, expires, shared, group, selective: number == SELECTIVE_MESSAGE })
     }
 }
 
@@ -238,8 +268,39 @@ impl Records {
     pub(super) fn put(self, batch: &mut Batch, sequence: u64, recipient: &UserId, expires: Timestamp) {
         batch.put(Space::Messages, body_key(sequence, recipient), self.body);
         batch.put(Space::MessageIndex, index_key(recipient, sequence), self.index);
-        batch.put(Space::MessageExpiry, expiry_key(expires, sequence, recipient), Bytes::new());
+        if ends_early(sequence, expires) {
+            put_end(batch, sequence, recipient, expires);
+        }
     }
+}
+
+/// Whether it ends before it is of the age at which everything gets a row of its end.
+fn ends_early(sequence: u64, expires: Timestamp) -> bool {
+    expires < Sequence::time(sequence).plus(END_ROW_AFTER)
+}
+
+/// Adds the row of the end of what waits.
+pub(super) fn put_end(batch: &mut Batch, sequence: u64, recipient: &UserId, expires: Timestamp) {
+    batch.put(Space::MessageExpiry, expiry_key(expires, sequence, recipient), Bytes::new());
+}
+
+/// Bodies that are old enough to have rows of their ends: from this number on, which is not of them.
+pub(super) fn aged_range(from: u64, now: Timestamp) -> KeyRange {
+    let end = Sequence::at(aged_before(now));
+    KeyRange::new(Key::build().u64(from).done(), Key::build().u64(end.max(from)).done())
+}
+
+fn aged_before(now: Timestamp) -> Timestamp {
+    let age = u64::try_from(END_ROW_AFTER.as_millis()).unwrap_or(u64::MAX);
+    Timestamp(now.0.saturating_sub(age))
+}
+
+/// Number and recipient of a body; `None` for what several share.
+pub(super) fn body_parts(key: &Key) -> (Option<u64>, Option<UserId>) {
+    let mut reader = key.read();
+    let sequence = reader.u64();
+    let whose = reader.text().filter(|whose| !whose.is_empty() && !whose.contains('/'));
+    (sequence, whose.map(|whose| UserId::from_canonical(&whose)))
 }
 
 /// Adds the rows of a content that several recipients share.
@@ -258,22 +319,29 @@ fn delete_shared(batch: &mut Batch, sequence: u64, expires: Timestamp) {
     batch.delete(Space::MessageExpiry, shared_expiry_key(sequence, expires));
 }
 
-/// Adds the removal of a message's or report's rows.
-pub(super) fn delete(batch: &mut Batch, sequence: u64, recipient: &UserId, expires: Timestamp) {
+/// Adds the removal of what waits. A row of its end that is left behind, because the clock went back, ends by itself.
+pub(super) fn delete(batch: &mut Batch, sequence: u64, recipient: &UserId, expires: Timestamp, now: Timestamp) {
     batch.delete(Space::Messages, body_key(sequence, recipient));
     batch.delete(Space::MessageIndex, index_key(recipient, sequence));
-    batch.delete(Space::MessageExpiry, expiry_key(expires, sequence, recipient));
+    if ends_early(sequence, expires) || Sequence::time(sequence) <= aged_before(now) {
+        batch.delete(Space::MessageExpiry, expiry_key(expires, sequence, recipient));
+    }
 }
 
 pub(super) fn message_record(message: &Message) -> Vec<u8> {
     let inline = if message.shared { 0 } else { message.content.len() };
-    let mut writer = RecordWriter::with_capacity(1, 256 + inline);
+    // Version 2 appends what clients made up themselves, which few do.
+    let version = if message.info.ext_blocks.is_empty() { 1 } else { 2 };
+    let mut writer = RecordWriter::with_capacity(version, 256 + inline);
     writer.number(MESSAGE).text(message.sender.as_str());
     write_info(&mut writer, &message.info);
     writer.flag(message.binary).flag(message.report).number(message.expires.0);
     writer.option((!message.shared).then_some(&message.content), |writer, content| {
         writer.bytes(content);
     });
+    if version >= 2 {
+        write_extensions(&mut writer, &message.info.ext_blocks);
+    }
     writer.done()
 }
 
@@ -294,7 +362,7 @@ fn notice_record(notice: &Notice) -> Vec<u8> {
 
 /// Reads a body. A shared content is not in it.
 pub(super) fn read_body(sequence: u64, recipient: &UserId, record: &Bytes) -> Result<Waiting, RecordError> {
-    let (mut reader, _) = RecordReader::new(record, 1)?;
+    let (mut reader, written) = RecordReader::new(record, 2)?;
     let id = MessageId::new(sequence);
     let kind = WaitingKind::of(reader.number()?)?;
     if kind == WaitingKind::Notice {
@@ -317,6 +385,9 @@ pub(super) fn read_body(sequence: u64, recipient: &UserId, record: &Bytes) -> Re
     let content = reader.option(RecordReader::bytes)?;
     let shared = content.is_none();
     let content = content.map(|content| record.slice_ref(content)).unwrap_or_default();
+    if written >= 2 {
+        info.ext_blocks = read_extensions(&mut reader)?;
+    }
     Ok(Waiting::Message(Message { id, sender, info, content, binary, shared, report, expires, kept: Kept::default() }))
 }
 
@@ -385,6 +456,7 @@ fn read_info(reader: &mut RecordReader<'_>) -> Result<MessageInfo, RecordError> 
         date_time,
         font,
         validity,
+        ext_blocks: Vec::new(),
     })
 }
 
@@ -527,7 +599,7 @@ impl Im<'_> {
                     continue;
                 };
                 // The body of a message to a group is the others' too, and goes with the end of its validity.
-                delete(&mut batch, sequence, user, index.expires);
+                delete(&mut batch, sequence, user, index.expires, self.clock.now());
                 if index.shared {
                     shared.push((sequence, index.expires));
                 }
@@ -543,6 +615,7 @@ impl Im<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use imps_types::presence::Extension;
 
     fn bob() -> UserId {
         UserId::from_canonical("wv:bob@a.example")
@@ -583,6 +656,24 @@ mod tests {
     }
 
     #[test]
+    fn golden_octets_of_a_message_with_a_block_of_its_clients() {
+        let mut message = message();
+        let inner = Extension {
+            name: "APIClient".into(),
+            namespace: Some("urn:n".into()),
+            text: "chat".into(),
+            children: Vec::new(),
+        };
+        let block = Extension { name: "ExtBlock".into(), namespace: None, text: "".into(), children: vec![inner] };
+        message.info.ext_blocks = vec![block];
+        let golden = b"\x01\x02hi\x01\x08ExtBlock\x00\x00\x01\x09APIClient\x01\x05urn:n\x04chat\x00";
+        let record = message_record(&message);
+        assert_eq!(record[0], 2);
+        assert_eq!(record[record.len() - golden.len()..].escape_ascii().to_string(), golden.escape_ascii().to_string());
+        assert_eq!(read_body(7, &bob(), &record.into()).unwrap(), Waiting::Message(message));
+    }
+
+    #[test]
     fn a_record_that_was_made_before_its_number_gets_its_message_id() {
         let mut message = message();
         message.info.message_id = None;
@@ -605,7 +696,14 @@ mod tests {
         assert_eq!(report_record(&report), golden);
         let read = read_body(9, &report.recipient, &Bytes::from_static(golden)).unwrap();
         assert_eq!(read, Waiting::Report(report));
-        let row = IndexRow { kind: WaitingKind::Message, size: 2, expires: Timestamp(300), shared: false, group: None };
+        let row = IndexRow {
+            kind: WaitingKind::Message,
+            size: 2,
+            expires: Timestamp(300),
+            shared: false,
+            group: None,
+            selective: false,
+        };
         assert_eq!(row.to_record(), [1, 1, 2, 0xac, 2, 0]);
         assert_eq!(IndexRow::read(&row.to_record()), Ok(row.clone()));
         let row = IndexRow { group: Some(GroupId::from_canonical("wv:/l@x")), ..row };

@@ -92,6 +92,8 @@ impl Im<'_> {
 
     fn new_report(&self, sender: &UserId, info: MessageInfo, result: Status) -> NewReport {
         let now = self.clock.now();
+        // What the clients told each other is none of the report's.
+        let info = MessageInfo { ext_blocks: Vec::new(), ..info };
         NewReport::new(Report {
             id: MessageId::new(0),
             recipient: sender.clone(),

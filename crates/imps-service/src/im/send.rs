@@ -277,7 +277,7 @@ impl Im<'_> {
         if let Some(Replaced { message, row }) = &replaces {
             let (user, sequence) = (&session.user.id, message.id.sequence());
             batch.if_equals(Space::MessageIndex, index_key(user, sequence), row.clone());
-            delete(&mut batch, sequence, user, message.expires);
+            delete(&mut batch, sequence, user, message.expires, self.clock.now());
         }
         let (sequence, commit) = self.sequence.next(self.clock.now(), |next| {
             let sequence = next();

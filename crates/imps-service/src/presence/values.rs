@@ -9,6 +9,7 @@ use imps_types::element::ClientType;
 use imps_types::presence::{Attribute, AttributeSet, Extension, Field, FieldValue, PresenceAttribute, PresenceSubList};
 use imps_types::{ClientId, SessionId, UserId, Version};
 
+use crate::extension::{read_extensions, write_extensions};
 use crate::record::{RecordError, RecordReader, RecordWriter};
 use crate::session::Session;
 use crate::user::UserState;
@@ -315,7 +316,7 @@ impl Values {
             let values = r.list(|r| Ok((r.number()?, attribute(r)?)))?;
             Ok(ClientValues { session, values })
         })?;
-        let extensions = if written >= 2 { read_extensions(&mut reader, 0)? } else { Vec::new() };
+        let extensions = if written >= 2 { read_extensions(&mut reader)? } else { Vec::new() };
         Ok(Self { user, clients, extensions })
     }
 }
@@ -343,23 +344,6 @@ fn write_attribute(writer: &mut RecordWriter, one: &PresenceAttribute) {
     write_extensions(writer, &one.extensions);
 }
 
-fn write_extensions(writer: &mut RecordWriter, extensions: &[Extension]) {
-    writer.list(extensions.iter(), |w, one| {
-        w.text(&one.name).optional_text(one.namespace.as_deref()).text(&one.text);
-        write_extensions(w, &one.children);
-    });
-}
-
-fn read_extensions(reader: &mut RecordReader<'_>, depth: usize) -> Result<Vec<Extension>, RecordError> {
-    if depth > Extension::DEPTH_MAX {
-        return Err(RecordError("presence extension too deep"));
-    }
-    reader.list(|r| {
-        let (name, namespace, text) = (r.text()?.into(), r.optional_text()?, r.text()?.into());
-        Ok(Extension { name, namespace, text, children: read_extensions(r, depth + 1)? })
-    })
-}
-
 fn write_fields(writer: &mut RecordWriter, fields: &[(Field, FieldValue)]) {
     writer.list(fields.iter(), |w, (field, value)| {
         w.number(*field as u64);
@@ -382,7 +366,7 @@ fn read_attribute(reader: &mut RecordReader<'_>, written: u8) -> Result<Presence
         qualifier: reader.option(RecordReader::flag)?,
         fields: read_fields(reader, 0)?,
         client_id: reader.option(|r| Ok(ClientId { url: r.optional_text()?, msisdn: r.optional_text()? }))?,
-        extensions: if written >= 2 { read_extensions(reader, 0)? } else { Vec::new() },
+        extensions: if written >= 2 { read_extensions(reader)? } else { Vec::new() },
     })
 }
 

@@ -1,7 +1,7 @@
 //! What client and server agreed upon (CSP 4.7, 6), in the form in which it is obeyed.
 
 use imps_types::element::{AcceptedContentType, CapabilityList, CirMethod, ClientType, DeliveryMethod};
-use imps_types::service_tree::FunctionSet;
+use imps_types::service_tree::{Function, FunctionSet};
 
 use crate::record::{RecordError, RecordReader, RecordWriter};
 
@@ -143,20 +143,27 @@ impl Negotiated {
         }
         let of_type = if is_text(content_type) { self.text_length } else { u32::MAX };
         let most = accepted.and_then(|one| one.rich_length).map_or(of_type, |rich| rich.min(of_type));
-        let fits = |length: u32| is_parsed && size <= u64::from(length.min(most));
+        let fits = |length: u32| size <= u64::from(length.min(most));
+        let is_fetched = fits(self.pull_length) && (is_parsed || self.takes_pieces());
         if !self.accepts(content_type) {
-            return if fits(self.pull_length) { Taking::Unknown } else { Taking::TooLarge };
+            return if is_fetched { Taking::Unknown } else { Taking::TooLarge };
         }
         // N and C: the user decides whether he wants so much.
-        if self.delivery == DeliveryMethod::Push && !is_above && fits(self.push_length) {
+        if self.delivery == DeliveryMethod::Push && !is_above && is_parsed && fits(self.push_length) {
             return Taking::Pushed;
         }
-        if fits(self.pull_length) { Taking::Fetched } else { Taking::TooLarge }
+        if is_fetched { Taking::Fetched } else { Taking::TooLarge }
     }
 
     /// Whether content of this type and size is pushed to the client; if not, it is told and fetches.
     pub fn takes_pushed(&self, content_type: &str, size: usize) -> bool {
         self.taking(content_type, size, true) == Taking::Pushed
+    }
+
+    /// Whether it fetches in pieces what it cannot parse whole (CSP 3, "Segmentation").
+    fn takes_pieces(&self) -> bool {
+        let has_asked = self.requested.is_some_and(|wanted| wanted.contains(Function::Sgmnt));
+        has_asked && !self.refused.contains(Function::Sgmnt)
     }
 
     /// Whether content that is no text can be written for it. Who says nothing of encodings reads BASE64 (CSP 2).

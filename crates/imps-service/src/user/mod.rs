@@ -17,6 +17,15 @@ use crate::session::Session;
 
 const SHARDS: usize = 64;
 
+/// What waits for a user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct QueueLoad {
+    /// Messages, reports and notices.
+    pub(crate) count: u64,
+    /// Bytes of their contents.
+    pub(crate) bytes: u64,
+}
+
 /// A user's state at its owner. Everything durable in it is in the store as well; the store is the truth.
 pub struct UserState {
     /// The address.
@@ -45,8 +54,8 @@ pub struct UserInner {
     pub handling: Handling,
     /// The user's sessions, oldest first.
     pub sessions: Vec<Arc<Session>>,
-    /// How many messages and reports wait; counted when it is first asked for.
-    pub(crate) waiting: Option<u64>,
+    /// How much waits; counted when it is first asked for.
+    pub(crate) waiting: Option<QueueLoad>,
     /// When the state was last asked for: what is not used is let go.
     pub used: Timestamp,
 }

@@ -508,7 +508,10 @@ impl Phone {
                 return Err("a TransactionContent holds exactly one primitive".to_owned());
             };
             let id = transaction.text_at("TransactionDescriptor/TransactionID").unwrap_or_default().to_owned();
-            let received = Received { transaction: id, primitive: primitive.clone() };
+            let mut primitive = primitive.clone();
+            // What stands beside a message belongs to it.
+            primitive.children.extend(transaction.find("ExtBlock").into_iter().cloned());
+            let received = Received { transaction: id, primitive };
             match transaction.text_at("TransactionDescriptor/TransactionMode") {
                 Some("Response") => responses.push(received),
                 _ if received.transaction.is_empty() => {

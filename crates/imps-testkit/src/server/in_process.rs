@@ -71,6 +71,7 @@ const SETTINGS: &[Setting] = &[
     ("login.failures", |service, _, value| value.parse().ok().map(|value| service.login_failures = value)),
     ("message.queue_max", |service, _, value| value.parse().ok().map(|value| service.queue_max = value)),
     ("message.content_url_life", |service, _, value| seconds(value).map(|value| service.content_url_life = value)),
+    ("message.queue_bytes", |service, _, value| value.parse().ok().map(|value| service.queue_bytes = value)),
     ("message.body_max", |service, _, value| value.parse().ok().map(|value| service.message_max = value)),
     ("list.per_user", |service, _, value| value.parse().ok().map(|value| service.lists_max = value)),
     ("list.members_max", |service, _, value| value.parse().ok().map(|value| service.members_max = value)),

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::people::{Recipient, Sender};
 use super::words;
 use crate::date_time::DateTime;
+use crate::presence::Extension;
 
 words! {
     /// How ContentData is written (`ContentEncoding`).
@@ -63,4 +64,7 @@ pub struct MessageInfo {
     pub font: Option<Font>,
     /// `Validity`: seconds.
     pub validity: Option<u32>,
+    /// `ExtBlockETEM`, 1.3; in 1.2 the `ExtBlock` of the transaction that the message is in: what clients put there of
+    /// their own making. The name says which of the two it was.
+    pub ext_blocks: Vec<Extension>,
 }

@@ -127,7 +127,8 @@ impl Extension {
         self.name == other.name && self.namespace == other.namespace
     }
 
-    fn weight(&self) -> usize {
+    /// About how many bytes it takes in XML, the longest of the encodings.
+    pub fn weight(&self) -> usize {
         let namespace = self.namespace.as_deref().map_or(0, |namespace| escaped(namespace) + 9);
         element(&self.name) + namespace + escaped(&self.text) + self.children.iter().map(Self::weight).sum::<usize>()
     }

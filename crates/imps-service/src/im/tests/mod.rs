@@ -108,7 +108,7 @@ impl World {
     }
 
     fn waiting(&self, name: &str) -> Option<u64> {
-        self.services.users.loaded(&user(name)).unwrap().lock().waiting
+        self.services.users.loaded(&user(name)).unwrap().lock().waiting.map(|waiting| waiting.count)
     }
 }
 
@@ -354,7 +354,7 @@ async fn a_shared_content_that_was_left_behind_goes_with_its_validity() {
         let sequence = super::queue::index_sequence(&row.key).unwrap();
         for name in ["bob", "carol"] {
             let expires = super::queue::IndexRow::read(&row.value).unwrap().expires;
-            super::queue::delete(&mut batch, sequence, &user(name), expires);
+            super::queue::delete(&mut batch, sequence, &user(name), expires, world.services.clock.now());
         }
         world.services.store.commit(batch).await.unwrap();
     }

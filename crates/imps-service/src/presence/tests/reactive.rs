@@ -71,7 +71,7 @@ async fn cancelling_forgets_and_asks_again() {
     world.subscribe(&bob, users(&["alice"]), &[OnlineStatus]).await;
     assert_eq!(world.cancel(&alice, "bob").await, 200);
     assert_eq!(world.asked(&alice).await, [""; 0]);
-    assert!(world.services.im().waiting_messages(&user("alice"), 9).await.unwrap().is_empty());
+    assert!(world.services.im().waiting_messages(&user("alice"), None, 9).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -335,7 +335,7 @@ async fn adding_authorises_and_grants_at_once() {
     let granted = alice.user.lock().blocking.grant.len();
     assert_eq!(granted, 2, "and both are on the grant list");
     assert!(
-        world.services.im().waiting_messages(&user("alice"), 9).await.unwrap().is_empty(),
+        world.services.im().waiting_messages(&user("alice"), None, 9).await.unwrap().is_empty(),
         "nothing is asked any more"
     );
 }
