@@ -9,31 +9,33 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use imps_proto::Element;
-use imps_proto::csp::catalogue::{self, Place, Request, Response, Row, ServerRequest};
-use imps_proto::csp::message::{encode_fragment, is_recoverable, refusal};
+use imps_proto::csp::catalogue::{self, Place, Request, Response, Row};
+use imps_proto::csp::message::{is_recoverable, refusal};
 use imps_proto::csp::{
-    Disconnect, DropSegmentRequest, Envelope, GetSegmentRequest, GetSegmentResponse, MessageWriter, Mode, Namespaces,
-    Shape, StatusPrimitive, VersionDiscoveryResponse,
+    Disconnect, DropSegmentRequest, Envelope, GetSegmentRequest, MessageWriter, Mode, Namespaces, Shape,
+    StatusPrimitive, VersionDiscoveryResponse,
 };
-use imps_proto::elements::{SegmentContent, SegmentId, SegmentInfo};
+use imps_proto::elements::{SegmentContent, SegmentInfo};
 use imps_proto::grammar::Primitive;
-use imps_proto::wire::{self, DecodeError, DecodeErrorKind, Form, Tag, Writer};
+use imps_proto::wire::{self, DecodeError, DecodeErrorKind, Form, Tag};
 use imps_service::event::Event;
 use imps_service::session::Outbox;
 use imps_service::{Error, Session};
 use imps_types::element::ResultInfo;
 use imps_types::service_tree::Function;
-use imps_types::{Status, TransactionId, Version};
+use imps_types::{SessionId, Status, TransactionId, Version};
 use parking_lot::Mutex;
 use tracing::Instrument;
 
 use crate::Csp;
 use crate::channel::{Channel, DataUse};
-use crate::events::write_event;
+use crate::events::Manner;
 use crate::finish::Finish;
 use crate::form::form_of;
+use crate::language;
 use crate::link::{ClientLink, Known, Open, Talk, transaction_text};
-use crate::segments::{self, Progress, Unfinished};
+use crate::outgoing::{Addressee, Outgoing};
+use crate::segments::{Progress, Unfinished};
 use crate::transactions::{Cx, Reply, dispatch, reply};
 
 /// A message as a transport received it.
@@ -45,6 +47,8 @@ pub struct Exchange<'a> {
     pub content_type: Option<&'a str>,
     /// Where it comes from.
     pub peer: Option<IpAddr>,
+    /// The number of the subscriber, where a gateway tells it that is to be believed: digits.
+    pub msisdn: Option<&'a str>,
     /// What carried it.
     pub channel: Channel,
 }
@@ -137,6 +141,8 @@ struct Received {
     transactions: Vec<Incoming>,
     /// A hash over the whole message.
     hash: u64,
+    /// The number of the subscriber, as a gateway tells it.
+    msisdn: Option<Box<str>>,
     /// What carried it.
     channel: Channel,
 }
@@ -167,6 +173,9 @@ impl Incoming {
     }
 }
 
+/// Transactions of the server that one message has at most.
+const PER_MESSAGE_MAX: usize = 16;
+
 /// Transactions that one message may hold.
 const TRANSACTIONS_MAX: usize = 64;
 
@@ -176,31 +185,6 @@ pub(crate) const REMEMBERED_ID_MAX: usize = 255;
 /// How often, and at which interval, a repeat looks whether the first copy is done.
 const REPEAT_LOOKS: u32 = 500;
 const REPEAT_INTERVAL: Duration = Duration::from_millis(20);
-
-/// What the answer's transactions are.
-#[expect(clippy::large_enum_variant, reason = "there are one or two, for the time of one answer")]
-enum Outgoing {
-    Response(TransactionId, Response),
-    /// The flag: how the client reads lists of joined users.
-    Event(Open, bool),
-    Last(Disconnect),
-    /// The first piece of what is too large.
-    Piece(Mode, String, GetSegmentResponse),
-    /// What the server asks about pieces: in this transaction.
-    Ask(String, ServerRequest),
-}
-
-/// Whom a message is for, and how it is written.
-struct Addressee<'a> {
-    session: &'a Session,
-    form: Form,
-    version: Version,
-    namespaces: &'a Namespaces,
-    poll: Option<bool>,
-}
-
-/// Bytes that the content of a piece may need beside its own.
-const MARKS: usize = 16;
 
 impl Csp {
     /// Answers one message. What it asks for is carried out to its end even when nobody waits for the answer any more: a
@@ -220,6 +204,11 @@ impl Csp {
             }
         };
         let peer = exchange.peer;
+        let _busy = self.busy.begin();
+        if let Some(refused) = self.too_much(&received, peer) {
+            self.services.metrics.requests_limited.up();
+            return Answered::of(refused);
+        }
         if received.only_polls() {
             // Changes nothing, and is the busiest of all.
             return self.carry(&received, peer).await;
@@ -235,6 +224,25 @@ impl Csp {
                 Answered::of(self.refuse_all(&received, &ResultInfo::with_text(Status::REQUEST_TIMEOUT, text)))
             }
         }
+    }
+
+    /// The refusal of a message that is one too many now. What only answers is always heard: it makes room.
+    fn too_much(&self, received: &Received, peer: Option<IpAddr>) -> Option<Answer> {
+        let only_answers = |one: &Incoming| matches!(one.content, Content::Answer(_)) && one.mode == Mode::Response;
+        if received.transactions.iter().all(only_answers) {
+            return None;
+        }
+        let id = received.session_id.as_deref().and_then(SessionId::parse);
+        let session = id.and_then(|id| self.services.sessions.find(&id));
+        let wait = self.busy.admit(&self.services, peer, session.as_ref()).err()?;
+        let error = Error::TooManyRequests(wait.max(Duration::from_secs(1)));
+        let mut result = result_of(&error);
+        if let Some(session) = &session {
+            // It is there, and must not expire for having asked too much.
+            session.touch(self.services.clock.now());
+            language::translate(&mut result, language::of(session));
+        }
+        Some(self.refuse_all_with(received, &result, session.is_some().then_some(false)))
     }
 
     async fn carry(&self, received: &Received, peer: Option<IpAddr>) -> Answered {
@@ -342,12 +350,17 @@ impl Csp {
             session_id: envelope.session_id().filter(|_| envelope.is_inband()).map(Into::into),
             transactions,
             hash: hasher.finish(),
+            msisdn: exchange.msisdn.map(Into::into),
             channel: exchange.channel,
         })
     }
 
     /// The same refusal for every request of a message.
     fn refuse_all(&self, received: &Received, result: &ResultInfo) -> Answer {
+        self.refuse_all_with(received, result, None)
+    }
+
+    fn refuse_all_with(&self, received: &Received, result: &ResultInfo, poll: Option<bool>) -> Answer {
         let refuse = |one: &Incoming| match one.mode {
             Mode::Request => {
                 Some(Outgoing::Response(one.id.clone(), Response::Status(StatusPrimitive::new(result.clone()))))
@@ -355,7 +368,7 @@ impl Csp {
             Mode::Response => None,
         };
         let outgoing: Vec<_> = received.transactions.iter().filter_map(refuse).collect();
-        self.write(received, received.version, received.session_id.as_deref(), outgoing, None)
+        self.write(received, received.version, received.session_id.as_deref(), outgoing, poll)
     }
 
     /// There is no such session. A poll of one that the server ended is told so, once; everything else is 604.
@@ -468,6 +481,8 @@ impl Csp {
         if outgoing.is_empty() {
             return (Answer::Nothing, is_told);
         }
+        let mut outgoing = outgoing;
+        self.translate(session, &mut outgoing);
         let to = self.addressee(received, session, version, Some(poll));
         // A response that is too large is refused, so there is always a message.
         (self.fitted(&to, outgoing).map_or(Answer::Nothing, Answer::Message), is_told)
@@ -567,7 +582,7 @@ impl Csp {
             }
             Progress::Whole(bytes) => bytes,
         };
-        let exchange = Exchange { body: &bytes, content_type: None, peer, channel: received.channel };
+        let exchange = Exchange { body: &bytes, content_type: None, peer, msisdn: None, channel: received.channel };
         let mut whole = match self.read(exchange) {
             Ok(whole) if whole.form == received.form => whole,
             _ => {
@@ -585,6 +600,21 @@ impl Csp {
         Box::pin(self.carry_out_all(&whole, session, peer)).await.0
     }
 
+    /// How a client reads what it is told.
+    fn manner(&self, session: &Session) -> Manner {
+        Manner { two_levels: self.config.reads_two_levels(session), language: language::of(session) }
+    }
+
+    /// Puts what the client is answered into its language.
+    fn translate(&self, session: &Session, outgoing: &mut [Outgoing]) {
+        let language = language::of(session);
+        for one in outgoing {
+            if let Outgoing::Response(_, response) = one {
+                language::translate_response(response, language);
+            }
+        }
+    }
+
     /// Whom a message is for, and how it is written.
     fn addressee<'a>(
         &self,
@@ -596,62 +626,6 @@ impl Csp {
         // The request's own spelling fits its own version only.
         let namespaces = if version == received.version { &received.namespaces } else { Namespaces::standard() };
         Addressee { session, form: received.form, version, namespaces, poll }
-    }
-
-    /// A message that its client can parse. What is too large is cut where that was agreed upon, else a response is
-    /// refused (432). `None`: there is an event that the client cannot be told.
-    fn fitted(&self, to: &Addressee<'_>, mut outgoing: Vec<Outgoing>) -> Option<Vec<u8>> {
-        let whole = self.message_to(to, &outgoing);
-        let most = usize::try_from(to.session.negotiated().parser_size).unwrap_or(usize::MAX);
-        if most == 0 || whole.len() <= most {
-            return Some(whole);
-        }
-        let is_alone = outgoing.len() == 1;
-        let mut whole = Some(whole);
-        for one in &mut outgoing {
-            let alone = match &mut whole {
-                Some(whole) if is_alone => std::mem::take(whole),
-                _ => self.message_to(to, std::slice::from_ref(one)),
-            };
-            if alone.len() <= most {
-                continue;
-            }
-            *one = match (self.cut(to, one, alone, most), &*one) {
-                (Some(piece), _) => piece,
-                (None, Outgoing::Response(id, _)) => {
-                    let status = StatusPrimitive::new(ResultInfo {
-                        description: None,
-                        ..ResultInfo::of(Status::RESPONSE_TOO_LARGE)
-                    });
-                    Outgoing::Response(id.clone(), Response::Status(status))
-                }
-                (None, _) => return None,
-            };
-        }
-        Some(self.message_to(to, &outgoing))
-    }
-
-    /// The first piece of a message that is too large, if its client takes pieces.
-    fn cut(&self, to: &Addressee<'_>, one: &Outgoing, message: Vec<u8>, most: usize) -> Option<Outgoing> {
-        if !segments::are_agreed(to.session, to.form) {
-            return None;
-        }
-        let (mode, id) = match one {
-            Outgoing::Response(_, Response::GetSegment(_)) => return None,
-            Outgoing::Response(id, _) => (Mode::Response, id.as_str().to_owned()),
-            Outgoing::Event(open, _) => (Mode::Request, transaction_text(open.transaction, to.form)),
-            Outgoing::Piece(..) | Outgoing::Ask(..) | Outgoing::Last(_) => return None,
-        };
-        // What stands around the piece, with the longest numbers.
-        let reference = SegmentId { transaction_id: TransactionId::new(&id), reference: u32::MAX };
-        let info = SegmentInfo { count: Some(u32::MAX), id: Some(reference) };
-        let nothing = GetSegmentResponse { content: SegmentContent::default(), info: Some(info) };
-        let around = Outgoing::Piece(mode, id.clone(), nothing);
-        let room = most.checked_sub(self.message_to(to, &[around]).len() + MARKS)?;
-        let now = self.services.clock.now();
-        let (info, content) = self.segments.cut(&to.session.id, &id, to.form, message, room, now)?;
-        self.services.metrics.messages_cut.up();
-        Some(Outgoing::Piece(mode, id, GetSegmentResponse { content, info: Some(info) }))
     }
 
     /// What the Poll flag tells. Nobody has to poll for what is pushed.
@@ -700,7 +674,7 @@ impl Csp {
             if matches!(open.event, Event::Disconnect(_)) {
                 continue;
             }
-            let event = Outgoing::Event(open, self.config.reads_two_levels(session));
+            let event = Outgoing::Event(open, self.manner(session));
             match self.fitted(&to(session.version), vec![event]) {
                 Some(message) if !message.is_empty() => pushed.messages.push(message),
                 // PTS has no code for it, or it is larger than whatever the client can parse.
@@ -727,24 +701,62 @@ impl Csp {
         if let Some(unfinished) = self.segments.unfinished(&session.id, self.services.clock.now()) {
             return (self.ask_about_pieces(received, session, unfinished), None);
         }
-        loop {
-            let Some(open) = self.next_open(session).await else { return (Answer::Nothing, Some(false)) };
+        let to = self.addressee(received, session, session.version, Some(true));
+        let most = self.per_message(session, received.form);
+        let mut outgoing = Vec::with_capacity(most.min(2));
+        let mut bytes = 0;
+        while outgoing.len() < most {
+            let Some(open) = self.next_open(session).await else { break };
             if matches!(open.event, Event::Disconnect(_)) {
-                // The session ended just now. Two polls at once are not both told.
-                return (self.last_words(received, id).unwrap_or(Answer::Nothing), None);
-            }
-            let poll = self.must_poll(received.channel, session).await;
-            let transaction = open.transaction;
-            let to = self.addressee(received, session, session.version, Some(poll));
-            match self.fitted(&to, vec![Outgoing::Event(open, self.config.reads_two_levels(session))]) {
-                Some(message) if !message.is_empty() => {
-                    talk.expects_answer();
-                    return (Answer::Message(message), Some(poll));
+                if outgoing.is_empty() {
+                    // The session ended just now. Two polls at once are not both told.
+                    return (self.last_words(received, id).unwrap_or(Answer::Nothing), None);
                 }
-                // PTS has no code for it, or it is larger than whatever the client can parse.
-                _ => ClientLink::of(session).into_iter().for_each(|link| link.withdraw(transaction)),
+                break;
             }
+            let transaction = open.transaction;
+            if most == 1 {
+                // The usual case, without measuring first what is written then.
+                let poll = self.must_poll(received.channel, session).await;
+                let to = Addressee { poll: Some(poll), ..to };
+                match self.fitted(&to, vec![Outgoing::Event(open, self.manner(session))]) {
+                    Some(message) if !message.is_empty() => {
+                        talk.expects_answer();
+                        return (Answer::Message(message), Some(poll));
+                    }
+                    _ => {
+                        ClientLink::of(session).into_iter().for_each(|link| link.withdraw(transaction));
+                        continue;
+                    }
+                }
+            }
+            let Some((event, size)) = self.fitted_one(&to, Outgoing::Event(open, self.manner(session))) else {
+                // PTS has no code for it, or it is larger than whatever the client can parse.
+                ClientLink::of(session).into_iter().for_each(|link| link.withdraw(transaction));
+                continue;
+            };
+            bytes += size;
+            if !outgoing.is_empty() && bytes > self.parser_size(session) {
+                ClientLink::of(session).into_iter().for_each(|link| link.postpone(transaction));
+                break;
+            }
+            outgoing.push(event);
         }
+        if outgoing.is_empty() {
+            return (Answer::Nothing, Some(false));
+        }
+        let poll = self.must_poll(received.channel, session).await;
+        talk.expects_answer();
+        let message = self.message_to(&Addressee { poll: Some(poll), ..to }, &outgoing);
+        (Answer::Message(message), Some(poll))
+    }
+
+    /// Transactions of the server in one message: as many as the client agreed to (CSP 3); PTS carries one.
+    fn per_message(&self, session: &Session, form: Form) -> usize {
+        let agreed = session.negotiated();
+        let asked = if session.version >= Version::V1_3 { agreed.multi_trans_per_message } else { agreed.multi_trans };
+        let most = asked.map_or(1, |asked| usize::try_from(asked).unwrap_or(PER_MESSAGE_MAX));
+        if matches!(form, Form::Pts(_)) { 1 } else { most.clamp(1, PER_MESSAGE_MAX) }
     }
 
     /// A client polls that has sent a part of a request: it is asked for the rest, or told that it is given up.
@@ -824,6 +836,7 @@ impl Csp {
             form: received.form,
             transaction: transaction.as_str(),
             content: received.hash.wrapping_add(index as u64),
+            msisdn: received.msisdn.as_deref(),
             peer,
         }
     }
@@ -836,16 +849,16 @@ impl Csp {
             return Reply::Poll;
         }
         let row = request.row();
-        if let (Some(session), Some(function)) = (cx.session, row.and_then(|row| row.function))
-            && session.negotiated().refused.contains(function)
-        {
-            return Reply::status(Status::SERVICE_NOT_AGREED);
-        }
-        if row
-            .and_then(|row| row.function)
-            .is_some_and(|function| self.services.config.functions_off.contains(function))
-        {
-            return Reply::status(Status::SERVICE_NOT_SUPPORTED);
+        if let (Some(session), Some(function)) = (cx.session, row.and_then(|row| row.function)) {
+            let is_told = session.negotiated().refused.contains(function);
+            if is_told || self.services.access().off_for(session).contains(function) {
+                return Reply::status(match request {
+                    // Android asks for its blocked list whatever was agreed, and goes on after 501 only (CSP 14).
+                    Request::GetBlockedList(_) => Status::NOT_IMPLEMENTED,
+                    _ if is_told => Status::SERVICE_NOT_AGREED,
+                    _ => Status::SERVICE_NOT_SUPPORTED,
+                });
+            }
         }
         // Messages have a memory of their own, which a restart does not erase.
         let is_message =
@@ -1009,53 +1022,6 @@ impl Csp {
         Answer::Message(self.message(received.form, version, namespaces, session_id, &outgoing, poll))
     }
 
-    fn message_to(&self, to: &Addressee<'_>, outgoing: &[Outgoing]) -> Vec<u8> {
-        self.message(to.form, to.version, to.namespaces, Some(to.session.id.as_str()), outgoing, to.poll)
-    }
-
-    fn message(
-        &self,
-        form: Form,
-        version: Version,
-        namespaces: &Namespaces,
-        session_id: Option<&str>,
-        outgoing: &[Outgoing],
-        poll: Option<bool>,
-    ) -> Vec<u8> {
-        let mut writer = MessageWriter::new(form, version, namespaces, session_id, Vec::with_capacity(768));
-        for one in outgoing {
-            match one {
-                Outgoing::Response(id, Response::GetSegment(piece)) => {
-                    write_piece(&mut writer, Mode::Response, id.as_str(), poll, piece);
-                }
-                Outgoing::Piece(mode, id, piece) => write_piece(&mut writer, *mode, id, poll, piece),
-                Outgoing::Ask(id, request) => {
-                    writer.transaction(Mode::Request, id, poll, |writer| request.write(writer));
-                }
-                Outgoing::Response(id, response) => {
-                    if let Response::GetMessage(fetched) = response {
-                        writer.ext_blocks(&fetched.message.info.ext_blocks);
-                    }
-                    writer.transaction(Mode::Response, id.as_str(), poll, |writer| response.write(writer));
-                }
-                Outgoing::Event(open, two_levels) => {
-                    if let Event::NewMessage(message) | Event::MessageNotification(message) = &open.event {
-                        writer.ext_blocks(&message.info.ext_blocks);
-                    }
-                    let id = transaction_text(open.transaction, form);
-                    writer.transaction(Mode::Request, &id, poll, |writer| {
-                        write_event(&open.event, form, *two_levels, writer);
-                    });
-                }
-                Outgoing::Last(disconnect) => {
-                    let write = |writer: &mut dyn Writer| disconnect.write(writer);
-                    writer.transaction(Mode::Request, &transaction_text(0, form), poll, write);
-                }
-            }
-        }
-        writer.finish(poll)
-    }
-
     fn discovery(&self, received: &Received, response: &VersionDiscoveryResponse) -> Vec<u8> {
         MessageWriter::discovery(
             received.form,
@@ -1067,32 +1033,6 @@ impl Csp {
             Vec::with_capacity(512),
         )
     }
-}
-
-/// Writes a piece of a message: which it is stands in the TransactionDescriptor.
-fn write_piece(writer: &mut MessageWriter<'_>, mode: Mode, id: &str, poll: Option<bool>, piece: &GetSegmentResponse) {
-    let bare = GetSegmentResponse { content: piece.content.clone(), info: None };
-    writer.piece(mode, id, poll, piece.info.as_ref(), |writer| bare.write(writer));
-}
-
-/// Whether the client can parse an answer that lists things. Those that carry content are bounded where they are made.
-pub(crate) fn fits(response: &Response, session: &Session, form: Form, version: Version) -> bool {
-    let entries = match response {
-        Response::GetWatcherList(answer) => answer.watchers.len(),
-        Response::GetReactiveAuthStatus(answer) => answer.statuses.len(),
-        Response::GetAttributeList(answer) => answer.presence.len(),
-        Response::GetList(answer) => answer.contact_lists.len(),
-        Response::ListManage(answer) => answer.nick_list.as_ref().map_or(0, Vec::len),
-        _ => 0,
-    };
-    let most = session.negotiated().parser_size;
-    // A few entries fit into whatever a phone can parse, and need not be written to know.
-    const FEW: usize = 16;
-    if entries < FEW || most == 0 {
-        return true;
-    }
-    let written = encode_fragment(form, version, |writer| response.write(writer)).len();
-    u64::try_from(written).is_ok_and(|written| written <= u64::from(most))
 }
 
 /// The Result for a failure: its code, and words that say what was wrong.

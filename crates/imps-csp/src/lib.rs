@@ -10,7 +10,10 @@ pub mod cir;
 mod events;
 mod finish;
 mod form;
+mod language;
+mod limits;
 mod link;
+mod outgoing;
 mod segments;
 mod transactions;
 pub mod transport;
@@ -23,6 +26,7 @@ pub use channel::{CallMethod, CallResult, CallUse, Channel, Channels, Poked, cha
 use cir::{Cir, CirConfig};
 use imps_proto::wire::{Limits, PtsCodes};
 use imps_service::{Services, Session};
+pub use limits::RequestLimits;
 pub use segments::SegmentLimits;
 
 /// Settings of the face.
@@ -44,6 +48,12 @@ pub struct CspConfig {
     /// When a request that is not through yet is answered 408; it is carried out to its end all the same. Phones give up
     /// after 20 s (Nokia) or 45 s (Android).
     pub answer_within: Duration,
+    /// Networks of gateways that are believed when they name the subscriber of a request, with commas or blanks between.
+    pub gateways: String,
+    /// The headers in which they do, with commas between.
+    pub gateway_headers: String,
+    /// How much may be asked.
+    pub requests: RequestLimits,
     /// What the pieces of messages may cost that are too large for who must parse them.
     pub segments: SegmentLimits,
     /// How clients are called that something waits for.
@@ -60,6 +70,9 @@ impl Default for CspConfig {
             redeliveries: 3,
             open_max: 8,
             answer_within: Duration::from_secs(15),
+            gateways: String::new(),
+            gateway_headers: transport::gateway::HEADERS.to_owned(),
+            requests: RequestLimits::default(),
             segments: SegmentLimits::default(),
             cir: CirConfig::default(),
         }
@@ -89,6 +102,7 @@ pub struct Csp {
     config: CspConfig,
     cir: Arc<Cir>,
     segments: segments::Segments,
+    busy: limits::Limits,
 }
 
 impl Csp {
@@ -96,7 +110,8 @@ impl Csp {
     pub fn new(services: Arc<Services>, config: CspConfig) -> Arc<Self> {
         let cir = Cir::new(&services, &config);
         let segments = segments::Segments::new(config.segments);
-        Arc::new(Self { services, config, cir, segments })
+        let busy = limits::Limits::new(config.requests, &config.gateways);
+        Arc::new(Self { services, config, cir, segments, busy })
     }
 
     /// The services.

@@ -7,6 +7,7 @@ use imps_proto::csp::StatusPrimitive;
 use imps_proto::csp::catalogue::Response;
 use imps_proto::wire::Form;
 use imps_proto::wire::pts::MAX_TRANSACTION_ID;
+use imps_service::access::Bucket;
 use imps_service::event::Event;
 use imps_service::seam::Link;
 use imps_service::{Session, Timestamp};
@@ -157,6 +158,8 @@ impl State {
 #[derive(Default)]
 pub(crate) struct ClientLink {
     state: Mutex<State>,
+    /// How often the client asks.
+    rate: Bucket,
     calls: Mutex<Calls>,
     // Which owns this.
     session: Weak<Session>,
@@ -311,7 +314,7 @@ impl ClientLink {
         let mut random = [0; 4];
         let _ = getrandom::fill(&mut random);
         let state = State { last: u32::from_be_bytes(random) & 0x00ff_ffff, ..State::default() };
-        Self { state: Mutex::new(state), calls: Mutex::default(), session }
+        Self { state: Mutex::new(state), rate: Bucket::default(), calls: Mutex::default(), session }
     }
 
     /// An open transaction that was offered so long ago that it is time again, under a new ID: those of messages until
@@ -365,6 +368,20 @@ impl ClientLink {
         let mut state = self.state.lock();
         let index = state.open.iter().position(|open| number(open) == wanted);
         state.take(index)
+    }
+
+    /// The client is told of this with its next poll: there was no room for it.
+    pub(crate) fn postpone(&self, transaction: u32) {
+        let mut state = self.state.lock();
+        if let Some(open) = state.open.iter_mut().find(|open| open.transaction == transaction) {
+            open.offered = Timestamp(0);
+            open.times = open.times.saturating_sub(1);
+        }
+    }
+
+    /// How often the client asks.
+    pub(crate) fn rate(&self) -> &Bucket {
+        &self.rate
     }
 
     /// A number for a transaction of the server that is not kept as open.

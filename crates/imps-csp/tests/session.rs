@@ -108,8 +108,13 @@ async fn a_flood_of_guesses_is_turned_away() {
         let (csp, request) = (world.csp.clone(), login(&format!("user{n}"), "x", "<Password>guess</Password>"));
         tokio::spawn(async move {
             let body = bytes::Bytes::from(envelope(None, "Request", "1", &request));
-            let exchange =
-                imps_csp::Exchange { body: &body, content_type: None, peer: None, channel: imps_csp::Channel::Http };
+            let exchange = imps_csp::Exchange {
+                body: &body,
+                content_type: None,
+                peer: None,
+                msisdn: None,
+                channel: imps_csp::Channel::Http,
+            };
             match csp.answer(exchange).await {
                 imps_csp::Answer::Message(message) => code(&String::from_utf8(message).unwrap()).to_owned(),
                 other => panic!("{other:?}"),
@@ -354,7 +359,13 @@ async fn unknown_versions_are_505_and_may_discover_ours() {
     let world = World::new().await;
     let old = b"\x01\x0f\x6a\x00";
     let body = bytes::Bytes::from_static(old);
-    let exchange = imps_csp::Exchange { body: &body, content_type: None, peer: None, channel: imps_csp::Channel::Http };
+    let exchange = imps_csp::Exchange {
+        body: &body,
+        content_type: None,
+        peer: None,
+        msisdn: None,
+        channel: imps_csp::Channel::Http,
+    };
     let imps_csp::Answer::Message(answer) = world.csp.answer(exchange).await else { panic!("no answer") };
     assert_eq!(answer[..2], [0x03, 0x10], "in WBXML, and in the first version");
     let discovery = "<WV-CSP-VersionDiscovery-Request xmlns=\"http://www.openmobilealliance.org/DTD/IMPS-CSP2.0\"/>";

@@ -18,7 +18,7 @@ use imps_proto::csp::{
 };
 use imps_proto::csp::{DropSegmentRequest, GetSegmentRequest, GetSegmentResponse};
 use imps_proto::csp::{SystemMessageRequest, SystemMessageUser};
-use imps_proto::elements::{JoinedUsers, Listed, Message, UserIdPair, UserList, UserMapList};
+use imps_proto::elements::{JoinedUsers, Listed, Message, UserIdPair, UserMapList};
 use imps_proto::elements::{SegmentContent, SegmentId, SegmentInfo};
 use imps_proto::grammar::{Decode, Primitive};
 use imps_proto::wire::{self, Form, Limits, Tag, Token};
@@ -733,7 +733,7 @@ proptest! {
             kind,
             block_list_in_use: values.0, grant_list_in_use: values.1, session_priority: values.2,
             group_id: names.0, invite_id: names.1, online_handling: names.2,
-            user_list: Some(UserList { users: people.0, screen_names: people.1 }),
+            user_list: Some(imps_proto::elements::UserList { users: people.0, screen_names: people.1 }),
             user_id_pair: people.2.map(|(unrecognized, valid)| UserIdPair { unrecognized, valid }),
             presence_sub_list: who.0, user_ids: who.1, contact_lists: who.2, default_list: who.3,
         };

@@ -4,8 +4,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use imps_service::access::{PersonChange, PhonePassword, UserSummary};
+use imps_service::access::{InviteCode, PersonChange, PhonePassword, UserSummary};
 use imps_service::{Error, Services, Session, Timestamp};
+use imps_types::service_tree::FunctionSet;
 use imps_types::{Address, Domain, Secret, SessionId, Status, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +67,11 @@ pub(crate) enum Command {
         who: Who,
         barred: bool,
     },
+    /// Functions of the service tree that the user does not have.
+    UserServices {
+        who: Who,
+        without: String,
+    },
     UserRemove {
         who: Who,
     },
@@ -109,6 +115,17 @@ pub(crate) enum Command {
     BroadcastEnd {
         number: u32,
         forget: bool,
+    },
+    /// A code with which users register themselves.
+    InviteCreate {
+        uses: u32,
+        /// Seconds.
+        valid: u64,
+        note: String,
+    },
+    InviteList,
+    InviteRevoke {
+        code: String,
     },
     /// A verified copy of everything in a new folder.
     Backup {
@@ -175,8 +192,22 @@ pub(crate) struct UserView {
     /// What the user tells everybody, by property.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) profile: Option<std::collections::BTreeMap<String, String>>,
+    /// Functions of the service tree that the user does not have.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) without: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) messages: Option<usize>,
+}
+
+/// A code with which users register themselves, for people and scripts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct InviteView {
+    pub(crate) code: String,
+    pub(crate) left: u32,
+    pub(crate) created: String,
+    pub(crate) expires: String,
+    pub(crate) note: String,
+    pub(crate) used_by: Vec<String>,
 }
 
 /// A session, for people and scripts.
@@ -288,6 +319,9 @@ pub(crate) enum Outcome {
     },
     Closed {
         sessions: usize,
+    },
+    Invites {
+        codes: Vec<InviteView>,
     },
     Broadcasts {
         broadcasts: Vec<crate::broadcast::BroadcastView>,
@@ -427,6 +461,15 @@ pub(crate) async fn run(node: &Node, command: Command) -> Result<Outcome, Failur
             access.set_barred(&user, barred).await.map_err(|error| refused(&error, &user, services))?;
             Ok(account(&user, None))
         }
+        Command::UserServices { who, without } => {
+            let user = find(services, &who)?;
+            let without = FunctionSet::parse(&without).map_err(|word| {
+                Failure::new(format!("`{word}` is no function of the service tree"))
+                    .hint("names are those of the specification, such as GroupFeat, SearchFunc or EXCON")
+            })?;
+            access.set_refused(&user, without).await.map_err(|error| refused(&error, &user, services))?;
+            Ok(account(&user, None))
+        }
         Command::UserRemove { who } => {
             let user = find(services, &who)?;
             access.remove_user(&user).await.map_err(|error| refused(&error, &user, services))?;
@@ -480,6 +523,22 @@ pub(crate) async fn run(node: &Node, command: Command) -> Result<Outcome, Failur
         Command::Broadcasts => Ok(crate::broadcast::all(services)),
         Command::BroadcastAnswers { number, after } => crate::broadcast::answers(services, number, after).await,
         Command::BroadcastEnd { number, forget } => crate::broadcast::end(services, number, forget).await,
+        Command::InviteCreate { uses, valid, note } => {
+            let code = access.create_invite_code(uses, std::time::Duration::from_secs(valid), &note).await?;
+            Ok(Outcome::Invites { codes: vec![invite_view(&code)] })
+        }
+        Command::InviteList => {
+            Ok(Outcome::Invites { codes: access.invite_codes().await?.iter().map(invite_view).collect() })
+        }
+        Command::InviteRevoke { code } => {
+            access.revoke_invite_code(&code).await.map_err(|error| match error {
+                Error::BadInviteCode => {
+                    Failure::new(format!("there is no code {code}")).hint("`hamlet invite list` shows which there are")
+                }
+                other => other.into(),
+            })?;
+            Ok(Outcome::Invites { codes: access.invite_codes().await?.iter().map(invite_view).collect() })
+        }
         Command::Backup { to } => backup::make(node, &to).await.map(Outcome::BackedUp),
         Command::Restore { from } => restore(node, from).await,
         Command::Life => Ok(Outcome::Life { life: node.life }),
@@ -590,6 +649,17 @@ fn account(user: &UserId, phone_password: Option<String>) -> Outcome {
     Outcome::Account { user: user.to_string(), phone_password: phone_password.map(Hidden) }
 }
 
+fn invite_view(code: &InviteCode) -> InviteView {
+    InviteView {
+        code: code.code.to_string(),
+        left: code.left,
+        created: moment(code.created),
+        expires: moment(code.expires),
+        note: code.note.to_string(),
+        used_by: code.used_by.iter().map(ToString::to_string).collect(),
+    }
+}
+
 fn user_view(summary: &UserSummary) -> UserView {
     UserView {
         user: summary.id.to_string(),
@@ -604,6 +674,7 @@ fn user_view(summary: &UserSummary) -> UserView {
         mobile_number: summary.person.mobile_number.as_deref().map(str::to_owned),
         searchable: summary.person.searchable,
         profile: None,
+        without: summary.refused.names(),
         messages: None,
     }
 }

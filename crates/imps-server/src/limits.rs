@@ -48,3 +48,14 @@ pub(crate) fn free_space(folder: &Path) -> std::io::Result<u64> {
     let disk = rustix::fs::statvfs(folder)?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
+
+/// Memory of this program beyond which it takes no more requests: what is set, or four fifths of what the machine has.
+pub(crate) fn memory(set: u64) -> Option<u64> {
+    if set > 0 {
+        return Some(set);
+    }
+    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kilobytes.saturating_mul(1024) / 5 * 4)
+}

@@ -107,7 +107,8 @@ impl http::Pages for Pages {
     }
 }
 
-fn resident() -> Option<u64> {
+/// Bytes of memory that this program uses.
+pub(crate) fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)

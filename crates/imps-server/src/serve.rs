@@ -70,7 +70,7 @@ pub(crate) async fn serve(mut config: Config, announce: impl FnOnce(&Ready<'_>))
 
     let (stop, stopped) = watch::channel(false);
     let operators = tokio::spawn(control::serve(socket, node.clone()));
-    let sweeper = tokio::spawn(sweep(node.clone()));
+    let sweeper = tokio::spawn(sweep(node.clone(), crate::limits::memory(settings.memory_max)));
     let searcher = tokio::spawn(prepare_search(node.clone()));
     let mut clients = tokio::spawn(clients(node.clone(), settings.clone(), channels, stopped));
     let users = node.services.access().list_users(None, 1).await?;
@@ -177,11 +177,14 @@ async fn finish(
     Ok(())
 }
 
-async fn sweep(node: Arc<Node>) {
+async fn sweep(node: Arc<Node>, memory_max: Option<u64>) {
     let mut ticks = tokio::time::interval(SWEEP);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        if let (Some(most), Some(used)) = (memory_max, crate::pages::resident()) {
+            node.services.set_overloaded(used > most);
+        }
         let services = node.services.clone();
         // In a task of its own: if it ends by a defect, the next one is tried all the same.
         if let Err(error) = tokio::spawn(async move { services.sweep().await }).await {

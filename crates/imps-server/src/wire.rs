@@ -7,6 +7,7 @@ use std::sync::Arc;
 use imps_csp::transport::http;
 use imps_csp::{Csp, cir};
 use imps_service::account::Account;
+use imps_service::config::Logo;
 use imps_service::seam::{Batch, KeyRange, LocalBus, NodeId, Order, Space};
 use imps_service::store::Store;
 use imps_service::{Clock, Error, Services};
@@ -74,6 +75,9 @@ pub(crate) async fn open(config: &mut Config, purpose: Purpose) -> Result<Node, 
         }
         _ => {}
     }
+    if purpose == Purpose::Serve {
+        config.settings.service.provider_logo = logo(&config.settings.logo)?;
+    }
     let key = seal_key(&folder, &store, purpose).await?;
     let bus = Arc::new(LocalBus::new(NodeId(0)));
     let services = Services::new(config.settings.service.clone(), Clock::system(), store, bus, key);
@@ -101,6 +105,36 @@ pub(crate) async fn open(config: &mut Config, purpose: Purpose) -> Result<Node, 
         https: None,
         cir: None,
     })
+}
+
+/// Bytes of the largest picture.
+const LOGO_MAX: usize = 64 * 1024;
+
+/// Types of pictures by the endings of their files.
+const PICTURES: &[(&str, &str)] = &[
+    ("png", "image/png"),
+    ("gif", "image/gif"),
+    ("jpg", "image/jpeg"),
+    ("jpeg", "image/jpeg"),
+    ("svg", "image/svg+xml"),
+    ("wbmp", "image/vnd.wap.wbmp"),
+];
+
+/// The provider's picture, if there is one.
+fn logo(path: &str) -> Result<Option<Logo>, Failure> {
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |why: String| Failure::new(format!("provider.logo: {path}: {why}"));
+    let ending = Path::new(path).extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
+    let content_type = PICTURES.iter().find(|(known, _)| *known == ending).map(|(_, content_type)| *content_type);
+    let content_type =
+        content_type.ok_or_else(|| wrong("a picture ends in .png, .gif, .jpg, .svg or .wbmp".to_owned()))?;
+    let data = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    if data.is_empty() || data.len() > LOGO_MAX {
+        return Err(wrong("a picture has up to 64 KiB".to_owned()));
+    }
+    Ok(Some(Logo { content_type: content_type.into(), data: data.into() }))
 }
 
 /// A backup that was laid ready is put in place before anything is opened.

@@ -1,6 +1,7 @@
 //! Accounts: what the server knows of a user before he logs in.
 
 use imps_types::UserId;
+use imps_types::service_tree::FunctionSet;
 
 use crate::record::{RecordError, RecordReader, RecordWriter};
 
@@ -17,6 +18,8 @@ pub struct Account {
     pub barred: bool,
     /// Who it is, for those who search.
     pub person: Person,
+    /// Functions that this user does not have: his service profile.
+    pub refused: FunctionSet,
 }
 
 /// The person behind an account: what users are searched by (CSP 7.1).
@@ -43,7 +46,7 @@ impl Default for Person {
 impl Account {
     /// As a record.
     pub fn to_record(&self) -> Vec<u8> {
-        let mut writer = RecordWriter::new(2);
+        let mut writer = RecordWriter::new(3);
         writer.optional_text(self.password_hash.as_deref());
         writer.option(self.phone_password.as_deref(), |writer, sealed| {
             writer.bytes(sealed);
@@ -53,7 +56,7 @@ impl Account {
         for text in [&person.first_name, &person.last_name, &person.email, &person.mobile_number] {
             writer.optional_text(text.as_deref());
         }
-        writer.flag(person.searchable);
+        writer.flag(person.searchable).bytes(&self.refused.bits().to_be_bytes());
         writer.done()
     }
 
@@ -62,15 +65,21 @@ impl Account {
     /// # Errors
     /// When it is damaged or of a later version.
     pub fn from_record(record: &[u8]) -> Result<Self, RecordError> {
-        let (mut reader, version) = RecordReader::new(record, 2)?;
+        let (mut reader, version) = RecordReader::new(record, 3)?;
         Ok(Self {
             password_hash: reader.optional_text()?,
             phone_password: reader.option(|reader| Ok(reader.bytes()?.into()))?,
             created: reader.number()?,
             barred: reader.flag()?,
             person: if version < 2 { Person::default() } else { Person::read(&mut reader)? },
+            refused: if version < 3 { FunctionSet::EMPTY } else { functions(&mut reader)? },
         })
     }
+}
+
+fn functions(reader: &mut RecordReader<'_>) -> Result<FunctionSet, RecordError> {
+    let bytes = reader.bytes()?.try_into().map_err(|_| RecordError("functions of another size"))?;
+    Ok(FunctionSet::from_bits(u128::from_be_bytes(bytes)))
 }
 
 impl Person {
@@ -96,7 +105,7 @@ pub(crate) struct Findable<'a> {
 
 impl<'a> Findable<'a> {
     pub(crate) fn read(record: &'a [u8]) -> Result<Self, RecordError> {
-        let (mut reader, version) = RecordReader::new(record, 2)?;
+        let (mut reader, version) = RecordReader::new(record, 3)?;
         reader.option(|reader| reader.bytes().map(drop))?;
         reader.option(|reader| reader.bytes().map(drop))?;
         reader.number()?;
@@ -128,6 +137,7 @@ mod tests {
             created: 300,
             barred: true,
             person: Person::default(),
+            refused: FunctionSet::EMPTY,
         }
     }
 
@@ -151,12 +161,21 @@ mod tests {
             searchable: true,
         };
         let golden = b"\x02\x01\x02$h\x01\x03\x01\x02\x03\xac\x02\x00\x01\x01A\x00\x01\x03a@b\x01\x02+1\x01";
-        assert_eq!(account.to_record(), golden);
         assert_eq!(Account::from_record(golden), Ok(account));
         let texts = [Some("A"), None, Some("a@b"), Some("+1")];
         assert_eq!(Findable::read(golden), Ok(Findable { texts, searchable: true }));
         for length in 0..golden.len() {
             assert!(Account::from_record(&golden[..length]).is_err() && Findable::read(&golden[..length]).is_err());
         }
+    }
+    #[test]
+    fn golden_octets_of_version_3() {
+        let account = Account { refused: FunctionSet::from_bits(0x0102), ..account() };
+        let golden = b"\x03\x01\x02$h\x01\x03\x01\x02\x03\xac\x02\x01\x00\x00\x00\x00\x01\x10\
+            \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x02";
+        assert_eq!(account.to_record().escape_ascii().to_string(), golden.escape_ascii().to_string());
+        assert_eq!(Account::from_record(golden), Ok(account));
+        assert_eq!(Findable::read(golden), Ok(Findable { texts: [None; 4], searchable: false }));
+        assert!(Account::from_record(&golden[..golden.len() - 1]).is_err());
     }
 }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use imps_types::Domain;
 use imps_types::service_tree::FunctionSet;
+
+use crate::access::Registration;
 
 /// What an operator can set. Durations and sizes are within the bounds that their comments name.
 #[derive(Clone, Debug)]
@@ -14,11 +17,13 @@ pub struct ServiceConfig {
     pub provider_name: String,
     /// A line about the service, told by GetSPInfo.
     pub provider_description: String,
+    /// The provider's picture, told by GetSPInfo.
+    pub provider_logo: Option<Logo>,
     /// The name of the user from whom the service's messages come, for clients that know no system messages.
     pub service_user: String,
     /// The provider's page, told by GetSPInfo.
     pub provider_url: String,
-    /// Functions that this server is not to offer, though it has them: leaves of the service tree (CSP 5).
+    /// Functions that nobody has, whatever he asks for: leaves of the service tree (CSP 5).
     pub functions_off: FunctionSet,
     /// Shortest session time to live that a client gets.
     pub ttl_min: Duration,
@@ -30,6 +35,12 @@ pub struct ServiceConfig {
     pub ttl_called: Duration,
     /// Percent of the time to live that a session lives on without a sign (at least 5 s).
     pub ttl_grace_percent: u32,
+    /// Who may register.
+    pub registration: Registration,
+    /// Whether, where registration is open, whoever logs in for the first time gets an account by that.
+    pub register_at_login: bool,
+    /// Accounts that may be made from one address in an hour.
+    pub registrations_per_hour: u32,
     /// Sessions that one user may have at once.
     pub sessions_per_user: usize,
     /// How long a nonce of the 4-way login is good for.
@@ -130,6 +141,15 @@ pub struct ServiceConfig {
     pub profile_free_text_max: usize,
 }
 
+/// A picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logo {
+    /// Its MIME type.
+    pub content_type: Box<str>,
+    /// Its octets.
+    pub data: Bytes,
+}
+
 impl ServiceConfig {
     /// The defaults, for this home domain.
     pub fn new(domain: Domain) -> Self {
@@ -138,6 +158,7 @@ impl ServiceConfig {
             domain,
             provider_description: "Instant messaging and presence".to_owned(),
             provider_url: String::new(),
+            provider_logo: None,
             service_user: "service".to_owned(),
             functions_off: FunctionSet::EMPTY,
             ttl_min: Duration::from_secs(10),
@@ -145,6 +166,9 @@ impl ServiceConfig {
             ttl_default: Duration::from_secs(3600),
             ttl_called: Duration::from_secs(14_400),
             ttl_grace_percent: 10,
+            registration: Registration::Closed,
+            register_at_login: false,
+            registrations_per_hour: 10,
             sessions_per_user: 16,
             nonce_life: Duration::from_secs(120),
             login_failures: 10,

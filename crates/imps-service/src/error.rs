@@ -20,6 +20,14 @@ pub enum Error {
     Barred,
     /// Too many failed logins; try again after this time.
     TooManyFailures(Duration),
+    /// Users do not register themselves here.
+    RegistrationClosed,
+    /// Without a code that is good nobody registers here.
+    BadInviteCode,
+    /// Too many requests; try again after this time.
+    TooManyRequests(Duration),
+    /// The network named a subscriber whom nobody knows here.
+    UnknownNumber,
     /// The address is of a domain that is not served from here.
     ForeignDomain,
     /// Client and server have no digest schema in common.
@@ -116,7 +124,9 @@ impl Error {
             Self::UserExists => Status::BAD_PARAMETER,
             Self::WrongPassword => Status::INVALID_PASSWORD,
             Self::Barred => Status::FORBIDDEN,
-            Self::TooManyFailures(_) | Self::Store(_) => Status::SERVER_UNAVAILABLE,
+            Self::RegistrationClosed | Self::BadInviteCode => Status::FORBIDDEN,
+            Self::UnknownNumber => Status::MSISDN_ERROR,
+            Self::TooManyFailures(_) | Self::TooManyRequests(_) | Self::Store(_) => Status::SERVER_UNAVAILABLE,
             Self::ForeignDomain => Status::DOMAIN_NOT_SUPPORTED,
             Self::NoDigestSchema => Status::NO_MATCHING_DIGEST_SCHEMA,
             Self::CannotResume => Status::COULD_NOT_RECOVER_SESSION,
@@ -164,7 +174,9 @@ impl Error {
     /// Seconds after which trying again makes sense, where that is known.
     pub fn try_again(&self) -> Option<u32> {
         match self {
-            Self::TooManyFailures(after) => Some(u32::try_from(after.as_secs()).unwrap_or(u32::MAX).max(1)),
+            Self::TooManyFailures(after) | Self::TooManyRequests(after) => {
+                Some(u32::try_from(after.as_secs()).unwrap_or(u32::MAX).max(1))
+            }
             Self::Store(_) => Some(10),
             _ => None,
         }
@@ -181,6 +193,10 @@ impl fmt::Display for Error {
             Self::TooManyFailures(after) => {
                 write!(f, "too many failed logins, try again in {} s", after.as_secs().max(1))
             }
+            Self::RegistrationClosed => f.write_str("accounts are made by the operator here"),
+            Self::BadInviteCode => f.write_str("this needs an invitation code that is still good"),
+            Self::TooManyRequests(after) => write!(f, "too many requests, try again in {} s", after.as_secs().max(1)),
+            Self::UnknownNumber => f.write_str("nobody has this mobile number here"),
             Self::ForeignDomain => f.write_str("this domain is not served here"),
             Self::NoDigestSchema => f.write_str("no digest schema in common; this server knows MD5 and SHA"),
             Self::CannotResume => f.write_str("the session cannot be taken up again, log in without SessionID"),

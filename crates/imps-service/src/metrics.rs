@@ -51,6 +51,8 @@ macro_rules! metrics {
 metrics! {
     sessions             gauge   "hamlet_sessions"                     "Sessions that are logged in";
     logins               counter "hamlet_logins_total"                 "Logins that succeeded";
+    logins_by_number     counter "hamlet_logins_by_number_total"       "Logins of subscribers whom the network named";
+    registrations        counter "hamlet_registrations_total"          "Accounts that users made themselves";
     login_challenges     counter "hamlet_login_challenges_total"       "Nonces handed out for the 4-way login";
     login_failures       counter "hamlet_login_failures_total"         "Logins refused for user, password or digest";
     login_throttled      counter "hamlet_login_throttled_total"        "Logins refused after too many failures";
@@ -79,6 +81,8 @@ metrics! {
     group_notices        counter "hamlet_group_notices_total"          "Changes of groups noted for subscribers, before merging";
     requests             counter "hamlet_csp_requests_total"           "CSP messages answered";
     transactions         counter "hamlet_csp_transactions_total"       "CSP transactions carried out";
+    requests_limited     counter "hamlet_csp_limited_total"            "CSP messages refused because too many came, or too much was under way";
+    overloaded           gauge   "hamlet_overloaded"                   "Whether requests are refused because there is no memory for more";
     malformed            counter "hamlet_csp_malformed_total"          "CSP messages that could not be read";
     refused_http         counter "hamlet_http_refused_total"           "HTTP requests refused because they were no CSP";
     websockets           gauge   "hamlet_websockets"                   "WebSocket connections that are open";

@@ -1,7 +1,7 @@
 //! Everything that the service elements share, in one struct.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -49,6 +49,8 @@ pub struct Services {
     pub(crate) content_url: RwLock<Option<Box<str>>>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Whether there is no memory for more: set by the program around this.
+    overloaded: AtomicBool,
     /// Nonces, throttling and the workers for passwords.
     pub(crate) guard: LoginGuard,
     /// What the service says to its users.
@@ -88,6 +90,7 @@ impl Services {
             cir: RwLock::default(),
             content_url: RwLock::default(),
             metrics: Arc::default(),
+            overloaded: AtomicBool::new(false),
             guard,
             broadcasts: Broadcasts::default(),
             sequence: Sequence::default(),
@@ -125,6 +128,19 @@ impl Services {
         Common(self)
     }
 
+    /// Whether there is no memory for more requests.
+    pub fn is_overloaded(&self) -> bool {
+        self.overloaded.load(Ordering::Relaxed)
+    }
+
+    /// Says so, or that there is again.
+    pub fn set_overloaded(&self, is_overloaded: bool) {
+        if self.overloaded.swap(is_overloaded, Ordering::Relaxed) != is_overloaded {
+            tracing::warn!(is_overloaded, "memory");
+        }
+        self.metrics.overloaded.set(is_overloaded.into());
+    }
+
     /// Takes up what the store has: call once, before anything is served.
     ///
     /// # Errors
@@ -159,6 +175,7 @@ impl Services {
                 tracing::warn!(%error, "watcher lists are not tidied");
             }
             self.access().forget_old_broadcasts().await;
+            self.access().forget_old_codes().await;
             let unused = u64::try_from(UNUSED.as_millis()).unwrap_or(u64::MAX);
             self.users.let_go(Timestamp(now.0.saturating_sub(unused)));
         }

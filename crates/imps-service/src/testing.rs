@@ -75,6 +75,7 @@ impl World {
             version,
             responses: Vec::new(),
             language: None,
+            msisdn: None,
             from: None,
         };
         change(&mut attempt);

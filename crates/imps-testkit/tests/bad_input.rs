@@ -143,6 +143,7 @@ fn phone(server: &Server, user: &str, version: Version, form: Form) -> Phone {
         content_type: None,
         channel: imps_testkit::phone::Channel::Http,
         is_silent: false,
+        number: None,
     };
     Phone::new(settings, server.address())
 }

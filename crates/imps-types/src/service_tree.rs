@@ -195,6 +195,43 @@ impl FunctionSet {
         set
     }
 
+    /// The leaves that names of nodes stand for in any version, as an operator writes them: with commas or blanks between.
+    ///
+    /// # Errors
+    /// The first word that is no node's name.
+    pub fn parse(text: &str) -> Result<Self, &str> {
+        let mut named = Self::EMPTY;
+        for word in text.split([',', ' ', '\t']).filter(|word| !word.is_empty()) {
+            let row = FUNCTIONS.iter().find(|row| row.name.eq_ignore_ascii_case(word)).ok_or(word)?;
+            named.insert(row.function);
+        }
+        Ok(Version::ALL.into_iter().fold(Self::EMPTY, |all, version| all.or(named.expanded(version))))
+    }
+
+    /// The names of the leaves, with blanks between: what [`FunctionSet::parse`] reads.
+    pub fn names(self) -> String {
+        let rows = FUNCTIONS.iter().filter(|row| row.is_leaf() && self.contains(row.function));
+        rows.map(|row| row.name).collect::<Vec<_>>().join(" ")
+    }
+
+    /// With the marks of the features that have a function in it: *the mandatory functions only* is refused with them.
+    #[must_use]
+    pub fn with_marks(self, of: Self) -> Self {
+        let mut set = self;
+        let mut mark = None;
+        for row in FUNCTIONS {
+            if row.depth == 1 {
+                mark = None;
+            } else if row.is_mark() {
+                mark = Some(row.function);
+            }
+            if let Some(mark) = mark.filter(|mark| of.contains(*mark) && self.contains(row.function)) {
+                set.insert(mark);
+            }
+        }
+        set
+    }
+
     /// The elements to write for a set of leaves: a node all of whose leaves (as the version knows them) are in the set
     /// is written without children. `None` when there is nothing to write.
     pub fn collapsed(self, version: Version) -> Option<Vec<Function>> {
@@ -225,28 +262,6 @@ impl FunctionSet {
             }
         }
         (!tree.is_empty()).then_some(tree)
-    }
-}
-
-impl FunctionSet {
-    /// The leaves that these names stand for, between commas or blanks: of functions (`SRCH`), of their groups (`SearchFunc`)
-    /// or of features (`GroupFeat`). `None` when a name is none of the tree.
-    pub fn parse(names: &str) -> Option<Self> {
-        let mut set = Self::EMPTY;
-        for name in names.split([',', ' ']).filter(|name| !name.is_empty()) {
-            let row = FUNCTIONS.iter().position(|row| row.name.eq_ignore_ascii_case(name))?;
-            let depth = FUNCTIONS.get(row)?.depth;
-            let below = FUNCTIONS.iter().skip(row + 1).take_while(|below| below.depth > depth);
-            let named = FUNCTIONS.get(row).into_iter().chain(below);
-            named.filter(|leaf| leaf.is_leaf()).for_each(|leaf| set.insert(leaf.function));
-        }
-        Some(set)
-    }
-
-    /// The names of the functions in it, as [`FunctionSet::parse`] reads them.
-    pub fn names(self) -> String {
-        let names = FUNCTIONS.iter().filter(|row| self.contains(row.function)).map(|row| row.name);
-        names.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -301,6 +316,19 @@ mod tests {
         for (index, row) in FUNCTIONS.iter().enumerate() {
             assert_eq!(row.function as usize, index);
         }
+    }
+
+    #[test]
+    fn what_an_operator_writes() {
+        let off = FunctionSet::parse("GroupFeat, srch").unwrap();
+        assert!(off.contains(Function::Creag) && off.contains(Function::Mg) && off.contains(Function::Excon));
+        assert!(off.contains(Function::Srch) && !off.contains(Function::StSrc));
+        assert_eq!(FunctionSet::parse(&off.names()), Ok(off));
+        assert_eq!(FunctionSet::parse("SRCH Everything"), Err("Everything"));
+        assert_eq!(FunctionSet::parse(""), Ok(FunctionSet::EMPTY));
+        let told = set(&["CREAG"]).with_marks(off);
+        assert_eq!(told, set(&["CREAG", "MG"]));
+        assert_eq!(set(&["SRCH"]).with_marks(off), set(&["SRCH"]));
     }
 
     #[test]

@@ -4,10 +4,14 @@ use imps_proto::csp::LeaveGroupResponse;
 use imps_proto::grammar::Primitive;
 use imps_proto::wire::Writer;
 use imps_service::event::ForcedLeave;
+use imps_service::language::Language;
 use imps_types::Address;
 use imps_types::element::ResultInfo;
 
-pub(super) fn write(leave: &ForcedLeave, writer: &mut dyn Writer) {
-    LeaveGroupResponse { group_id: Some(Address::from(&leave.group)), result: ResultInfo::of(leave.reason) }
-        .write(writer);
+use crate::language::translate;
+
+pub(super) fn write(leave: &ForcedLeave, language: Language, writer: &mut dyn Writer) {
+    let mut result = ResultInfo::of(leave.reason);
+    translate(&mut result, language);
+    LeaveGroupResponse { group_id: Some(Address::from(&leave.group)), result }.write(writer);
 }

@@ -20,17 +20,27 @@ pub(crate) use new_message::with_content;
 
 use imps_proto::wire::{Form, Writer};
 use imps_service::event::Event;
+use imps_service::language::Language;
 
-/// Writes an event in the writer's version. `two_levels`: the client reads lists of joined users so (CSP 18, row 7).
-pub(crate) fn write_event(event: &Event, form: Form, two_levels: bool, writer: &mut dyn Writer) {
+/// How a client reads what it is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// Lists of joined users without the level of UserMapping (CSP 18, row 7).
+    pub(crate) two_levels: bool,
+    /// The language of texts.
+    pub(crate) language: Language,
+}
+
+/// Writes an event in the writer's version.
+pub(crate) fn write_event(event: &Event, form: Form, manner: Manner, writer: &mut dyn Writer) {
     match event {
         Event::NewMessage(message) => new_message::write(message, form, writer),
         Event::MessageNotification(message) => message_notification::write(message, writer),
-        Event::DeliveryReport(report) => delivery_report::write(report, writer),
+        Event::DeliveryReport(report) => delivery_report::write(report, manner.language, writer),
         Event::Notice(notice) => notice::write(notice, writer),
         Event::Notification(what) => notification::write(what, writer),
-        Event::GroupChange(change) => group_change_notice::write(change, two_levels, writer),
-        Event::ForcedLeave(leave) => leave_group::write(leave, writer),
+        Event::GroupChange(change) => group_change_notice::write(change, manner.two_levels, writer),
+        Event::ForcedLeave(leave) => leave_group::write(leave, manner.language, writer),
         Event::Presence(snapshots) => presence_notification::write(snapshots, form, writer),
         Event::Disconnect(result) => disconnect::write(result, writer),
     }

@@ -1,13 +1,14 @@
 //! *ListManage-Request*: a contact list is changed or read. CSP 8.
 
 use imps_proto::csp::catalogue::Response;
+use imps_proto::csp::message::encode_fragment;
 use imps_proto::csp::{ListManageRequest, ListManageResponse};
 use imps_service::Error;
 use imps_service::presence::ListChange;
 use imps_types::Version;
 
 use super::{Cx, Reply, Transaction};
-use crate::answer::fits;
+use crate::segments;
 
 impl Transaction for ListManageRequest {
     async fn run(self, cx: &Cx<'_>) -> Result<Reply, Error> {
@@ -29,9 +30,23 @@ impl Transaction for ListManageRequest {
             properties: if tells { list.properties } else { Vec::new() },
         });
         // What was changed is changed: a client that cannot parse the list must not take that for a failure.
-        if !only_reads && !fits(&whole, cx.session()?, cx.form, cx.version) {
+        if !only_reads && !fits(&whole, cx)? {
             return Ok(ListManageResponse { result, nick_list: None, properties: Vec::new() }.into());
         }
         Ok(Reply::Response(whole))
     }
+}
+
+/// Bytes of a message beside its primitive, or a little more.
+const ENVELOPE: usize = 1024;
+
+/// Whether the client can parse the answer, or takes it in pieces.
+fn fits(whole: &Response, cx: &Cx<'_>) -> Result<bool, Error> {
+    let session = cx.session()?;
+    let most = usize::try_from(session.negotiated().parser_size).unwrap_or(usize::MAX);
+    if most == 0 || segments::are_agreed(session, cx.form) {
+        return Ok(true);
+    }
+    let written = encode_fragment(cx.form, cx.version, |writer| whole.write(writer)).len();
+    Ok(written.saturating_add(ENVELOPE) <= most)
 }

@@ -4,16 +4,20 @@ use imps_proto::csp::{LoginRequest, LoginResponse};
 use imps_service::Error;
 use imps_service::access::{LoginAttempt, LoginOutcome};
 use imps_types::element::ResultInfo;
-use imps_types::{Status, Version};
+use imps_types::{Address, Secret, Status, Version};
 
 use super::{Cx, Reply, Transaction};
 use crate::answer::result_of;
+use crate::language;
 
 impl Transaction for LoginRequest {
     async fn run(self, cx: &Cx<'_>) -> Result<Reply, Error> {
         // Only 1.3 resumes and negotiates here.
         let is_rich = cx.version >= Version::V1_3;
         let client_id = self.client_id.clone().unwrap_or_default();
+        let is_named = self.user_id.is_some();
+        let language = self.capability_list.as_ref().and_then(|list| list.default_language.clone());
+        let spoken = language::of_code(language.as_deref());
         let attempt = LoginAttempt {
             user: self.user_id,
             client: client_id.clone(),
@@ -26,7 +30,8 @@ impl Transaction for LoginRequest {
             resume: self.session_id.filter(|_| is_rich),
             version: cx.version,
             responses: self.system_message_responses,
-            language: self.capability_list.as_ref().and_then(|list| list.default_language.clone()),
+            language,
+            msisdn: cx.msisdn.map(Into::into),
             from: cx.peer,
         };
         let answer = |result: ResultInfo| LoginResponse {
@@ -42,7 +47,7 @@ impl Transaction for LoginRequest {
             functions: None,
             agreed_capability_list: None,
         };
-        let (session, resumed) = match cx.services.access().login(attempt).await {
+        let (session, resumed, registered) = match cx.services.access().login(attempt).await {
             Ok(LoginOutcome::Challenge { nonce, schema }) => {
                 return Ok(LoginResponse {
                     nonce: Some(nonce),
@@ -52,8 +57,12 @@ impl Transaction for LoginRequest {
                 }
                 .into());
             }
-            Ok(LoginOutcome::Opened { session, resumed }) => (session, resumed),
-            Err(error) => return Ok(answer(result_of(&error)).into()),
+            Ok(LoginOutcome::Opened { session, resumed, registered }) => (session, resumed, registered),
+            Err(error) => {
+                let mut result = result_of(&error);
+                language::translate(&mut result, spoken);
+                return Ok(answer(result).into());
+            }
         };
         // 1.3 may negotiate in the same breath.
         let mut functions = None;
@@ -66,7 +75,11 @@ impl Transaction for LoginRequest {
             let agreed = cx.services.access().negotiate_capabilities(&session, *list).await?;
             agreed_capability_list = Some(Box::new(agreed));
         }
+        // Who has not named himself, or is new here, is told who he is.
+        let is_told = is_rich && (!is_named || registered.is_some());
         Ok(LoginResponse {
+            user_id: is_told.then(|| Address::from(&session.user.id)),
+            password: registered.filter(|_| is_rich).map(|made| Secret::new(made.phone_password.into())),
             session_id: Some(session.id.as_str().into()),
             keep_alive_time: Some(session.time_to_live()),
             // A session that goes on has negotiated before.

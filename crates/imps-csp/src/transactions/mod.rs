@@ -97,6 +97,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) transaction: &'a str,
     /// A hash over the content.
     pub(crate) content: u64,
+    /// The number of the subscriber, as a gateway tells it.
+    pub(crate) msisdn: Option<&'a str>,
     /// Where the client is.
     pub(crate) peer: Option<IpAddr>,
 }

@@ -12,8 +12,8 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -24,7 +24,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::account;
 use super::content;
+use super::gateway::Gateways;
 use super::tls::Tls;
 use super::websocket::{self, Agreed, Opening, WebSocketConfig};
 use crate::channel::Channel;
@@ -106,6 +108,7 @@ pub struct Http {
     places: Option<Arc<Semaphore>>,
     bodies: Semaphore,
     pages: Arc<dyn Pages>,
+    gateways: Gateways,
     config: HttpConfig,
     /// Requests that are being answered.
     busy: AtomicU64,
@@ -132,12 +135,14 @@ impl Http {
         let open = Arc::new(Semaphore::new(config.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
         let shares = config.bodies_max.max(config.body_max).div_ceil(SHARE).min(Semaphore::MAX_PERMITS);
         let bodies = Semaphore::new(shares);
+        let gateways = Gateways::new(&csp.config().gateways, &csp.config().gateway_headers);
         Arc::new(Self {
             csp,
             open,
             places,
             bodies,
             pages,
+            gateways,
             config,
             busy: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
@@ -334,6 +339,7 @@ impl Guest {
         if let Some(name) = agreed.name() {
             answer.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
         }
+        let msisdn = self.face.gateways.number(self.peer.ip(), request.headers());
         let upgrade = hyper::upgrade::on(request);
         let (face, place, peer, stop) = (self.face.clone(), self.place.clone(), self.peer.ip(), self.stop.clone());
         tokio::spawn(async move {
@@ -343,7 +349,7 @@ impl Guest {
             let _busy = Busy::new(&face.busy);
             let channel = if channel == Channel::Https { Channel::SecureWebSocket } else { Channel::WebSocket };
             let (csp, config) = (face.csp.clone(), face.config.websocket.clone());
-            let opening = Opening { csp, config, agreed, channel, peer, read: parts.read_buf };
+            let opening = Opening { csp, config, agreed, channel, peer, msisdn, read: parts.read_buf };
             websocket::serve(parts.io.into_inner(), opening, stop).await;
             drop(place);
         });
@@ -436,11 +442,16 @@ impl Http {
                 };
             }
         };
+        if head.uri.path().starts_with(account::PATH) {
+            return account_answer(account::answer(self.csp.services(), head.uri.path(), &body, peer).await);
+        }
+        let msisdn = self.gateways.number(peer, &head.headers);
         let content_type = head.headers.get(CONTENT_TYPE);
         let exchange = Exchange {
             body: &body,
             content_type: content_type.and_then(|value| value.to_str().ok()),
             peer: Some(peer),
+            msisdn: msisdn.as_deref(),
             channel,
         };
         let answer = self.csp.answer(exchange).await;
@@ -526,4 +537,12 @@ pub(super) fn respond(status: StatusCode, content_type: HeaderValue, body: Bytes
 
 pub(super) fn text(status: StatusCode, words: &str) -> Response<Full<Bytes>> {
     respond(status, HeaderValue::from_static("text/plain; charset=utf-8"), Bytes::copy_from_slice(words.as_bytes()))
+}
+fn account_answer(answered: account::Answered) -> Response<Full<Bytes>> {
+    let json = HeaderValue::from_static("application/json");
+    let mut response = respond(answered.status, json, answered.body.into());
+    if let Some(seconds) = answered.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }

@@ -1,6 +1,8 @@
 //! Ways for bytes to come and go.
 
+mod account;
 mod content;
+pub mod gateway;
 pub mod http;
 pub mod tls;
 pub mod websocket;

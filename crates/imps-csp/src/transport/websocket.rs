@@ -222,6 +222,8 @@ pub(crate) struct Opening {
     pub(crate) agreed: Agreed,
     pub(crate) channel: Channel,
     pub(crate) peer: IpAddr,
+    /// The number of the subscriber, as a gateway told it.
+    pub(crate) msisdn: Option<Box<str>>,
     /// What came after the request for the upgrade.
     pub(crate) read: Bytes,
 }
@@ -259,6 +261,7 @@ struct Connection<S> {
     form: Option<Form>,
     channel: Channel,
     peer: IpAddr,
+    msisdn: Option<Box<str>>,
     socket: Arc<Socket>,
     sessions: FxHashMap<SessionId, Joined>,
     /// Sessions that wait until what is pushed can be written.
@@ -311,6 +314,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 .0
                 .and_then(|one| form_of(Some(one.content_type), b"", opening.csp.config().pts_codes())),
             csp: opening.csp,
+            msisdn: opening.msisdn,
             config: opening.config,
             agreed: opening.agreed,
             channel: opening.channel,
@@ -463,11 +467,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.form = form_of(content_type, &body, self.csp.config().pts_codes());
         }
         let (csp, peer, channel) = (self.csp.clone(), Some(self.peer), self.channel);
+        let msisdn = self.msisdn.clone();
         let bytes = body.len();
         self.requests += 1;
         self.request_bytes += bytes;
         self.work.push(Box::pin(async move {
-            let answered = csp.converse(Exchange { body: &body, content_type, peer, channel }).await;
+            let answered =
+                csp.converse(Exchange { body: &body, content_type, peer, msisdn: msisdn.as_deref(), channel }).await;
             Done::Answered { answered, is_text, bytes }
         }));
     }

@@ -73,6 +73,7 @@ impl World {
             body: &body,
             content_type: Some("application/vnd.wv.csp.xml"),
             peer: None,
+            msisdn: None,
             channel: imps_csp::Channel::Http,
         };
         match self.csp.answer(exchange).await {

@@ -7,6 +7,7 @@ mod config;
 mod desk;
 mod doctor;
 mod group;
+mod invite;
 mod list;
 mod message;
 mod output;
@@ -61,6 +62,9 @@ enum Group {
     /// Make public groups, and show and manage all groups
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// Make, list and revoke codes with which users register themselves
+    #[command(subcommand)]
+    Invite(invite::InviteCommand),
     /// Show the contact lists of users
     #[command(subcommand)]
     List(list::ListCommand),
@@ -153,6 +157,7 @@ pub(crate) fn main() -> ExitCode {
         Group::Session(command) => command.run(common),
         Group::Message(command) => command.run(common),
         Group::Group(command) => group::run(command, common),
+        Group::Invite(command) => command.run(common),
         Group::List(command) => command.run(common),
         Group::Block(command) => command.run(common),
         Group::Stats(stats) => stats.run(common),

@@ -64,6 +64,22 @@ Examples:
         #[command(flatten)]
         format: Format,
     },
+    /// Take functions from a user: his service profile
+    #[command(after_help = "\
+Functions are those of the service tree of IMPS. A feature or a group of functions stands for all that is in it.
+
+Examples:
+  hamlet user services alice --without GroupFeat,EXCON
+  hamlet user services alice --without \"\"              everything again")]
+    Services {
+        #[command(flatten)]
+        user: UserName,
+        /// What the user does not have, with commas between; nothing: everything is there
+        #[arg(long, value_name = "FUNCTIONS")]
+        without: String,
+        #[command(flatten)]
+        format: Format,
+    },
     /// Let a user in again who was barred
     Unbar {
         #[command(flatten)]
@@ -173,6 +189,10 @@ impl UserCommand {
             }
             Self::Bar { user, format } => {
                 change(common, Command::UserBar { who: user.who(common), barred: true }, "is barred", format)
+            }
+            Self::Services { user, without, format } => {
+                let words = if without.trim().is_empty() { "has every function" } else { "lacks these functions now" };
+                change(common, Command::UserServices { who: user.who(common), without }, words, format)
             }
             Self::Unbar { user, format } => {
                 change(common, Command::UserBar { who: user.who(common), barred: false }, "is let in again", format)

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use imps_csp::transport::gateway::Networks;
+use imps_service::access::Registration;
 use imps_types::Domain;
 use imps_types::service_tree::FunctionSet;
 
@@ -25,6 +27,8 @@ pub(crate) enum Kind {
     Choice(&'static [&'static str]),
     /// Names of the service tree, between commas.
     Functions,
+    /// Networks by their addresses.
+    Networks,
     /// A folder.
     Folder,
     /// A domain name.
@@ -70,9 +74,10 @@ impl Kind {
         let fits = match self {
             Self::Flag => return given.parse().map(Value::Flag).map_err(|_| format!("`{given}` is {}", self.wanted())),
             Self::Text(max) => given.len() <= *max && !given.chars().any(char::is_control),
-            Self::Functions => FunctionSet::parse(given).is_some(),
             Self::Choice(words) => words.contains(&given),
             Self::Domain => Domain::parse(given).is_ok(),
+            Self::Functions => FunctionSet::parse(given).is_ok(),
+            Self::Networks => Networks::parse(given).is_ok(),
             Self::Listen => given.parse::<SocketAddr>().is_ok(),
             Self::MaybeListen => given == OFF || given.parse::<SocketAddr>().is_ok(),
             Self::File => !given.chars().any(char::is_control),
@@ -108,6 +113,7 @@ impl Kind {
             Self::Text(_) => "too long, or holds a control character",
             Self::Functions => "not made of names of the service tree, such as SRCH or GroupFeat",
             Self::Choice(_) => "none of the words that are allowed",
+            Self::Networks => "no network, such as 10.0.0.0/8 or 192.0.2.7",
             Self::Folder => "no folder",
             Self::Domain => "no domain name, such as example.org",
             Self::Listen => "no ADDRESS:PORT, such as 0.0.0.0:8080",
@@ -134,6 +140,7 @@ impl Kind {
             Self::Text(max) => format!("text, up to {max} bytes"),
             Self::Functions => "names of functions, or of what they belong to, between commas".to_owned(),
             Self::Choice(words) => words.join(" or "),
+            Self::Networks => "networks, such as 10.0.0.0/8 or 192.0.2.7".to_owned(),
             Self::Folder => "a folder".to_owned(),
             Self::Domain => "a domain name".to_owned(),
             Self::Listen => "ADDRESS:PORT; port 0 is any free one".to_owned(),
@@ -232,8 +239,9 @@ text_fields! {
     String:     |text| text.clone(),                   |text| Some(text.to_owned());
     PathBuf:    |path| path.display().to_string(),     |text| Some(PathBuf::from(text));
     Domain:     |domain| domain.as_str().to_owned(),   |text| Domain::parse(text).ok();
+    Registration: |who| who.as_str().to_owned(),        |text| Registration::parse(text);
     SocketAddr: |address| address.to_string(),         |text| text.parse().ok();
-    FunctionSet: |set| set.names(),                    |text| FunctionSet::parse(text);
+    FunctionSet: |set| set.names(),                    |text| FunctionSet::parse(text).ok();
 }
 
 /// How a listener is written that is not there.

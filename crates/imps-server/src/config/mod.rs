@@ -14,6 +14,7 @@ use std::time::Duration;
 use imps_csp::CspConfig;
 use imps_csp::transport::http::HttpConfig;
 use imps_service::ServiceConfig;
+use imps_service::access::Registration;
 use imps_types::Domain;
 
 pub(crate) use explain::{Explained, explain, markdown};
@@ -33,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) log_format: String,
     pub(crate) threads: usize,
     pub(crate) metrics_remote: bool,
+    pub(crate) logo: String,
+    pub(crate) memory_max: u64,
     pub(crate) store_readers: usize,
     pub(crate) service: ServiceConfig,
     pub(crate) csp: CspConfig,
@@ -72,6 +75,8 @@ impl Settings {
             log_format: "text".to_owned(),
             threads: 0,
             metrics_remote: false,
+            logo: String::new(),
+            memory_max: 0,
             store_readers: 0,
             service: ServiceConfig::new(domain),
             csp: CspConfig::default(),
@@ -179,9 +184,25 @@ settings! {
     "provider.description"            Text(1000) => service.provider_description, "A line about the service, told by GetSPInfo.";
     "provider.url"                    Text(1000) => service.provider_url, "The provider's page, told by GetSPInfo.";
 
+    "provider.logo"                   Text(1000) => logo, "The file with the provider's picture, told by GetSPInfo: PNG, GIF, JPEG, SVG or WBMP, up to 64 KiB.";
     "provider.user"                   Text(50) => service.service_user, "The name of the user from whom the service's messages come, for phones that know no system messages.";
 
-    "service.off"                     Functions => service.functions_off, "Functions of the service tree that are not offered: clients are told, and refused with 506 or 405. Such as GroupFeat, SRCH.";
+    "service.off"                     Functions => service.functions_off, "Functions of the service tree that nobody has, with commas between, such as GroupFeat, SRCH: clients are told, and refused with 506 or 405. `hamlet user services` takes them from single users.";
+
+    "registration.who"                Choice(Registration::WORDS) => service.registration, "Who may register: nobody, who has a code (`hamlet invite create`), or everybody.";
+    "registration.at_login"           Flag => service.register_at_login, "Whether, where registration is open, whoever logs in for the first time gets an account by that.";
+    "registration.per_hour"           Count(1, 1_000_000) => service.registrations_per_hour, "Accounts that may be made from one address in an hour.";
+
+    "gateway.networks"                Networks => csp.gateways, "Gateways of mobile networks that are believed when they name the subscriber of a request, by their addresses. Whoever is named is let in without a password.";
+    "gateway.headers"                 Text(500) => csp.gateway_headers, "The headers in which they do, with commas between.";
+
+    "limit.session_rate"              Count(0, 1_000_000) => csp.requests.session_rate, "Messages of one session in a second; what is beyond is answered 503 with the time to try again. 0: any number.";
+    "limit.session_burst"             Count(1, 1_000_000) => csp.requests.session_burst, "Messages of one session that may come at once.";
+    "limit.address_rate"              Count(0, 1_000_000) => csp.requests.address_rate, "Messages from one address in a second, but not from this machine or a gateway of gateway.networks. 0: any number.";
+    "limit.address_burst"             Count(1, 1_000_000) => csp.requests.address_burst, "Messages from one address that may come at once.";
+    "limit.busy"                      Count(10, 1_000_000) => csp.requests.busy_max, "Messages that are being answered at once; what is beyond is answered 503.";
+    "limit.memory"                    Bytes(0, 1024 * GIB) => memory_max, "Memory of the program beyond which requests are answered 503 until there is less. 0: four fifths of what the machine has.";
+
     "session.ttl_min"                 Seconds(1, 86_400) => service.ttl_min, "Shortest time to live that a client gets.";
     "session.ttl_max"                 Seconds(1, YEAR) => service.ttl_max, "Longest time to live that a client gets.";
     "session.ttl_default"             Seconds(1, YEAR) => service.ttl_default, "Time to live of a client that asks for none.";

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use imps_types::service_tree::FunctionSet;
 use imps_types::{Secret, Status, UserId};
 
+use super::msisdn::renumber;
 use super::{Access, password};
 use crate::account::{Account, Person, user_key};
 use crate::error::Error;
@@ -39,6 +41,8 @@ pub struct UserSummary {
     pub sessions: usize,
     /// Who it is, for those who search.
     pub person: Person,
+    /// Functions that the user does not have.
+    pub refused: FunctionSet,
 }
 
 /// What is to change of the person behind an account. `None` leaves a thing as it is, an empty text takes it away.
@@ -58,7 +62,7 @@ pub struct PersonChange {
 
 impl PersonChange {
     /// The person after the change.
-    fn apply(&self, person: &Person) -> Result<Person, Error> {
+    pub(super) fn apply(&self, person: &Person) -> Result<Person, Error> {
         let text = |new: &Option<String>, old: &Option<Box<str>>| match new.as_deref().map(str::trim) {
             None => Ok(old.clone()),
             Some("") => Ok(None),
@@ -140,14 +144,14 @@ impl Access<'_> {
         Ok(clear)
     }
 
-    async fn hash(&self, password: Secret<String>) -> Result<Box<str>, Error> {
+    pub(super) async fn hash(&self, password: Secret<String>) -> Result<Box<str>, Error> {
         if password.expose().is_empty() || password.expose().len() > PASSWORD_MAX {
             return Err(Error::BadParameter("a password has between 1 and 1024 bytes"));
         }
         self.with_worker(move || password::hash(password.expose())).await?
     }
 
-    fn seal(&self, user: &UserId, phone: PhonePassword) -> Result<Sealed, Error> {
+    pub(super) fn seal(&self, user: &UserId, phone: PhonePassword) -> Result<Sealed, Error> {
         let clear = match phone {
             PhonePassword::None => return Ok((None, None)),
             PhonePassword::Generate => password::generate_password(PHONE_PASSWORD_LENGTH)?,
@@ -163,9 +167,11 @@ impl Access<'_> {
         let state = self.user(user).await?;
         {
             let _change = state.change.lock().await;
-            let mut account = state.lock().account.clone();
+            let before = state.lock().account.clone();
+            let mut account = before.clone();
             change(&mut account);
             let mut batch = Batch::new();
+            renumber(&mut batch, user, &before, &account);
             batch.put(Space::Users, user_key(user), account.to_record());
             self.store.commit(batch).await?;
             state.lock().account = account;
@@ -203,6 +209,15 @@ impl Access<'_> {
         self.change_account(user, |account| account.person = person.clone()).await?;
         self.tell(Happening::FindableChanged { user: user.clone() }).await;
         Ok(person)
+    }
+
+    /// Sets the functions that a user does not have. His sessions hold to it at once; what they were told when they
+    /// negotiated stays as it is.
+    ///
+    /// # Errors
+    /// `UnknownUser`, or the store's failure.
+    pub async fn set_refused(&self, user: &UserId, refused: FunctionSet) -> Result<(), Error> {
+        self.change_account(user, |account| account.refused = refused).await.map(drop)
     }
 
     /// Bars an account or lets it in again. Its sessions are ended when it is barred.
@@ -290,6 +305,7 @@ impl Access<'_> {
             created: account.created,
             sessions: self.users.loaded(id).map_or(0, |state| state.sessions().len()),
             person: account.person.clone(),
+            refused: account.refused,
         }
     }
 }

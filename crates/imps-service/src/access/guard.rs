@@ -91,6 +91,8 @@ pub(crate) struct LoginGuard {
     pub(super) places: Semaphore,
     /// What is computed for users who do not exist, so that they take as long as the others.
     pub(super) decoy: std::sync::OnceLock<Box<str>>,
+    /// How often each address makes accounts.
+    pub(super) registrations: super::registration::Registrations,
     nonces: Mutex<Nonces>,
     failures: Mutex<FxHashMap<Guesser, Failures>>,
 }
@@ -102,6 +104,7 @@ impl LoginGuard {
             workers: Arc::new(Semaphore::new(config.password_workers.max(1))),
             places: Semaphore::new(config.password_workers.max(1) + WAITING_MAX),
             decoy: std::sync::OnceLock::new(),
+            registrations: Default::default(),
             nonces: Mutex::default(),
             failures: Mutex::default(),
         }

@@ -7,8 +7,10 @@ use imps_types::{SessionId, Status};
 
 use super::Access;
 use super::login::session_key;
+use crate::config::Logo;
 use crate::error::Error;
 use crate::happening::Happening;
+use crate::language::{Language, translation};
 use crate::seam::{Batch, KeyRange, Order, Space};
 use crate::session::{Ended, SavedSession, Session};
 
@@ -21,6 +23,8 @@ pub struct ServiceProvider {
     pub description: String,
     /// Its page.
     pub url: String,
+    /// Its picture.
+    pub logo: Option<Logo>,
 }
 
 /// Rows of one scan.
@@ -144,7 +148,11 @@ impl Access<'_> {
         self.sessions.remove(&session.id);
         session.user.lock().sessions.retain(|other| other.id != session.id);
         if reason != Status::SUCCESSFUL {
-            let result = if text.is_empty() { ResultInfo::of(reason) } else { ResultInfo::with_text(reason, text) };
+            let mut result = if text.is_empty() { ResultInfo::of(reason) } else { ResultInfo::with_text(reason, text) };
+            let language = session.negotiated().language.as_deref().and_then(Language::parse);
+            if let Some(said) = language.and_then(|language| translation(language, reason, text)) {
+                result.description = Some(said.into());
+            }
             self.sessions.remember(session.id, Ended { result: result.clone(), version: session.version });
             session.outbox().disconnect(result);
             session.wake();
@@ -221,6 +229,7 @@ impl Access<'_> {
             name: self.config.provider_name.clone(),
             description: self.config.provider_description.clone(),
             url: self.config.provider_url.clone(),
+            logo: self.config.provider_logo.clone(),
         }
     }
 }

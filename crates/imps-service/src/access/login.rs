@@ -11,6 +11,7 @@ use imps_types::element::{DigestSchema, SystemMessageResponse};
 use imps_types::{Address, ClientId, Secret, SessionId, Status, UserId, Version};
 
 use super::guard::{FirstStep, NonceOwner};
+use super::registration::{Registered, Registration};
 use super::{Access, password};
 use crate::account::Account;
 use crate::error::Error;
@@ -62,6 +63,8 @@ pub struct LoginAttempt {
     pub responses: Vec<SystemMessageResponse>,
     /// 1.3: the language in which the user reads.
     pub language: Option<Box<str>>,
+    /// The number of the subscriber, as a gateway tells it that is to be believed: digits.
+    pub msisdn: Option<Box<str>>,
     /// Where it speaks from.
     pub from: Option<IpAddr>,
 }
@@ -82,6 +85,8 @@ pub enum LoginOutcome {
         session: Arc<Session>,
         /// 1.3: an earlier session goes on.
         resumed: bool,
+        /// The account was made just now.
+        registered: Option<Registered>,
     },
 }
 
@@ -93,6 +98,10 @@ impl Access<'_> {
     /// `ClientMismatch`, `BadParameter`, or the store's failure.
     pub async fn login(&self, mut attempt: LoginAttempt) -> Result<LoginOutcome, Error> {
         let not_before = tokio::time::sleep(REFUSAL);
+        check_names(&attempt)?;
+        if let Some(outcome) = self.login_by_number(&mut attempt).await? {
+            return Ok(outcome);
+        }
         let address = attempt.user.as_ref().ok_or(Error::BadParameter("a login needs a UserID"))?;
         let user = match self.router.local_user(address) {
             Ok(user) => user,
@@ -100,10 +109,6 @@ impl Access<'_> {
             // Nobody can be called so; not worth telling apart from somebody who might.
             Err(_) => return Err(Error::WrongPassword),
         };
-        let names = [Some(&attempt.cookie), attempt.client.url.as_ref(), attempt.client.msisdn.as_ref()];
-        if names.into_iter().chain([attempt.application.as_ref()]).flatten().any(|name| name.len() > NAME_MAX) {
-            return Err(Error::BadParameter("SessionCookie, ClientID and ApplicationID may have 255 characters"));
-        }
         if !attempt.schemas.is_empty() {
             // Who offers to digest the password has not left it empty, but out.
             attempt.password = attempt.password.filter(|password| !password.expose().is_empty());
@@ -116,9 +121,18 @@ impl Access<'_> {
         if attempt.password.is_none() && attempt.digest.is_none() {
             return self.challenge(user, &attempt);
         }
+        let mut registered = None;
         let state = match self.user(&user).await {
             Ok(state) => Some(state),
-            Err(Error::UnknownUser) => None,
+            Err(Error::UnknownUser) => match &attempt.password {
+                Some(given) if self.registers_at_login() => {
+                    self.register_at_login(&user, given, attempt.from).await?;
+                    let phone_password = given.expose().to_string();
+                    registered = Some(Registered { user: user.clone(), phone_password });
+                    Some(self.user(&user).await?)
+                }
+                _ => None,
+            },
             Err(error) => return Err(error),
         };
         let account = state.as_ref().map(|state| state.lock().account.clone()).unwrap_or_default();
@@ -134,11 +148,55 @@ impl Access<'_> {
         match state {
             Some(state) if fits && !account.barred => {
                 self.guard.succeeded(&user, attempt.from);
-                self.open_session(state, attempt).await
+                let opened = self.open_session(state, attempt).await?;
+                Ok(match opened {
+                    LoginOutcome::Opened { session, resumed, .. } => {
+                        LoginOutcome::Opened { session, resumed, registered }
+                    }
+                    other => other,
+                })
             }
             Some(_) if fits => Err(Error::Barred),
             _ => {
                 self.guard.failed(&user, attempt.from, now, &self.config);
+                self.metrics.login_failures.up();
+                not_before.await;
+                Err(Error::WrongPassword)
+            }
+        }
+    }
+
+    /// Whether whoever logs in for the first time gets an account by that.
+    fn registers_at_login(&self) -> bool {
+        self.config.register_at_login && self.config.registration == Registration::Open
+    }
+
+    /// Whether somebody knows a user's password, or his phone password, outside a login.
+    pub(super) async fn check_password(
+        &self,
+        user: &UserId,
+        given: &Secret<Box<str>>,
+        from: Option<IpAddr>,
+    ) -> Result<(), Error> {
+        let not_before = tokio::time::sleep(REFUSAL);
+        let now = self.clock.now();
+        if let Some(left) = self.guard.refused_for(user, from, now) {
+            return Err(Error::TooManyFailures(left));
+        }
+        let account = match self.user(user).await {
+            Ok(state) => Some(state.lock().account.clone()),
+            Err(Error::UnknownUser) => None,
+            Err(error) => return Err(error),
+        };
+        let fits = self.password_fits(user, &account.clone().unwrap_or_default(), given).await?;
+        match account {
+            Some(account) if fits && account.barred => Err(Error::Barred),
+            Some(_) if fits => {
+                self.guard.succeeded(user, from);
+                Ok(())
+            }
+            _ => {
+                self.guard.failed(user, from, now, &self.config);
                 self.metrics.login_failures.up();
                 not_before.await;
                 Err(Error::WrongPassword)
@@ -231,7 +289,11 @@ impl Access<'_> {
         tokio::task::spawn_blocking(compute).await.map_err(|_| failed())
     }
 
-    async fn open_session(&self, user: Arc<UserState>, attempt: LoginAttempt) -> Result<LoginOutcome, Error> {
+    pub(super) async fn open_session(
+        &self,
+        user: Arc<UserState>,
+        attempt: LoginAttempt,
+    ) -> Result<LoginOutcome, Error> {
         let _change = user.change.lock().await;
         // The password was right when it was looked at; since then the account may have been removed or barred.
         if !self.users.loaded(&user.id).is_some_and(|now| Arc::ptr_eq(&now, &user)) {
@@ -282,7 +344,7 @@ impl Access<'_> {
         user.lock().sessions.push(session.clone());
         self.metrics.logins.up();
         self.tell(Happening::SessionOpened { session: session.clone(), resumed: false }).await;
-        Ok(LoginOutcome::Opened { session, resumed: false })
+        Ok(LoginOutcome::Opened { session, resumed: false, registered: None })
     }
 
     /// 1.3: goes on with a session that is still open.
@@ -317,7 +379,7 @@ impl Access<'_> {
                 return Err(error);
             }
         }
-        Ok(LoginOutcome::Opened { session, resumed: true })
+        Ok(LoginOutcome::Opened { session, resumed: true, registered: None })
     }
 
     /// Seconds within the limits; none or zero asked for: the default.
@@ -329,6 +391,15 @@ impl Access<'_> {
             Some(asked) => asked.min(seconds(self.config.ttl_max)).max(seconds(self.config.ttl_min)),
         }
     }
+}
+
+/// Whether what the session would keep of its client is small enough.
+fn check_names(attempt: &LoginAttempt) -> Result<(), Error> {
+    let names = [Some(&attempt.cookie), attempt.client.url.as_ref(), attempt.client.msisdn.as_ref()];
+    if names.into_iter().chain([attempt.application.as_ref()]).flatten().any(|name| name.len() > NAME_MAX) {
+        return Err(Error::BadParameter("SessionCookie, ClientID and ApplicationID may have 255 characters"));
+    }
+    Ok(())
 }
 
 /// The key of a session's row: the ID, which has the slot in front.

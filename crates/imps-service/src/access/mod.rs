@@ -6,9 +6,12 @@ mod cir;
 mod guard;
 mod lifecycle;
 mod login;
+mod msisdn;
 mod negotiation;
 mod notification;
 mod password;
+mod rate;
+mod registration;
 mod system_message;
 
 pub(crate) use accounts::is_filler;
@@ -19,8 +22,11 @@ pub use cir::{CirOffer, UDP_PORT};
 pub(crate) use guard::LoginGuard;
 pub use lifecycle::ServiceProvider;
 pub use login::{LoginAttempt, LoginOutcome};
+pub use msisdn::number_of;
 pub use negotiation::ServiceAnswer;
 pub use password::generate_password;
+pub use rate::{Bucket, Buckets, Rate};
+pub use registration::{InviteCode, Registered, Registrant, Registration};
 pub use system_message::{Audience, NewBroadcast, UserAnswer};
 
 use crate::Services;

@@ -9,6 +9,9 @@ use crate::error::Error;
 use crate::presence::agrees_to_be_asked;
 use crate::session::{Negotiated, Session};
 
+/// Transactions in one message that a client may agree to.
+const PER_MESSAGE_MAX: u32 = 16;
+
 /// The answer to a service negotiation, as sets of leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServiceAnswer {
@@ -28,13 +31,14 @@ impl Access<'_> {
         session: &Session,
         wish: Option<FunctionSet>,
     ) -> Result<ServiceAnswer, Error> {
-        let all = FunctionSet::leaves(session.version, true).without(self.config.functions_off);
+        let off = self.off_for(session);
+        let all = FunctionSet::leaves(session.version, true).without(off);
         let unavailable = wish.unwrap_or_default().without(all);
         let was_asked = agrees_to_be_asked(session);
         let before = {
             let mut agreed = session.negotiated();
             let before = (agreed.refused, agreed.requested);
-            (agreed.refused, agreed.requested) = (unavailable, wish);
+            (agreed.refused, agreed.requested) = (unavailable.with_marks(off), wish);
             before
         };
         if let Err(error) = self.save_session(session).await {
@@ -47,6 +51,11 @@ impl Access<'_> {
         }
         self.im().choose_again(&session.user).await;
         Ok(ServiceAnswer { unavailable, all })
+    }
+
+    /// Functions that this session's user does not have: nobody has them, or his profile lacks them.
+    pub fn off_for(&self, session: &Session) -> FunctionSet {
+        self.config.functions_off.or(session.user.lock().account.refused)
     }
 
     /// Takes over what the client can do. The answer: in 1.1 the client's list with corrections, later only what the server
@@ -124,7 +133,7 @@ impl Access<'_> {
                 text_content_length: list.text_content_length,
                 transfer_encodings: list.transfer_encodings,
                 multi_trans: list.multi_trans,
-                multi_trans_per_message: list.multi_trans_per_message.map(|_| 1),
+                multi_trans_per_message: list.multi_trans_per_message.map(|asked| asked.clamp(1, PER_MESSAGE_MAX)),
                 online_handling: list.online_handling,
                 offline_handling: list.offline_handling,
                 session_priority: list.session_priority,

@@ -537,6 +537,7 @@ mod tests {
                 version,
                 responses,
                 language: Some("fin".into()),
+                msisdn: None,
                 from: None,
             };
             access.login(attempt).await

@@ -94,6 +94,10 @@ spaces! {
     GroupHistory       "group_history"      false;
     /// What the service says to its users (CSP 4.9), and what they say to it. Keyed by number, user.
     SystemMessages     "system_messages"    false;
+    /// Codes with which users register themselves. Keyed by code.
+    InviteCodes        "invite_codes"       false;
+    /// Whose mobile number it is. Keyed by number: digits.
+    MobileNumbers      "mobile_numbers"     false;
     /// What the server itself remembers, such as the domain that it serves. Keyed by name.
     Server             "server"             false;
 }

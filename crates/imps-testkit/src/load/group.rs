@@ -96,6 +96,7 @@ impl Hall {
                 responses: Vec::new(),
                 language: None,
                 from: None,
+                msisdn: None,
             };
             match services.access().login(attempt).await.map_err(|error| failed(&error))? {
                 LoginOutcome::Opened { session, .. } => sessions.push(session),
@@ -150,7 +151,7 @@ pub(crate) fn in_memory(users: &[String], size: usize, time: Duration) -> Outcom
             messages += 1;
             for session in others {
                 match hall.services.im().next_event(session).await {
-                    Some(Event::NewMessage(message)) if message.content == Content::text(&text) => {
+                    Some(Event::NewMessage(message)) if message.content == text.as_bytes() => {
                         deliveries += 1;
                         let id = message.id.to_string();
                         if let Err(error) = hall.services.im().delivered(session, &id, Some(&message)).await {

@@ -103,6 +103,8 @@ impl Hamlet {
         command.arg("serve").arg("--data").arg(data);
         command.args(["--domain", DOMAIN, "--listen", "127.0.0.1:0", "--log", "warn"]);
         let cir = free_address().map_err(|error| format!("no port is free: {error}"))?;
+        // What is measured is how much it can do, not how much a client may.
+        command.env("HAMLET_LIMIT__SESSION_RATE", "0").env("HAMLET_LIMIT__ADDRESS_RATE", "0");
         command.env("HAMLET_CIR__TCP_PORT", cir.port().to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log_file);
         let child = command.spawn().map_err(|error| format!("cannot start {}: {error}", program.display()))?;

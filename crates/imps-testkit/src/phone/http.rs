@@ -80,6 +80,10 @@ pub struct Http {
     rest: Vec<u8>,
     /// Whether every request waits for `100 Continue` before its body (CSP 17, Colibria).
     pub expects_continue: bool,
+    /// Where requests go.
+    pub path: String,
+    /// The number that the gateway of its network puts into the header.
+    pub number: Option<String>,
 }
 
 enum Failure {
@@ -95,7 +99,14 @@ fn other(error: impl std::fmt::Display) -> Failure {
 impl Http {
     /// For this server; nothing is connected yet.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, connection: None, rest: Vec::new(), expects_continue: false }
+        Self {
+            address,
+            connection: None,
+            rest: Vec::new(),
+            expects_continue: false,
+            path: "/".to_owned(),
+            number: None,
+        }
     }
 
     /// The server is to be found elsewhere from now on.
@@ -149,8 +160,11 @@ impl Http {
             self.connection = Some(connection);
         }
         let expect = if self.expects_continue { "Expect: 100-continue\r\n" } else { "" };
+        let number = self.number.as_ref().map(|number| format!("X-MSISDN: {number}\r\n")).unwrap_or_default();
         let head = format!(
-            "POST / HTTP/1.1\r\nHost: {}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\nAccept: */*\r\n{expect}\r\n",
+            "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\nAccept: */*\r\n\
+            {number}{expect}\r\n",
+            self.path,
             self.address,
             body.len()
         );

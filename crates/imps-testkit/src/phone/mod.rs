@@ -52,6 +52,8 @@ pub struct Settings {
     pub is_silent: bool,
     /// What it speaks CSP over.
     pub channel: Channel,
+    /// The number that the gateway of its network puts into the header of its requests.
+    pub number: Option<String>,
 }
 
 /// What carries a phone's messages.
@@ -222,6 +224,7 @@ impl Phone {
             Channel::Http => {
                 let mut http = Http::new(server);
                 http.expects_continue = personality == Personality::Colibria;
+                http.number = settings.number;
                 Line::Http(http)
             }
             Channel::WebSocket => Line::WebSocket(WebSocket::new(server, settings.form)),
@@ -620,6 +623,24 @@ impl Phone {
         let mut responses = self.sort(&root)?;
         self.answer = responses.pop().map(|response| response.primitive);
         Ok(self.answer.clone())
+    }
+
+    /// Asks for something that IMPS has no primitive for: JSON to a path of the server. The HTTP status, and what was said.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the answer.
+    pub async fn ask_in_json(
+        &mut self,
+        path: &str,
+        request: &serde_json::Value,
+    ) -> Result<(u16, serde_json::Value), String> {
+        let Line::Http(http) = &mut self.line else { return Err("this is asked over HTTP".to_owned()) };
+        let before = std::mem::replace(&mut http.path, path.to_owned());
+        let answer = http.post("application/json", request.to_string().as_bytes()).await;
+        http.path = before;
+        let answer = answer?;
+        let said = serde_json::from_slice(&answer.body).map_err(|error| format!("the answer is no JSON: {error}"))?;
+        Ok((answer.status, said))
     }
 
     /// Asks for the versions that the server speaks.

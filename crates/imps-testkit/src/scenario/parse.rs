@@ -133,6 +133,8 @@ pub struct PhoneLine {
     pub is_silent: bool,
     /// Whether its user has an account.
     pub has_account: bool,
+    /// The number that the gateway of its network puts into the header of its requests.
+    pub number: Option<String>,
 }
 
 /// What becomes of the server.
@@ -456,6 +458,7 @@ fn phone(words: &[Word]) -> Result<PhoneLine, String> {
         account: None,
         is_silent: false,
         has_account: true,
+        number: None,
     };
     let mut options = options;
     loop {
@@ -467,6 +470,10 @@ fn phone(words: &[Word]) -> Result<PhoneLine, String> {
             }
             ["without", "account", rest @ ..] => {
                 line.has_account = false;
+                rest
+            }
+            ["number", number, rest @ ..] => {
+                line.number = Some((*number).to_owned());
                 rest
             }
             ["as", kind, rest @ ..] => {

@@ -18,8 +18,11 @@ macro_rules! verbs {
 verbs! {
     LogsIn "logs in" "{ password PW | ttl SECONDS | resuming ID | answering ID OPTION | application ID }" "Login-Request with the password in clear";
     LogsInWithDigest "logs in with digest" "{ SCHEMA | password PW | ttl SECONDS | answering ID OPTION }" "both steps of the 4-way login; MD5 unless schemas are named";
+    LogsInByNumber "logs in by number" "" "Login-Request without user and password: the network names him, 1.3";
     AsksForNonce "asks for a nonce" "{ SCHEMA }" "the first step only; expects 401";
     AnswersNonce "answers the nonce" "{ password PW | ttl SECONDS | given NONCE | answering ID OPTION }" "the second step only, with the last nonce or a given one";
+    Registers "registers" "{ password PW | code CODE }" "POST /account/register; expects HTTP 201; logs in with the phone password that it gets";
+    ChangesPassword "changes password" "{ password PW | to PW | phone }" "POST /account/password; expects HTTP 200; `phone`: a new phone password";
     LogsOut "logs out" "" "Logout-Request";
     KeepsAlive "keeps alive" "[ ttl SECONDS ]" "KeepAlive-Request";
     Polls "polls" "" "one Polling-Request; `-> nothing`, `-> something` or a status";

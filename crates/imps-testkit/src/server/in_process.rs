@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use imps_csp::transport::http::{CIR_PATH, CONTENT_PATH, HttpConfig, Page, Pages, serve};
 use imps_csp::{Csp, CspConfig, cir};
-use imps_service::access::{CirOffer, PhonePassword};
+use imps_service::access::{CirOffer, PhonePassword, Registration};
 use imps_service::seam::{KeyRange, LocalBus, MemoryEngine, NodeId, Order, Row, Space};
 use imps_service::store::Store;
 use imps_service::{Clock, ServiceConfig, Services, Timestamp};
@@ -63,10 +63,21 @@ fn seconds(text: &str) -> Option<Duration> {
 
 /// The keys are the program's.
 const SETTINGS: &[Setting] = &[
-    ("service.off", |service, _, value| FunctionSet::parse(value).map(|value| service.functions_off = value)),
+    ("service.off", |service, _, value| FunctionSet::parse(value).ok().map(|value| service.functions_off = value)),
     ("session.ttl_min", |service, _, value| seconds(value).map(|value| service.ttl_min = value)),
     ("session.ttl_max", |service, _, value| seconds(value).map(|value| service.ttl_max = value)),
     ("session.ttl_default", |service, _, value| seconds(value).map(|value| service.ttl_default = value)),
+    ("gateway.networks", |_, csp, value| {
+        csp.gateways = value.to_owned();
+        Some(())
+    }),
+    ("limit.session_rate", |_, csp, value| value.parse().ok().map(|value| csp.requests.session_rate = value)),
+    ("limit.session_burst", |_, csp, value| value.parse().ok().map(|value| csp.requests.session_burst = value)),
+    ("registration.who", |service, _, value| Registration::parse(value).map(|who| service.registration = who)),
+    ("registration.at_login", |service, _, value| value.parse().ok().map(|value| service.register_at_login = value)),
+    ("registration.per_hour", |service, _, value| {
+        value.parse().ok().map(|value| service.registrations_per_hour = value)
+    }),
     ("session.per_user", |service, _, value| value.parse().ok().map(|value| service.sessions_per_user = value)),
     ("login.failures", |service, _, value| value.parse().ok().map(|value| service.login_failures = value)),
     ("message.queue_max", |service, _, value| value.parse().ok().map(|value| service.queue_max = value)),

@@ -10,6 +10,7 @@ use imps_service::access::{Audience, NewBroadcast, PersonChange, Says};
 use imps_service::language::Texts;
 use imps_types::UserId;
 use imps_types::element::Verification;
+use imps_types::service_tree::FunctionSet;
 
 use super::in_process::text;
 
@@ -20,7 +21,7 @@ pub(super) struct Typed {
 }
 
 /// Options that have no value.
-const FLAGS: &[&str] = &["response", "online", "forget"];
+const FLAGS: &[&str] = &["json", "response", "online", "forget"];
 
 impl Typed {
     fn read(words: &[String]) -> Result<Self, String> {
@@ -90,6 +91,16 @@ pub(super) async fn operate(services: &Arc<Services>, words: &[String]) -> Resul
             };
             let user = user(services, typed.first()?)?;
             services.access().set_person(&user, &change).await.map(|_| String::new()).map_err(text)
+        }
+        ["invite", "create"] => {
+            let uses = typed.number("uses")?.unwrap_or(1);
+            let made = services.access().create_invite_code(uses, Duration::from_secs(3600), "").await;
+            made.map(|code| format!("\"code\": \"{}\"", code.code)).map_err(text)
+        }
+        ["user", "services"] => {
+            let refused = FunctionSet::parse(typed.one("without").unwrap_or_default()).map_err(text)?;
+            services.access().set_refused(&user(services, typed.first()?)?, refused).await.map_err(text)?;
+            Ok(String::new())
         }
         _ => Err(format!("the server in this process has no command `{}`", words.join(" "))),
     }

@@ -246,7 +246,7 @@ impl Common<'_> {
         if self.im().refuses(&state, origin) {
             return Err(Error::Blocked);
         }
-        if self.im().waiting(&state).await? >= self.config.queue_max {
+        if self.im().is_full(&state, 0).await? {
             return Err(Error::Undeliverable);
         }
         all.invited.push(Invited { state, named });

@@ -146,6 +146,7 @@ fn phone(number: usize, server: &Hamlet) -> Phone {
         content_type: None,
         is_silent: false,
         channel: crate::phone::Channel::Http,
+        number: None,
     };
     Phone::new(settings, server.address)
 }

@@ -224,6 +224,7 @@ impl Member {
             content_type: None,
             channel: crate::phone::Channel::Http,
             is_silent: false,
+            number: None,
         };
         let server = shared.server();
         Self { number, phone: Phone::new(settings, server), shared, book, count: 0 }

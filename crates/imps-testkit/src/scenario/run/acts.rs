@@ -37,9 +37,12 @@ impl World<'_> {
         let arguments = &mut arguments;
         match verb {
             Verb::LogsIn
+            | Verb::LogsInByNumber
             | Verb::LogsInWithDigest
             | Verb::AsksForNonce
             | Verb::AnswersNonce
+            | Verb::Registers
+            | Verb::ChangesPassword
             | Verb::LogsOut
             | Verb::KeepsAlive
             | Verb::Polls
@@ -145,6 +148,12 @@ impl World<'_> {
         let version = phone.speaker.version;
         match verb {
             Verb::LogsIn => self.log_in(phone, arguments, expect).await,
+            Verb::LogsInByNumber => {
+                arguments.end()?;
+                let mut request = phone.speaker.login(Proof::Schemas(&[]), None, None);
+                request.children.retain(|child| child.name != "UserID");
+                finish_login(phone, request, expect).await
+            }
             Verb::LogsInWithDigest => {
                 let mut words: Vec<Word> = arguments.all().to_vec();
                 let at = words.iter().position(|word| matches!(word.text.as_str(), "password" | "ttl" | "answering"));
@@ -154,6 +163,7 @@ impl World<'_> {
             }
             Verb::AsksForNonce => ask_for_nonce(phone, arguments, expect).await,
             Verb::AnswersNonce => self.answer_nonce(phone, arguments, expect).await,
+            Verb::Registers | Verb::ChangesPassword => self.account(phone, verb, arguments, expect).await,
             Verb::LogsOut => {
                 arguments.end()?;
                 let response = if version == Version::V1_1 { "Disconnect" } else { "Status" };
@@ -252,6 +262,47 @@ impl World<'_> {
             request.children.insert(place, Node::leaf("ApplicationID", application));
         }
         finish_login(phone, request, expect).await
+    }
+
+    /// What IMPS has no primitive for.
+    async fn account(
+        &mut self,
+        phone: &mut Phone,
+        verb: Verb,
+        arguments: &mut Arguments<'_>,
+        expect: &Expect,
+    ) -> Result<(), String> {
+        let mut request = serde_json::json!({ "user": phone.speaker.user, "password": "a long password" });
+        loop {
+            if arguments.takes("password") {
+                request["password"] = arguments.text("the password")?.into();
+            } else if arguments.takes("code") {
+                request["code"] = self.fill(arguments.text("the code")?).into();
+            } else if arguments.takes("to") {
+                request["new_password"] = arguments.text("the new password")?.into();
+            } else if arguments.takes("phone") {
+                request["new_phone_password"] = true.into();
+            } else {
+                arguments.end()?;
+                break;
+            }
+        }
+        let (path, usual) = match verb {
+            Verb::Registers => ("/account/register", 201),
+            _ => ("/account/password", 200),
+        };
+        let (status, said) = phone.ask_in_json(path, &request).await?;
+        let expected = match expect {
+            Expect::Http(code) => *code,
+            _ => usual,
+        };
+        if status != expected {
+            return Err(format!("HTTP {expected} was expected, and {status} came: {said}"));
+        }
+        if let Some(password) = said.get("phone_password").and_then(serde_json::Value::as_str) {
+            phone.password = password.to_owned();
+        }
+        Ok(())
     }
 
     async fn answer_nonce(

@@ -171,13 +171,7 @@ impl<'a> World<'a> {
                 self.printed = self.host.server().operate(&words).await?;
                 Ok(())
             }
-            Kind::OperatorReads(words) => {
-                let texts: Vec<String> = words.iter().map(|word| self.fill(&word.text)).collect();
-                match texts.iter().find(|text| !self.printed.contains(text.as_str())) {
-                    Some(missing) => Err(format!("`{missing}` was not printed:\n{}", self.printed)),
-                    None => Ok(()),
-                }
-            }
+            Kind::OperatorReads(words) => self.operator_reads(words),
             Kind::Clock(by) => {
                 self.host.server().advance(*by).await?;
                 self.phones.values_mut().for_each(Phone::forget_promises);
@@ -215,6 +209,22 @@ impl<'a> World<'a> {
         self.phones.remove(name).ok_or_else(|| format!("there is no phone `{name}`"))
     }
 
+    /// Texts that were printed; and `=name` for the value that follows the text before, as JSON has it.
+    fn operator_reads(&mut self, words: &[Word]) -> Result<(), String> {
+        let mut rest = self.printed.clone();
+        for word in words {
+            if let Some(name) = word.text.strip_prefix('=').filter(|_| !word.is_quoted) {
+                let value = rest.split('"').nth(2).ok_or_else(|| format!("no value stands there:\n{rest}"))?;
+                self.names.insert(name.to_owned(), value.to_owned());
+                continue;
+            }
+            let text = self.fill(&word.text);
+            let at = self.printed.find(&text).ok_or_else(|| format!("`{text}` was not printed:\n{}", self.printed))?;
+            rest = self.printed.get(at + text.len()..).unwrap_or_default().to_owned();
+        }
+        Ok(())
+    }
+
     async fn add_phone(&mut self, line: &PhoneLine) -> Result<(), String> {
         let user = self.users.get(&line.user).cloned().unwrap_or_default();
         if line.has_account && !self.has_account.contains(&user) {
@@ -231,6 +241,7 @@ impl<'a> World<'a> {
             content_type: line.label.clone(),
             is_silent: line.is_silent,
             channel: line.channel,
+            number: line.number.clone(),
         };
         self.phones.insert(line.name.clone(), Phone::new(settings, self.host.server().address()));
         Ok(())

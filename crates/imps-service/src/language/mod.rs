@@ -1,5 +1,9 @@
 //! Languages, and texts that are there in several (CSP 6, `DefaultLanguage`).
 
+mod texts;
+
+pub use texts::translation;
+
 use crate::record::{RecordError, RecordReader, RecordWriter};
 
 macro_rules! languages {
