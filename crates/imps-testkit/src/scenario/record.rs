@@ -286,6 +286,7 @@ mod tests {
                 client: None,
                 content_type: None,
                 is_silent: false,
+                number: None,
                 channel: Channel::Http,
             };
             phones.insert(name.to_owned(), Phone::new(settings, ([127, 0, 0, 1], 1).into()));
