@@ -37,11 +37,12 @@ impl Im<'_> {
     /// Deletes messages whose validity has ended, with a report for those who wanted one, and old transactions.
     pub(crate) async fn sweep(&self) {
         let now = self.clock.now();
-        if let Err(error) = self.expire(now).await {
-            tracing::warn!(%error, "messages whose validity has ended could not be removed");
-        }
+        // First, so that what ended while the server was down ends now.
         if let Err(error) = self.put_ends(now).await {
             tracing::warn!(%error, "when messages end could not be written");
+        }
+        if let Err(error) = self.expire(now).await {
+            tracing::warn!(%error, "messages whose validity has ended could not be removed");
         }
         if let Err(error) = self.sweep_repeats(now).await {
             tracing::warn!(%error, "old transactions could not be removed");

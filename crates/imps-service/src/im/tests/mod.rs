@@ -289,7 +289,7 @@ async fn validity_ends() {
         world.send(&alice, message).await;
     }
     world.send(&alice, text(&["bob"], "stays")).await;
-    assert_eq!(world.kept().await, (5, 4, 5));
+    assert_eq!(world.kept().await, (5, 4, 4), "what stays has no row of its end yet");
     assert!(world.im().has_pending(&bob).await);
     world.services.clock.advance(Duration::from_secs(61));
     assert_eq!(world.im().message_list(&bob, None, None).await.unwrap().len(), 1);
@@ -298,7 +298,7 @@ async fn validity_ends() {
     let expected = ["report 542 wv:bob@x", "report 542 wv:bob@x", "report 542 wv:carol@x"];
     assert_eq!(world.offered(&alice).await, expected);
     assert_eq!(world.services.metrics.messages_expired.value(), 3);
-    assert_eq!(world.kept().await, (4, 4, 4), "one message and three reports");
+    assert_eq!(world.kept().await, (4, 4, 0), "one message and three reports");
     assert_eq!((world.waiting("bob"), world.waiting("carol")), (Some(1), Some(0)));
 
     world.services.clock.advance(Duration::from_secs(8 * 86_400));
@@ -306,6 +306,28 @@ async fn validity_ends() {
     assert_eq!(world.kept().await, (0, 0, 0), "reports end too");
     assert_eq!((world.waiting("alice"), world.waiting("bob")), (None, Some(0)));
     assert_eq!(world.services.metrics.reports.value(), 3);
+}
+
+#[tokio::test]
+async fn what_waits_for_an_hour_gets_a_row_of_its_end() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    let ids = [world.sent(&alice, text(&["bob"], "one")).await, world.sent(&alice, text(&["bob"], "two")).await];
+    world.services.clock.advance(Duration::from_secs(3599));
+    world.services.sweep().await;
+    assert_eq!(world.kept().await, (2, 2, 0));
+    world.services.clock.advance(Duration::from_secs(2));
+    world.services.sweep().await;
+    assert_eq!(world.kept().await, (2, 2, 2));
+    world.im().delivered(&bob, &ids[0].to_string(), None).await.unwrap();
+    assert_eq!(world.kept().await, (1, 1, 1), "it goes with its message");
+
+    let world = world.restarted().await;
+    world.services.sweep().await;
+    assert_eq!(world.kept().await, (1, 1, 1));
+    world.services.clock.advance(Duration::from_secs(365 * 86_400));
+    world.services.sweep().await;
+    assert_eq!(world.kept().await, (0, 0, 0));
 }
 
 #[tokio::test]
@@ -320,7 +342,7 @@ async fn many_end_at_once() {
     world.services.clock.advance(Duration::from_secs(61));
     world.services.sweep().await;
     assert_eq!(world.services.metrics.messages_expired.value(), 300);
-    assert_eq!(world.kept().await, (100, 100, 100));
+    assert_eq!(world.kept().await, (100, 100, 0), "the reports");
     assert_eq!(world.waiting("bob"), Some(0));
 }
 
@@ -330,13 +352,13 @@ async fn a_large_content_is_kept_once_and_goes_with_the_last() {
     let (alice, bob, carol) = (world.login("alice").await, world.login("bob").await, world.login("carol").await);
     let big = "x".repeat(2000);
     let id = world.sent(&alice, text(&["bob", "carol"], &big)).await.to_string();
-    assert_eq!(world.kept().await, (3, 2, 3));
+    assert_eq!(world.kept().await, (3, 2, 1), "the content's end alone has a row");
     let world = world.restarted().await;
     let [bob, carol] = [bob, carol].map(|session| world.services.sessions.find(&session.id).unwrap());
     let message = world.pushed(&bob).await;
     assert_eq!(message.content.len(), 2000);
     world.im().delivered(&bob, &id, Some(&message)).await.unwrap();
-    assert_eq!(world.kept().await, (2, 1, 2));
+    assert_eq!(world.kept().await, (2, 1, 1));
     assert_eq!(world.im().message(&carol, &id).await.unwrap().content.len(), 2000);
     world.im().delivered(&carol, &id, None).await.unwrap();
     assert_eq!(world.kept().await, (0, 0, 0));
@@ -537,7 +559,7 @@ async fn when_the_store_fails_nothing_is_half_done() {
     world.engine.refuse(Some(StoreError::Full));
     assert!(matches!(world.im().delivered(&bob, &id, Some(&message)).await, Err(Error::Store(_))));
     assert!(matches!(world.im().reject(&bob, &[id.as_str().into()]).await, Err(Error::Store(_))));
-    assert_eq!((world.kept().await, world.waiting("bob")), ((1, 1, 1), Some(1)));
+    assert_eq!((world.kept().await, world.waiting("bob")), ((1, 1, 0), Some(1)));
     assert_eq!(world.services.metrics.reports.value(), 0);
     world.engine.refuse(None);
     world.im().delivered(&bob, &id, Some(&message)).await.unwrap();
@@ -572,5 +594,5 @@ async fn a_row_of_another_version_can_be_ended() {
     world.services.store.commit(batch).await.unwrap();
     world.im().delivered(&bob, &id, None).await.unwrap();
     assert_eq!(world.offered(&alice).await, ["report 200 wv:bob@x"]);
-    assert_eq!(world.kept().await, (1, 1, 1), "the report alone");
+    assert_eq!(world.kept().await, (1, 1, 0), "the report alone");
 }
