@@ -19,9 +19,6 @@ const FORMS: [&str; 4] = ["XML", "WBXML", "PTS", "JSON"];
 /// Who begins it, transaction, version and encoding; and the scenarios that prove it.
 type Proofs = BTreeMap<(bool, String, String, String), BTreeSet<(String, String)>>;
 
-/// What an encoding does not have.
-const NOT_IN: &[(&str, &str)] = &[("GetSegment-Request", "PTS"), ("DropSegment-Request", "PTS")];
-
 /// What the scenarios have shown in the last whole run.
 #[derive(Default)]
 struct Shown {
@@ -141,8 +138,8 @@ fn make(elements: &Value, features: &str, shown: &Shown) -> Outcome<Page> {
          says success, and a later statement of the scenario shows its effect: *seen by* says with what. `itself`: the response has what\n\
          was asked for. `received`: the phone took it. `session`: the phone is served in its session. `refused`: a later request of\n\
          somebody is refused because of it. `nothing`: somebody gets nothing because of it. `operator`: the operator reads of it.\n\
-         `design`: it is refused with 501, since there is no source of maps. \u{2013}: the version does not have it, or, of segments, the\n\
-         encoding: PTS has some of its own. PTS is that with all codes, ours where none is attested.\n\n",
+         `design`: it is refused with 501, since there is no source of maps. \u{2013}: the version does not have it. PTS is that with all\n\
+         codes, ours where none is attested.\n\n",
         shown.combinations
     );
     transactions(elements, shown, &mut page, &mut gaps)?;
@@ -170,7 +167,7 @@ fn transactions(elements: &Value, shown: &Shown, page: &mut String, gaps: &mut V
         let mut cells = Vec::new();
         for (version, form) in &columns {
             let is_there = (text(row, "since")..=text(row, "until")).contains(version);
-            if !is_there || NOT_IN.contains(&(request, *form)) {
+            if !is_there {
                 cells.push("\u{2013}".to_owned());
                 continue;
             }

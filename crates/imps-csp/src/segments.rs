@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use imps_proto::elements::{SegmentContent, SegmentId, SegmentInfo};
-use imps_proto::wire::Form;
+use imps_proto::wire::{Form, PtsCodes};
 use imps_service::{Session, Timestamp};
 use imps_types::service_tree::Function;
 use imps_types::{SessionId, Status, TransactionId, Version};
@@ -31,6 +31,8 @@ const PIECE_MIN: usize = 64;
 const CUTS_MAX: usize = 4;
 /// Bytes that letters take which must be written otherwise in XML or JSON.
 const ESCAPED: usize = 6;
+/// Bytes that a quotation mark takes in PTS.
+const DOUBLED: usize = 2;
 /// How long the client of an unfinished message is given until it is asked for the next piece again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -103,14 +105,14 @@ pub(crate) struct Segments {
     any: AtomicBool,
 }
 
-/// Whether messages for this session may be cut: 1.3, and the client asked for it. PTS has pieces of its own.
+/// Whether messages for this session may be cut: 1.3, and the client asked for it. No codes for it are attested of PTS.
 pub(crate) fn are_agreed(session: &Session, form: Form) -> bool {
     let agreed = session.negotiated();
     let has_asked = agreed.requested.is_some_and(|wanted| wanted.contains(Function::Sgmnt));
     session.version >= Version::V1_3
         && has_asked
         && !agreed.refused.contains(Function::Sgmnt)
-        && matches!(form, Form::Xml | Form::Wbxml | Form::Json)
+        && form != Form::Pts(PtsCodes::Attested)
 }
 
 impl Segments {
@@ -367,8 +369,13 @@ fn pieces(form: Form, message: Bytes, room: usize) -> Option<Vec<Bytes>> {
         let text = std::str::from_utf8(&message).ok()?;
         let (mut begin, mut cost) = (0, 0);
         for (at, letter) in text.char_indices() {
-            let is_plain = !letter.is_control() && !matches!(letter, '&' | '<' | '>' | '"' | '\'' | '\\');
-            let more = if is_plain { letter.len_utf8() } else { ESCAPED };
+            let more = match (form, letter) {
+                (Form::Pts(_), '"') => DOUBLED,
+                (Form::Pts(_), letter) => letter.len_utf8(),
+                (_, '&' | '<' | '>' | '"' | '\'' | '\\') => ESCAPED,
+                (_, letter) if letter.is_control() => ESCAPED,
+                (_, letter) => letter.len_utf8(),
+            };
             if cost + more > room {
                 pieces.push(message.slice(begin..at));
                 (begin, cost) = (at, 0);
@@ -416,6 +423,11 @@ mod tests {
         let all = pieces(Form::Xml, Bytes::from(text.clone()), PIECE_MIN).unwrap();
         assert!(all.iter().all(|piece| std::str::from_utf8(piece).is_ok() && piece.len() <= PIECE_MIN));
         assert_eq!(all.concat(), text.as_bytes());
+        let quoted = "\"\"€a".repeat(100);
+        let all = pieces(Form::Pts(PtsCodes::Project), Bytes::from(quoted.clone()), PIECE_MIN).unwrap();
+        let written = |piece: &Bytes| piece.len() + piece.iter().filter(|byte| **byte == b'"').count();
+        assert!(all.iter().all(|piece| std::str::from_utf8(piece).is_ok() && written(piece) <= PIECE_MIN));
+        assert_eq!(all.concat(), quoted.as_bytes());
         let all = pieces(Form::Wbxml, Bytes::from(vec![3; 1000]), 300).unwrap();
         assert_eq!(all.iter().map(Bytes::len).collect::<Vec<_>>(), [300, 300, 300, 100]);
         assert!(pieces(Form::Wbxml, Bytes::from(vec![3; 1000]), PIECE_MIN - 1).is_none());

@@ -5,13 +5,15 @@
 mod wire_support;
 
 use imps_proto::csp::{
-    Envelope, LoginResponse, MessageWriter, Mode, Namespaces, PresenceNotificationRequest, Request, StatusPrimitive,
+    Envelope, GetSegmentResponse, LoginResponse, MessageWriter, Mode, Namespaces, PresenceNotificationRequest, Request,
+    StatusPrimitive,
 };
+use imps_proto::elements::{SegmentId, SegmentInfo};
 use imps_proto::grammar::Primitive;
 use imps_proto::wire::pts::{Preamble, PtsVersion};
 use imps_proto::wire::{self, DecodeErrorKind, Form, Limits, PtsCodes, Reader, Tag, Token};
 use imps_proto::{Element, csp::Response};
-use imps_types::{Status, Version};
+use imps_types::{Status, TransactionId, Version};
 use std::collections::BTreeSet;
 use wire_support::{Piece, Xorshift, assert_same, canonical, damage, decode, open, transcode, vector, vectors};
 
@@ -523,6 +525,42 @@ fn the_mode_is_told_where_the_code_does_not() {
     assert_eq!(mode("WV13MD7 SI=s17 MI=m1"), Mode::Response);
     assert_eq!(mode("WV13MD7 SI=s17 MI=m1 transactionmode=Request"), Mode::Request);
     assert_eq!(mode("WV13UI7 SI=s17 IN=i1 AC=T"), Mode::Request, "InviteUser-Response begins a transaction");
+}
+
+#[test]
+fn a_piece_says_which_it_is() {
+    let message = "WV13ES7 SI=s17 SegmentContent=\"WV13SM7 SI=s17 MC=\"\"a b\" TransactionMode=Request \
+                   SegmentInfo=((SegmentCount,3),(SegmentID,((TransactionID,7),(SegmentReference,1))))";
+    let mut reader = open(PROJECT, message.as_bytes()).unwrap();
+    let mut envelope = Envelope::open(reader.as_dyn()).unwrap();
+    let head = envelope.next_transaction().unwrap().unwrap();
+    let info = head.segment.unwrap();
+    let id = SegmentId { transaction_id: TransactionId::new("7"), reference: 1 };
+    assert_eq!((head.mode, &info), (Mode::Request, &SegmentInfo { count: Some(3), id: Some(id) }));
+    let piece = envelope.read_segment().unwrap().unwrap();
+    assert_eq!(piece.content.0, "WV13SM7 SI=s17 MC=\"a b");
+    // Wherever it stands it is written so, and read in one place.
+    let written = |with: Option<&SegmentInfo>, piece: &GetSegmentResponse| {
+        let namespaces = Namespaces::default();
+        let mut writer = MessageWriter::new(PROJECT, Version::V1_3, &namespaces, Some("s17"), Vec::new());
+        writer.piece(Mode::Request, "7", None, with, |writer| piece.write(writer));
+        String::from_utf8(writer.finish(None)).unwrap()
+    };
+    let inside = GetSegmentResponse { info: Some(info.clone()), ..piece.clone() };
+    for told in [written(Some(&info), &piece), written(None, &inside), written(Some(&info), &inside)] {
+        assert_eq!(parameters(&told), parameters(message));
+    }
+    let whole = written(None, &piece);
+    assert!(!whole.contains("SegmentInfo"), "{whole}");
+    // One that cannot be understood is told under its TransactionID.
+    for wrong in ["(a,b,c)", "((SegmentCount,1,2))", "((SegmentID,((TransactionID,7),(SegmentReference,1,1))))"] {
+        let message = format!("WV13ES7 SI=s17 SegmentContent=x SegmentInfo={wrong}");
+        let mut reader = open(PROJECT, message.as_bytes()).unwrap();
+        let mut envelope = Envelope::open(reader.as_dyn()).unwrap();
+        let head = envelope.next_transaction().unwrap().unwrap();
+        assert_eq!((head.transaction_id.as_str(), head.segment), ("7", None));
+        assert!(envelope.read_answer().is_err(), "{wrong}");
+    }
 }
 
 #[test]

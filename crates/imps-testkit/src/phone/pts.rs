@@ -103,12 +103,12 @@ pub fn write(root: &Node, version: Version, with_own: bool, is_android: bool) ->
     for (name, value) in pen.parameters(primitive)? {
         parts.push(format!("{name}={value}"));
     }
-    // MessageDelivered is an answer unless it says otherwise: a convention of this project.
-    if primitive.name == "MessageDelivered" && mode == "Request" {
+    // These are answers unless they say otherwise: a convention of this project.
+    if matches!(&*primitive.name, "MessageDelivered" | "Status" | "GetSegment-Response") && mode == "Request" {
         parts.push("TransactionMode=Request".to_owned());
     }
-    if primitive.name == "Status" && mode == "Request" {
-        parts.push("TransactionMode=Request".to_owned());
+    if let Some(info) = transactions.first().and_then(|one| one.child("TransactionDescriptor")?.child("SegmentInfo")) {
+        parts.push(format!("SegmentInfo={}", value(info)));
     }
     Ok(parts.join(" ").into_bytes())
 }

@@ -118,8 +118,6 @@ impl<'a> Builder<'a> {
             parameters.error
         };
         let list = std::mem::take(&mut parameters.list);
-        // What follows a code that nobody knows may be as nobody knows: it is not looked at.
-        let broken = broken.filter(|_| self.primitive.is_some());
         let outcome = self.whole(preamble, input, list, broken);
         (self.tokens, outcome.err())
     }
@@ -129,7 +127,7 @@ impl<'a> Builder<'a> {
         preamble: &Preamble,
         input: &'a [u8],
         list: Vec<Parameter<'a>>,
-        broken: Option<DecodeError>,
+        mut broken: Option<DecodeError>,
     ) -> Built {
         let row = tables::transaction(preamble.code, self.codes);
         let is_response = row.is_some_and(tables::Transaction::is_response);
@@ -160,19 +158,21 @@ impl<'a> Builder<'a> {
         self.leaf(Element::TransactionMode, Cow::Borrowed(mode))?;
         self.leaf(Element::TransactionId, Cow::Owned(preamble.transaction_id.to_string()))?;
         if !is_12 {
-            self.flag(Element::Poll, envelope.poll.as_ref())?;
+            broken = broken.or(self.aside(Element::Poll, envelope.poll.as_ref()));
         }
+        broken = broken.or(self.aside(Element::SegmentInfo, envelope.segment.as_ref()));
         self.end();
         let namespace = self.version.map(|version| Namespace::of(Space::Trc, version));
         self.start_in(Element::TransactionContent, namespace)?;
         match row {
             Some(row) => self.start(row.primitive)?,
+            // What follows a code that nobody knows may be as nobody knows: it is not looked at.
             None => {
                 let code = input.get(4..6).and_then(|code| std::str::from_utf8(code).ok()).unwrap_or_default();
                 self.start_unknown(code, None)?;
             }
         }
-        if let Some(broken) = broken {
+        if let Some(broken) = broken.filter(|_| row.is_some()) {
             return Err(broken);
         }
         if row.is_some() {
@@ -211,6 +211,7 @@ impl<'a> Builder<'a> {
         let part = match tables::of_envelope(parameter.name)? {
             Element::Poll => Part::Poll,
             Element::Cir => Part::Cir,
+            Element::SegmentInfo => Part::Segment,
             _ => Part::Mode,
         };
         (self.codes == PtsCodes::Project).then_some(part)
@@ -730,6 +731,16 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// A part of the envelope that stands before the primitive; nothing of it if something is wrong with it. That is told
+    /// later, when it is known which transaction cannot be understood.
+    fn aside(&mut self, element: Element, value: Option<&Value<'a>>) -> Option<DecodeError> {
+        let (tokens, open) = (self.tokens.len(), self.open.len());
+        let error = self.element(element.name(), Some(value?)).err()?;
+        self.tokens.truncate(tokens);
+        self.open.truncate(open);
+        Some(error)
+    }
+
     fn malformed(&self, what: &'static str) -> DecodeError {
         DecodeError::new(DecodeErrorKind::Malformed(what), self.at)
     }
@@ -749,6 +760,7 @@ enum Part {
     Mode,
     Poll,
     Cir,
+    Segment,
 }
 
 #[derive(Default)]
@@ -757,6 +769,7 @@ struct EnvelopeParts<'a> {
     mode: Option<Value<'a>>,
     poll: Option<Value<'a>>,
     cir: Option<Value<'a>>,
+    segment: Option<Value<'a>>,
 }
 
 impl<'a> EnvelopeParts<'a> {
@@ -766,6 +779,7 @@ impl<'a> EnvelopeParts<'a> {
             Part::Mode => &mut self.mode,
             Part::Poll => &mut self.poll,
             Part::Cir => &mut self.cir,
+            Part::Segment => &mut self.segment,
         }
     }
 }

@@ -319,7 +319,7 @@ impl Parameter {
 
 /// What a parameter of this name says of the envelope, with codes of our own.
 pub(super) fn of_envelope(name: &str) -> Option<Element> {
-    [Element::Poll, Element::Cir, Element::TransactionMode]
+    [Element::Poll, Element::Cir, Element::TransactionMode, Element::SegmentInfo]
         .into_iter()
         .find(|element| name.eq_ignore_ascii_case(element.name()))
 }

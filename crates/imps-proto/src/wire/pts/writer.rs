@@ -260,9 +260,15 @@ impl Rendering {
             if is_response.is_some_and(|is_response| is_response != row.is_response()) {
                 parameters.extend(mode.map(|mode| (Element::TransactionMode.name().to_owned(), mode.to_owned())));
             }
-            let flags = descriptor.into_iter().chain(session).flat_map(|place| &place.children);
-            for flag in flags.filter(|node| node.is(Element::Poll) || node.is(Element::Cir)) {
-                parameters.push((this.name(flag), this.value(flag)));
+            // GetSegment-Response may tell by itself which piece it is: here that has one place.
+            let places = descriptor.into_iter().chain(session).chain([primitive]);
+            let parts = [Element::Poll, Element::Cir, Element::SegmentInfo];
+            let is_part = |node: &&Node| node.element().is_some_and(|element| parts.contains(&element));
+            for part in places.flat_map(|place| &place.children).filter(is_part) {
+                let parameter = (this.name(part), this.value(part));
+                if is_new(&parameter, &parameters) {
+                    parameters.push(parameter);
+                }
             }
         }
         Some(this.message(row, id, &parameters))
