@@ -165,6 +165,13 @@ fn is_built(name: &str) -> bool {
     CATALOGUE.iter().any(|row| row.request.name() == name && row.initiator != Initiator::Server && row.built)
 }
 
+/// A server that answers everything: how often one may ask is not what is shown here.
+async fn server(settings: &[(&str, &str)]) -> Server {
+    let settings = [&[("limit.session_rate", "0")], settings].concat();
+    let owned: Vec<_> = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    Server::start(EngineKind::Memory, &owned).await.expect("a server")
+}
+
 impl World {
     async fn new(version: Version, form: Form) -> Self {
         Self::with(version, form, &[]).await
@@ -172,8 +179,7 @@ impl World {
 
     /// A world in which mallory was told that there is nothing of what he then asks for.
     async fn of_refusals(version: Version, form: Form) -> Self {
-        let off = ("service.off".to_owned(), "FundamentalFeat PresenceFeat IMFeat GroupFeat".to_owned());
-        let server = Server::start(EngineKind::Memory, &[off]).await.expect("a server");
+        let server = server(&[("service.off", "FundamentalFeat PresenceFeat IMFeat GroupFeat")]).await;
         for name in ["alice", "mallory"] {
             server.add_user(name, "secret", None).await.expect("an account");
         }
@@ -186,8 +192,8 @@ impl World {
         Self { server, alice, mallory, words: BTreeMap::new(), cases: 0, wrong: Vec::new() }
     }
 
-    async fn with(version: Version, form: Form, settings: &[(String, String)]) -> Self {
-        let server = Server::start(EngineKind::Memory, settings).await.expect("a server");
+    async fn with(version: Version, form: Form, settings: &[(&str, &str)]) -> Self {
+        let server = server(settings).await;
         for name in ["alice", "mallory", "bob"] {
             server.add_user(name, "secret", None).await.expect("an account");
         }

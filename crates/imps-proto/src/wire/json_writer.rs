@@ -336,7 +336,10 @@ impl Writer for JsonWriter {
     fn start_unknown(&mut self, name: &str, namespace: Option<Namespace<'_>>) {
         // The root has a member of its own of that name.
         let is_taken = self.open.len() == 2 && name == VERSION;
-        self.begin(if is_taken { "Unknown" } else { text::name_or_unknown(name) }, None);
+        // A name that CSP has is typed as it is everywhere, or its reader could not take it: Qualifier in a foreign attribute.
+        let typed = Element::by_name(name, Space::Pa)
+            .filter(|element| matches!(element.kind(), Kind::Integer | Kind::Boolean | Kind::Date));
+        self.begin(if is_taken { "Unknown" } else { text::name_or_unknown(name) }, typed);
         if let Some(namespace) = namespace {
             self.namespace(None, &namespace);
         }

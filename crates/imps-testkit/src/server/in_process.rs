@@ -44,6 +44,8 @@ struct Running {
     services: Arc<Services>,
     stop: watch::Sender<bool>,
     task: JoinHandle<std::io::Result<()>>,
+    /// Where clients wait to be called: the same after a restart, since they were told.
+    calls_port: u16,
     /// Of what calls clients.
     calling: Vec<AbortHandle>,
 }
@@ -132,7 +134,7 @@ impl InProcess {
         }
         let engine = Arc::new(MemoryEngine::new());
         let clock = Clock::set(Timestamp(BEGINNING));
-        let running = Running::start(&config, &csp, &clock, &engine).await?;
+        let running = Running::start(&config, &csp, &clock, &engine, 0).await?;
         Ok(Self { engine, clock, config, csp, running })
     }
 
@@ -172,7 +174,8 @@ impl InProcess {
 
     pub(super) async fn restart(&mut self, end: End) -> Result<(), String> {
         self.running.end(end).await?;
-        self.running = Running::start(&self.config, &self.csp, &self.clock, &self.engine).await?;
+        self.running =
+            Running::start(&self.config, &self.csp, &self.clock, &self.engine, self.running.calls_port).await?;
         Ok(())
     }
 
@@ -188,6 +191,7 @@ impl Running {
         csp: &CspConfig,
         clock: &Clock,
         engine: &Arc<MemoryEngine>,
+        calls_port: u16,
     ) -> Result<Self, String> {
         let bus = Arc::new(LocalBus::new(NodeId(1)));
         let store = Store::new(engine.clone());
@@ -197,10 +201,11 @@ impl Running {
         let address = listener.local_addr().map_err(text)?;
         let (stop, stopped) = watch::channel(false);
         let face = Csp::new(services.clone(), csp.clone());
-        let calls = TcpListener::bind("127.0.0.1:0").await.map_err(text)?;
+        let calls = bind_again(calls_port).await?;
+        let calls_port = calls.local_addr().map_err(text)?.port();
         face.open_udp(SocketAddr::from(([127, 0, 0, 1], 0))).map_err(text)?;
         services.access().offer_cir(CirOffer {
-            tcp: Some(("127.0.0.1".into(), calls.local_addr().map_err(text)?.port())),
+            tcp: Some(("127.0.0.1".into(), calls_port)),
             udp: true,
             http: Some(format!("http://{address}{CIR_PATH}").into()),
         });
@@ -210,7 +215,7 @@ impl Running {
             tokio::spawn(cir::tcp::serve(calls, face.clone(), None, stopped.clone())).abort_handle(),
         ];
         let task = tokio::spawn(serve(listener, face, Arc::new(NoPages), HttpConfig::default(), stopped));
-        Ok(Self { address, services, stop, task, calling })
+        Ok(Self { address, services, stop, task, calls_port, calling })
     }
 
     async fn end(&mut self, end: End) -> Result<(), String> {
@@ -222,6 +227,18 @@ impl Running {
         let _ = self.stop.send(true);
         (&mut self.task).await.map_err(text)?.map_err(text)?;
         self.services.store.flush().await.map_err(text)
+    }
+}
+
+/// Listens on a port, or any. A listener whose task was aborted a moment ago may still be there.
+async fn bind_again(port: u16) -> Result<TcpListener, String> {
+    let mut looks = 0;
+    loop {
+        match TcpListener::bind(("127.0.0.1", port)).await {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && looks < 200 => looks += 1,
+            bound => return bound.map_err(text),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
