@@ -348,6 +348,9 @@ pub(crate) enum Outcome {
         groups: Vec<crate::group::GroupView>,
         next: Option<String>,
     },
+    GroupRemoved {
+        group: String,
+    },
     Lists {
         lists: Vec<ListView>,
     },

@@ -89,7 +89,7 @@ pub(crate) async fn run(services: &Services, wish: Wish) -> Result<Outcome, Fail
         Wish::Remove { group } => {
             let id = group_id(services, &group)?;
             groups.delete_by_operator(&id).await.map_err(|error| refused(error, &id))?;
-            Ok(Outcome::Groups { groups: Vec::new(), next: None })
+            Ok(Outcome::GroupRemoved { group: id.to_string() })
         }
         Wish::List { after } => {
             let after = after.as_deref().map(GroupId::from_canonical);

@@ -223,6 +223,13 @@ impl Signals {
     }
 }
 
+/// Where clients reach the server that runs over this folder, as far as can be told.
+pub(crate) fn clients_connect_to(folder: &Path) -> Option<SocketAddr> {
+    let listens: SocketAddr = std::fs::read_to_string(folder.join(ADDRESS)).ok()?.trim().parse().ok()?;
+    let host = network_address().filter(|_| listens.ip().is_unspecified()).unwrap_or(listens.ip());
+    Some(SocketAddr::new(host, listens.port()))
+}
+
 /// The address under which other machines probably reach this one. Nothing is sent: the system is only asked which of
 /// its addresses it would use.
 pub(crate) fn network_address() -> Option<IpAddr> {

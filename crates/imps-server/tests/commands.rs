@@ -47,6 +47,9 @@ fn life_of_a_user(folder: &Folder) {
     assert!(folder.fails(&["user", "set", "carol", "--email", "carol"], 1).contains("name@domain"));
     folder.fails(&["user", "set", "carol"], 2);
 
+    folder.run(&["user", "services", "carol", "--without", "SRCH"]);
+    assert_eq!(folder.json(&["user", "show", "carol", "--json"])["without"], "SRCH");
+    assert!(folder.run(&["user", "show", "carol"]).contains("without SRCH"));
     folder.run(&["user", "bar", "carol"]);
     assert_eq!(folder.json(&["user", "show", "carol", "--json"])["barred"], true);
     folder.run(&["user", "unbar", "carol"]);
@@ -77,6 +80,11 @@ fn users_are_managed_while_the_server_runs() {
     let server = folder.serve();
     assert_eq!(mode(&folder.data().join("control.sock")), 0o600);
     life_of_a_user(&folder);
+
+    let told = folder.run(&["user", "add", "bob"]);
+    let settings =
+        format!("user on the phone: wv:bob@localhost   server: http://{}/   (this machine only", server.address);
+    assert!(told.contains(&settings), "{told}");
 
     let phone = folder.json(&["user", "add", "alice", "--password", "secret", "--json"]);
     let phone = phone["phone_password"].as_str().unwrap();
@@ -128,8 +136,10 @@ fn life_of_a_group(folder: &Folder) {
     assert_eq!(listed[0]["group"], "wv:/lobby@localhost");
     assert!(folder.run(&["group", "list"]).contains("The lobby"));
     assert!(folder.run(&["group", "show", "lobby"]).contains("Chess"));
-    folder.run(&["group", "remove", "lobby"]);
+    assert_eq!(folder.json(&["group", "remove", "lobby", "--json"]), json!({"group": "wv:/lobby@localhost"}));
     assert_eq!(folder.json(&["group", "list", "--json"]), json!([]));
+    folder.run(&["group", "add", "lounge"]);
+    assert_eq!(folder.run(&["group", "remove", "lounge"]), "wv:/lounge@localhost is removed\n");
     for missing in [&["group", "show", "lobby"][..], &["group", "remove", "lobby"], &["group", "set", "lobby"]] {
         assert!(folder.fails(missing, 1).contains("wv:/lobby@localhost"), "{missing:?}");
     }

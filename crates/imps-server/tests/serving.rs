@@ -15,7 +15,10 @@ fn the_first_start_says_how_to_begin_and_later_ones_do_not() {
     let said = server.said.join("\n");
     assert!(server.said.len() <= 10, "{said}");
     assert!(said.contains(&format!("http://{}/", server.address)) && said.contains("hamlet user add alice"), "{said}");
-    assert!(said.contains("hamlet serve --listen ") && said.contains("CSP 1.1, 1.2 or 1.3 in XML or WBXML"), "{said}");
+    assert!(
+        said.contains("hamlet serve --listen ") && said.contains("CSP 1.1, 1.2 or 1.3 in XML, WBXML, JSON or PTS"),
+        "{said}"
+    );
     folder.run(&["user", "add", "alice"]);
     assert_eq!(server.stop().0, Some(0));
     assert_eq!(folder.serve().said.len(), 1);

@@ -25,6 +25,8 @@ Examples:
     Remove {
         /// lobby for a public group, alice/party for a user's
         group: String,
+        #[command(flatten)]
+        format: Format,
     },
     /// List all groups, those of users too
     List {
@@ -136,8 +138,14 @@ pub(super) fn run(command: GroupCommand, common: &Common) -> Done {
     };
     let (wish, format) = match command {
         GroupCommand::Add { group, like, format } => (Wish::Add { group, like: like.read()? }, format),
-        GroupCommand::Remove { group } => {
-            desk::ask(common.load(&[])?, Command::Group(Wish::Remove { group }))?;
+        GroupCommand::Remove { group, format } => {
+            let outcome = desk::ask(common.load(&[])?, Command::Group(Wish::Remove { group }))?;
+            let Outcome::GroupRemoved { group } = outcome else { return Err(desk::unexpected().into()) };
+            if format.json {
+                output::json(&serde_json::json!({ "group": group }));
+            } else {
+                output::say(&format!("{group} is removed"));
+            }
             return Ok(());
         }
         GroupCommand::List { format } => return list(format, common),

@@ -84,7 +84,7 @@ fn announcement(ready: &Ready<'_>, network: Option<std::net::IpAddr>, typed: &st
         let is_loopback = ready.address.ip().is_loopback();
         let host = network.filter(|_| ready.address.ip().is_unspecified()).unwrap_or(ready.address.ip());
         lines.push(format!(
-            "Clients connect to http://{}/ (any path), with CSP 1.1, 1.2 or 1.3 in XML or WBXML",
+            "Clients connect to http://{}/ (any path), with CSP 1.1, 1.2 or 1.3 in XML, WBXML, JSON or PTS",
             std::net::SocketAddr::new(host, port)
         ));
         lines.push(format!(

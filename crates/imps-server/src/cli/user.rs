@@ -6,6 +6,7 @@ use serde_json::json;
 use super::password::AccountPassword;
 use super::{Common, Done, Format, Refusal, UserName, desk, output};
 use crate::command::{Command, Hidden, Outcome, Person, Phone, UserView};
+use crate::serve;
 
 #[derive(Subcommand, Debug)]
 #[command(after_help = "\
@@ -213,7 +214,9 @@ impl Add {
 }
 
 fn change(common: &Common, command: Command, words: &str, format: Format) -> Done {
-    let outcome = desk::ask(common.load(&[])?, command)?;
+    let config = common.load(&[])?;
+    let server = serve::clients_connect_to(&config.settings.data);
+    let outcome = desk::ask(config, command)?;
     let Outcome::Account { user, phone_password } = outcome else { return Err(desk::unexpected().into()) };
     let phone_password = phone_password.map(|password| password.0);
     if format.json {
@@ -226,6 +229,11 @@ fn change(common: &Common, command: Command, words: &str, format: Format) -> Don
     output::say(&format!("{user} {words}"));
     if let Some(password) = phone_password {
         output::say(&format!("phone password: {password}   (shown only now; it goes into the phone's settings)"));
+        if let Some(server) = server {
+            let only =
+                if server.ip().is_loopback() { "   (this machine only; see `hamlet serve --listen`)" } else { "" };
+            output::say(&format!("user on the phone: {user}   server: http://{server}/{only}"));
+        }
     }
     Ok(())
 }
@@ -274,6 +282,7 @@ fn show(common: &Common, user: &UserName, format: Format) -> Done {
         ("sessions", user.sessions.to_string()),
         ("messages waiting", user.messages.unwrap_or_default().to_string()),
         ("created", user.created.clone()),
+        ("services", if user.without.is_empty() { "all".to_owned() } else { format!("without {}", user.without) }),
         ("first name", said(&user.first_name)),
         ("last name", said(&user.last_name)),
         ("e-mail", said(&user.email)),

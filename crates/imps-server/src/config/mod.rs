@@ -249,7 +249,6 @@ settings! {
     "presence.watcher_keep"           Seconds(60, 10 * YEAR) => service.watcher_keep, "How long somebody stays on a watcher list whose last session that watched has ended.";
     "presence.watcher_history"        Seconds(0, 10 * YEAR) => service.watcher_history, "How far back the history of watchers goes: former subscribers, and those who got presence once.";
 
-    "csp.two_level_clients"           Text(2000) => csp.two_level_clients, "ClientIDs, or how they begin, between commas: clients that read UserMapList without UserMapping, as that of Android 1.x does.";
     "search.page"                     Count(1, 10_000) => service.search_page, "Items of one answer of a search whose client names no number.";
     "search.page_max"                 Count(1, 10_000) => service.search_page_max, "Items of one answer of a search at most.";
     "search.results_max"              Count(1, 1_000_000) => service.search_results_max, "Items that one search may find; with more, the client is told to say more of what it looks for.";
@@ -275,6 +274,7 @@ settings! {
     "csp.attributes_max"              Count(4, 1000) => csp.limits.attributes, "Attributes of one element.";
     "csp.string_table_max"            Bytes(0, 64 * MIB) => csp.limits.string_table, "The string table of a WBXML document.";
     "csp.text_max"                    Bytes(KIB, GIB) => csp.limits.text, "Text of one document, after its references are resolved.";
+    "csp.two_level_clients"           Text(2000) => csp.two_level_clients, "ClientIDs, or how they begin, between commas: clients that read UserMapList without UserMapping, as that of Android 1.x does.";
 
     "pts.project_codes"               Flag => csp.pts_project_codes, "Whether PTS, the text form for SMS, has codes of our own and names in full for what no real client is known to say in it: messages, groups and all else. A client that does not know them cannot read them: turn it on only where all that speak PTS do.";
     "pts.message_max"                 Bytes(KIB, 64 * MIB) => csp.limits.pts_bytes, "The longest message in PTS that is read.";
