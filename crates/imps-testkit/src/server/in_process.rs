@@ -7,6 +7,7 @@ use std::time::Duration;
 use imps_csp::transport::http::{CIR_PATH, CONTENT_PATH, HttpConfig, Page, Pages, serve};
 use imps_csp::{Csp, CspConfig, cir};
 use imps_service::access::{CirOffer, PhonePassword, Registration};
+use imps_service::config::Logo;
 use imps_service::seam::{KeyRange, LocalBus, MemoryEngine, NodeId, Order, Row, Space};
 use imps_service::store::Store;
 use imps_service::{Clock, ServiceConfig, Services, Timestamp};
@@ -65,6 +66,23 @@ fn seconds(text: &str) -> Option<Duration> {
 
 /// The keys are the program's.
 const SETTINGS: &[Setting] = &[
+    ("provider.name", |service, _, value| {
+        service.provider_name = value.to_owned();
+        Some(())
+    }),
+    ("provider.description", |service, _, value| {
+        service.provider_description = value.to_owned();
+        Some(())
+    }),
+    ("provider.url", |service, _, value| {
+        service.provider_url = value.to_owned();
+        Some(())
+    }),
+    ("provider.logo", |service, _, value| {
+        let data = std::fs::read(value).ok()?.into();
+        service.provider_logo = Some(Logo { content_type: "image/gif".into(), data });
+        Some(())
+    }),
     ("service.off", |service, _, value| FunctionSet::parse(value).ok().map(|value| service.functions_off = value)),
     ("session.ttl_min", |service, _, value| seconds(value).map(|value| service.ttl_min = value)),
     ("session.ttl_max", |service, _, value| seconds(value).map(|value| service.ttl_max = value)),

@@ -51,12 +51,22 @@ pub enum End {
     Kill,
 }
 
+/// Settings that name a file name it from the folder of this crate, wherever the server runs.
+fn with_whole_paths(settings: &[(String, String)]) -> Vec<(String, String)> {
+    let whole = |(key, value): &(String, String)| match key.as_str() {
+        "provider.logo" => (key.clone(), format!("{}/{value}", env!("CARGO_MANIFEST_DIR"))),
+        _ => (key.clone(), value.clone()),
+    };
+    settings.iter().map(whole).collect()
+}
+
 impl Server {
     /// Starts one. Settings are keys as in `hamlet.toml`, and values.
     ///
     /// # Errors
     /// What prevented it, in words.
     pub async fn start(kind: EngineKind, settings: &[(String, String)]) -> Result<Self, String> {
+        let settings = &with_whole_paths(settings);
         Ok(match kind {
             EngineKind::Memory => Self::InProcess(Box::new(InProcess::start(settings).await?)),
             EngineKind::Sqlite => Self::Program(Program::start(settings).await?),
