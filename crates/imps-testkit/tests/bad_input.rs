@@ -11,11 +11,12 @@ use std::fmt::Write;
 
 use bad_input_table::{FOREIGN, REQUESTS};
 use imps_proto::csp::{CATALOGUE, Initiator};
-use imps_proto::wire::Form;
+use imps_proto::wire::{Form, PtsCodes};
 use imps_testkit::phone::forms::Proof;
 use imps_testkit::phone::{Band, Node, Personality, Phone, Polled, Settings, conformity, status_of};
 use imps_testkit::server::{EngineKind, Server};
 use imps_types::Version;
+use tokio::task::JoinSet;
 
 /// A primitive of the table: a tree, and which of its elements it cannot be without.
 #[derive(Clone, Debug)]
@@ -386,15 +387,21 @@ async fn all_of(version: Version, form: Form) -> (usize, Vec<String>) {
 fn bad_input_of_every_transaction_is_refused_by_a_status_and_changes_nothing() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let mut all = 0;
-    let mut wrong = Vec::new();
-    for version in [Version::V1_1, Version::V1_2, Version::V1_3] {
-        for form in [Form::Xml, Form::Wbxml] {
-            let (cases, found) = runtime.block_on(all_of(version, form));
+    let (mut all, mut wrong) = (0, Vec::new());
+    runtime.block_on(async {
+        let mut running = JoinSet::new();
+        for version in Version::ALL {
+            for form in [Form::Xml, Form::Wbxml, Form::Json, Form::Pts(PtsCodes::Project)] {
+                running.spawn(async move { (version, form, Box::pin(all_of(version, form)).await) });
+            }
+        }
+        while let Some(done) = running.join_next().await {
+            let (version, form, (cases, found)) = done.expect("cases to their end");
+            println!("{version} {form:?}: {cases} cases");
             all += cases;
             wrong.extend(found.into_iter().map(|one| format!("{version} {form:?}: {one}")));
         }
-    }
+    });
     println!("{all} cases of bad input");
     assert!(wrong.is_empty(), "{} of {all} cases:\n{}", wrong.len(), wrong.join("\n"));
 }

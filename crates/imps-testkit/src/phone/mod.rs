@@ -291,7 +291,10 @@ impl Phone {
             return self.last_transaction.clone();
         }
         self.next_transaction += 1;
-        self.last_transaction = self.next_transaction.to_string();
+        // PTS has three digits for it.
+        let is_pts = matches!(self.form, Form::Pts(_));
+        let number = if is_pts { (self.next_transaction - 1) % 999 + 1 } else { self.next_transaction };
+        self.last_transaction = number.to_string();
         self.last_transaction.clone()
     }
 
