@@ -4,6 +4,7 @@
 
 mod wire_support;
 
+use imps_proto::csp::message::is_recoverable;
 use imps_proto::csp::{
     Envelope, GetSegmentResponse, LoginResponse, MessageWriter, Mode, Namespaces, PresenceNotificationRequest, Request,
     StatusPrimitive,
@@ -560,6 +561,19 @@ fn a_piece_says_which_it_is() {
         let head = envelope.next_transaction().unwrap().unwrap();
         assert_eq!((head.transaction_id.as_str(), head.segment), ("7", None));
         assert!(envelope.read_answer().is_err(), "{wrong}");
+    }
+    // So in every encoding, and then the rest of the message can be read.
+    for wrong in ["((SegmentCount,many))", "((SegmentCount,2),(SegmentID,((SegmentReference,1))))"] {
+        let message = format!("WV13ES7 SI=s17 SegmentContent=x SegmentInfo={wrong}");
+        for form in [PROJECT, Form::Xml, Form::Wbxml, Form::Json] {
+            let bytes = transcode(PROJECT, message.as_bytes(), form, Version::V1_3).unwrap();
+            let mut reader = open(form, &bytes).unwrap();
+            let mut envelope = Envelope::open(reader.as_dyn()).unwrap();
+            let head = envelope.next_transaction().unwrap().unwrap();
+            assert_eq!((head.transaction_id.as_str(), head.segment), ("7", None), "{wrong} {form:?}");
+            assert!(is_recoverable(&envelope.read_answer().unwrap_err()), "{wrong} {form:?}");
+            assert!(envelope.next_transaction().unwrap().is_none());
+        }
     }
 }
 

@@ -135,6 +135,8 @@ pub struct Envelope<'r, 'a> {
     is_begun: bool,
     /// The primitive whose start was taken, and that was not read yet.
     pending: Option<Tag<'a>>,
+    /// What is wrong with the head of the transaction, which is told with its primitive.
+    unsound: Option<DecodeError>,
     /// ExtBlock that stood before the content of the transaction.
     blocks: Vec<Extension>,
     is_over: bool,
@@ -164,6 +166,7 @@ impl<'r, 'a> Envelope<'r, 'a> {
             depth: 1,
             is_begun: false,
             pending: None,
+            unsound: None,
             blocks: Vec::new(),
             is_over: false,
             reader,
@@ -287,6 +290,7 @@ impl<'r, 'a> Envelope<'r, 'a> {
     fn read_head(&mut self) -> Result<TransactionHead<'a>, DecodeError> {
         let mut head = None;
         self.blocks.clear();
+        self.unsound = None;
         loop {
             let Some(start) = self.next_start()? else {
                 return head.ok_or(missing(Element::TransactionDescriptor, self.reader.position()));
@@ -336,7 +340,7 @@ impl<'r, 'a> Envelope<'r, 'a> {
                     }
                 }
                 Element::TransactionId => head.transaction_id = TransactionId::decode(self.reader)?,
-                Element::SegmentInfo => head.segment = Some(SegmentInfo::decode(self.reader)?),
+                Element::SegmentInfo => head.segment = self.read_segment_info()?,
                 Element::Poll => {
                     head.poll = bool::decode_optional(self.reader)?;
                     // Only 1.1 has it there (CSP 3).
@@ -348,6 +352,20 @@ impl<'r, 'a> Envelope<'r, 'a> {
         Ok(head)
     }
 
+    /// What is wrong with it is told with the primitive, under the TransactionID.
+    fn read_segment_info(&mut self) -> Result<Option<SegmentInfo>, DecodeError> {
+        let outside = self.reader.depth().saturating_sub(1);
+        match SegmentInfo::decode(self.reader) {
+            Ok(info) => Ok(Some(info)),
+            Err(error) if is_recoverable(&error) => {
+                self.unsound = Some(error);
+                self.reader.unwind(outside)?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Something was seen that only 1.1 has. JSON, which came later, says its version or means the newest.
     fn betray_1_1(&mut self) {
         if self.version.is_none() && self.form() != Form::Json {
@@ -356,6 +374,9 @@ impl<'r, 'a> Envelope<'r, 'a> {
     }
 
     fn take_pending(&mut self) -> Result<Tag<'a>, DecodeError> {
+        if let Some(error) = self.unsound.take() {
+            return Err(error);
+        }
         self.pending.take().ok_or(missing(Element::TransactionContent, self.reader.position()))
     }
 

@@ -154,10 +154,12 @@ fn whole(list: CapabilityList) -> CapabilityList {
     CapabilityList {
         client_type: list.client_type.or(Some(ClientType::Other)),
         initial_delivery_method: list.initial_delivery_method.or(Some(holds.delivery)),
+        // One without a name is none that could be agreed upon.
+        content_types: list.content_types.into_iter().filter(|one| !one.content_type.trim().is_empty()).collect(),
         content_length: list.content_length.or(Some(holds.push_length)),
         multi_trans: list.multi_trans.or(Some(1)),
         parser_size: list.parser_size.or(Some(holds.parser_size)),
-        transfer_encodings: list.transfer_encodings.iter().filter(|one| is_known(one.as_ref())).cloned().collect(),
+        transfer_encodings: list.transfer_encodings.into_iter().filter(|one| is_known(one.as_ref())).collect(),
         ..list
     }
 }
