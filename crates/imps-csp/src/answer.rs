@@ -476,7 +476,8 @@ impl Csp {
         if carries && outgoing.is_empty() {
             return self.carry_event(received, session, talk).await;
         }
-        let poll = self.must_poll(received.channel, session).await;
+        let is_overdue = !received.channel.is_pushed() && self.is_overdue(session);
+        let poll = is_overdue || self.must_poll(received.channel, session).await;
         let is_told = Some(poll).filter(|_| !outgoing.is_empty());
         if outgoing.is_empty() {
             return (Answer::Nothing, is_told);
@@ -633,15 +634,16 @@ impl Csp {
         !channel.is_pushed() && self.has_pending(session).await
     }
 
+    /// Whether something is to be offered again that the client did not answer in time.
+    fn is_overdue(&self, session: &Session) -> bool {
+        let repeat = |link: &ClientLink| link.next_repeat(self.config.redeliver_after, self.config.redeliveries);
+        ClientLink::known(session).and_then(repeat).is_some_and(|at| at <= self.services.clock.now())
+    }
+
     /// Whether [`Csp::push`] may find something, as far as can be said without asking the store.
     pub(crate) fn may_push(&self, session: &Session) -> bool {
         let waits = |outbox: &Outbox| !outbox.is_empty() || outbox.wants_refill().is_some();
-        session.is_closed()
-            || waits(&session.outbox())
-            || ClientLink::known(session).is_some_and(|link| {
-                let repeat = link.next_repeat(self.config.redeliver_after, self.config.redeliveries);
-                repeat.is_some_and(|at| at <= self.services.clock.now())
-            })
+        session.is_closed() || waits(&session.outbox()) || self.is_overdue(session)
     }
 
     /// What waits for a client that need not poll, up to so many messages.

@@ -549,3 +549,21 @@ async fn a_lost_poll_loses_nothing() {
     let later = bob.poll().await;
     assert!(now.contains("message 0") || later.contains("message 0"), "{lost:?}");
 }
+
+#[tokio::test]
+async fn the_poll_flag_tells_of_what_comes_again() {
+    let world = World::new().await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    alice.ask("2", &message("wv:bob@localhost", "one", false)).await;
+    assert!(bob.ask("2", "<KeepAlive-Request/>").await.contains("<Poll>T</Poll>"));
+    let first = bob.poll().await;
+    assert!(first.contains("one") && first.contains("<Poll>F</Poll>"), "{first}");
+    assert!(bob.ask("3", "<KeepAlive-Request/>").await.contains("<Poll>F</Poll>"));
+    // It was lost on the way, it seems.
+    world.after(61).await;
+    assert!(bob.ask("4", "<KeepAlive-Request/>").await.contains("<Poll>T</Poll>"));
+    let again = bob.poll().await;
+    assert!(again.contains("one"), "{again}");
+    bob.answer(&again, STATUS).await;
+    assert!(bob.ask("5", "<KeepAlive-Request/>").await.contains("<Poll>F</Poll>"));
+}

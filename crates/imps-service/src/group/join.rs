@@ -198,16 +198,27 @@ impl Groups<'_> {
     ) -> Result<Joining, Error> {
         let user = &session.user.id;
         let mut inner = group.lock();
-        {
+        // Whoever closes the session marks it first and then takes its groups away.
+        let is_over = {
             let mut groups = session.groups.lock();
-            // Whoever closes the session marks it first and then takes its groups away.
-            if session.is_closed() {
-                let _ = self.store.later_delete(Space::GroupJoined, person_key(&group.id, user));
-                return Err(Error::NotLoggedIn);
-            }
-            if !groups.iter().any(|one| Arc::ptr_eq(&one.group, group)) {
+            let is_over = session.is_closed();
+            if !is_over && !groups.iter().any(|one| Arc::ptr_eq(&one.group, group)) {
                 groups.push(JoinedGroup { group: group.clone(), delivery: None, push_length: None });
             }
+            is_over
+        };
+        if is_over {
+            let key = person_key(&group.id, user);
+            let others = inner.joined_record(&group.id, user).map(|mut record| {
+                record.sessions.retain(|one| one.session != session.id);
+                record
+            });
+            // Other clients of the user may be there, and stay.
+            let _ = match others.filter(|record| !record.sessions.is_empty()) {
+                Some(others) => self.store.later(Space::GroupJoined, key, others.to_record()),
+                None => self.store.later_delete(Space::GroupJoined, key),
+            };
+            return Err(Error::NotLoggedIn);
         }
         session.outbox().forget_leave(&group.id);
         let before = inner.joined.get(user).map(|joined| joined.name.clone());

@@ -19,10 +19,19 @@ use crate::session::Session;
 /// Names of one kind that wait for one session, at most: what is beyond is not told of.
 const NAMES_MAX: usize = 20_000;
 
+/// Somebody who joined.
+#[derive(Clone, Debug)]
+struct Newcomer {
+    name: Arc<str>,
+    user: UserId,
+    /// Whether the client believes that the name is there already: it left, and is back.
+    is_known: bool,
+}
+
 /// What a subscriber has not been told yet.
 #[derive(Clone, Debug, Default)]
 pub struct GroupNews {
-    joined: Vec<(Arc<str>, UserId)>,
+    joined: Vec<Newcomer>,
     left: Vec<Arc<str>>,
     /// Rejected users who tried to join.
     joined_blocked: Vec<Arc<str>>,
@@ -40,20 +49,21 @@ pub struct GroupNews {
 impl GroupNews {
     /// Somebody joined under this name.
     pub(super) fn came(&mut self, name: &Arc<str>, user: &UserId) {
-        if let Some(place) = self.left.iter().position(|one| one == name) {
+        let place = self.left.iter().position(|one| one == name);
+        if let Some(place) = place {
             // The client believes that the name is there still; but it may be another's now.
             self.left.swap_remove(place);
         }
         if self.joined.len() < NAMES_MAX {
-            self.joined.push((name.clone(), user.clone()));
+            self.joined.push(Newcomer { name: name.clone(), user: user.clone(), is_known: place.is_some() });
         }
     }
 
     /// Whoever had this name left, or has another name.
     pub(super) fn went(&mut self, name: &Arc<str>) {
-        if let Some(place) = self.joined.iter().position(|(one, _)| one == name) {
-            self.joined.swap_remove(place);
-        } else if self.left.len() < NAMES_MAX {
+        let place = self.joined.iter().position(|one| one.name == *name);
+        let is_known = place.is_none_or(|place| self.joined.swap_remove(place).is_known);
+        if is_known && self.left.len() < NAMES_MAX {
             self.left.push(name.clone());
         }
     }
@@ -88,8 +98,11 @@ impl GroupNews {
         for name in &later.left {
             self.went(name);
         }
-        for (name, user) in &later.joined {
-            self.came(name, user);
+        for one in &later.joined {
+            if one.is_known {
+                self.went(&one.name);
+            }
+            self.came(&one.name, &one.user);
         }
         for name in &later.joined_blocked {
             self.blocked(name, false);
@@ -112,6 +125,18 @@ impl GroupNews {
             && !self.welcome_note
             && !self.own
             && !self.everybody
+    }
+}
+
+impl GroupNews {
+    /// Whether somebody came or went, or the client's own properties changed, as far as its version tells of it.
+    fn is_of_people(&self, version: Version) -> bool {
+        let has_blocked = !self.joined_blocked.is_empty() || !self.left_blocked.is_empty();
+        self.everybody
+            || self.own
+            || !self.joined.is_empty()
+            || !self.left.is_empty()
+            || (has_blocked && version >= Version::V1_3)
     }
 }
 
@@ -218,6 +243,45 @@ impl Groups<'_> {
         }
     }
 
+    /// The properties that changed, with their values, as a client of this version knows them.
+    fn changed_properties(
+        &self,
+        inner: &GroupInner,
+        group: &GroupState,
+        news: &GroupNews,
+        version: Version,
+    ) -> Option<GroupProperties> {
+        if news.properties == 0 && !news.welcome_note {
+            return None;
+        }
+        let facts = inner.facts(&group.id, self.config.group_joined_max);
+        let mut properties = inner.record.properties.tell(version, facts);
+        let is_told = |name: &str| {
+            let place = COMMON.iter().position(|row| row.name.eq_ignore_ascii_case(name));
+            place.is_some_and(|place| news.properties & (1 << place) != 0)
+        };
+        properties.properties.retain(|one| is_told(&one.name));
+        properties.welcome_note = properties.welcome_note.filter(|_| news.welcome_note);
+        (!properties.properties.is_empty() || properties.welcome_note.is_some()).then_some(properties)
+    }
+
+    /// Whether the news of a group that wait for a session are told when it fetches them. Those of which nothing is left to
+    /// tell are dropped: the Poll flag must not promise them.
+    pub(crate) fn has_news(&self, session: &Session, group: &Arc<GroupState>) -> bool {
+        // Whoever notes a change holds this too: nothing comes in between.
+        let inner = group.lock();
+        let mut outbox = session.outbox();
+        let Some(news) = outbox.news_of(group) else { return false };
+        let is_there = !inner.is_gone && inner.joined_session(session).is_some();
+        let is_told = is_there
+            && (news.is_of_people(session.version)
+                || self.changed_properties(&inner, group, news, session.version).is_some());
+        if !is_told {
+            outbox.forget_news(&group.id);
+        }
+        is_told
+    }
+
     /// What a session is told that fetches its news of a group: values as they are now, and no more than its client can
     /// parse; the rest waits on. `None` when there is nothing to tell any more.
     pub(crate) fn change_notice(
@@ -233,7 +297,12 @@ impl Groups<'_> {
         }
         let sees_all = may(inner.rank(&session.user.id), Act::SeeAddresses);
         if std::mem::take(&mut news.everybody) {
-            news.joined = inner.joined.iter().map(|(user, one)| (one.name.clone(), user.clone())).collect();
+            let newcomer = |(user, one): (&UserId, &JoinedUser)| Newcomer {
+                name: one.name.clone(),
+                user: user.clone(),
+                is_known: false,
+            };
+            news.joined = inner.joined.iter().map(newcomer).collect();
         }
         let version = session.version;
         let mut told = GroupChange {
@@ -245,23 +314,13 @@ impl Groups<'_> {
             properties: None,
             own: None,
         };
-        let facts = inner.facts(&group.id, self.config.group_joined_max);
-        if news.properties != 0 || news.welcome_note {
-            let mut properties = inner.record.properties.tell(version, facts);
-            let is_told = |name: &str| {
-                let place = COMMON.iter().position(|row| row.name.eq_ignore_ascii_case(name));
-                place.is_some_and(|place| news.properties & (1 << place) != 0)
-            };
-            properties.properties.retain(|one| is_told(&one.name));
-            properties.welcome_note = properties.welcome_note.filter(|_| news.welcome_note);
-            if !properties.properties.is_empty() || properties.welcome_note.is_some() {
-                let value = |one: &Property| one.value.as_deref().map_or(0, str::len) + 80;
-                let note = properties.welcome_note.as_ref().map_or(0, |note| note.content.data.len() / 3 * 4 + 200);
-                room = room.saturating_sub(properties.properties.iter().map(value).sum::<usize>() + note);
-                told.properties = Some(properties);
-            }
-            (news.properties, news.welcome_note) = (0, false);
+        if let Some(properties) = self.changed_properties(&inner, group, &news, version) {
+            let value = |one: &Property| one.value.as_deref().map_or(0, str::len) + 80;
+            let note = properties.welcome_note.as_ref().map_or(0, |note| note.content.data.len() / 3 * 4 + 200);
+            room = room.saturating_sub(properties.properties.iter().map(value).sum::<usize>() + note);
+            told.properties = Some(properties);
         }
+        (news.properties, news.welcome_note) = (0, false);
         if std::mem::take(&mut news.own) {
             room = room.saturating_sub(600);
             told.own = Some(inner.own_view(&session.user.id, version));
@@ -276,11 +335,11 @@ impl Groups<'_> {
             room = room.saturating_sub(size);
             fits
         };
-        while let Some((name, _)) = news.joined.last() {
-            if !fits(name, group_size.max(64)) {
+        while let Some(one) = news.joined.last() {
+            if !fits(&one.name, group_size.max(64)) {
                 break;
             }
-            let Some((name, user)) = news.joined.pop() else { break };
+            let Some(Newcomer { name, user, .. }) = news.joined.pop() else { break };
             // Who has another name by now comes with it later; who left is told of as such.
             let mapping = inner.joined.get(&user).filter(|joined| joined.name == name);
             told.joined.push(match mapping {
@@ -354,8 +413,33 @@ mod tests {
         later.came(&name("Cy"), &user());
         later.own();
         rest.followed_by(later);
-        let joined: Vec<_> = rest.joined.iter().map(|(name, _)| &**name).collect();
+        let joined: Vec<_> = rest.joined.iter().map(|one| &*one.name).collect();
         assert_eq!(joined, ["Bo", "Cy"]);
         assert!(rest.left.is_empty() && rest.own);
+    }
+
+    #[test]
+    fn who_left_and_came_and_left_is_gone() {
+        let mut news = GroupNews::default();
+        for _ in 0..3 {
+            news.went(&name("Al"));
+            assert_eq!((news.joined.len(), &*news.left), (0, &[name("Al")][..]));
+            news.came(&name("Al"), &user());
+            assert_eq!((news.joined.len(), news.left.len()), (1, 0));
+        }
+        // The same in two parts.
+        let mut first = GroupNews::default();
+        first.came(&name("Bo"), &user());
+        let mut later = GroupNews::default();
+        for one in ["Al", "Bo"] {
+            later.went(&name(one));
+            later.came(&name(one), &user());
+        }
+        first.followed_by(later);
+        assert_eq!(first.joined.len(), 2, "nobody twice");
+        first.went(&name("Bo"));
+        assert!(first.left.is_empty(), "nobody heard that Bo was there");
+        first.went(&name("Al"));
+        assert_eq!(first.left, [name("Al")]);
     }
 }

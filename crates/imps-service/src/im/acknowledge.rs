@@ -33,7 +33,8 @@ impl Im<'_> {
             return Ok(());
         }
         let settled = match self.find(session, id).await {
-            Ok(message) => self.settle(&session.user.id, &message, Status::SUCCESSFUL).await,
+            // It may be acknowledged for the second time while the first is under way still.
+            Ok(message) => self.settle_once(&session.user.id, &message, Status::SUCCESSFUL, true).await,
             // A client that fetched it from a group's history says so too.
             Err(Error::UnknownMessage) if self.in_history(session, id).await?.is_some() => Ok(false),
             Err(error) => Err(error),
@@ -147,12 +148,23 @@ impl Im<'_> {
     /// Ends a message's life for this recipient with this outcome; `false` when it ended before. The report, if one is
     /// wanted, is committed with the deletion.
     pub(super) async fn settle(&self, recipient: &UserId, message: &Message, outcome: Status) -> Result<bool, Error> {
+        // Whether it is still there matters only where two may end it, or a report would be doubled.
+        let is_careful = message.report || outcome != Status::SUCCESSFUL || self.has_several_clients(recipient);
+        self.settle_once(recipient, message, outcome, is_careful).await
+    }
+
+    /// The same; `is_careful`: the row is looked at, since somebody else may end it as well.
+    pub(super) async fn settle_once(
+        &self,
+        recipient: &UserId,
+        message: &Message,
+        outcome: Status,
+        is_careful: bool,
+    ) -> Result<bool, Error> {
         if message.is_to_group() {
             return self.settle_group_message(recipient, message).await;
         }
         let sequence = message.id.sequence();
-        // Whether it is still there matters only where two may end it, or a report would be doubled.
-        let is_careful = message.report || outcome != Status::SUCCESSFUL || self.has_several_clients(recipient);
         let mut expected = is_careful.then(|| Bytes::from(IndexRow::of_message(message).to_record()));
         for _ in 0..TRIES {
             match self.settle_if(recipient, message, outcome, expected.clone()).await {

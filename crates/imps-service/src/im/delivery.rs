@@ -142,6 +142,13 @@ impl Im<'_> {
         is_wanted && (message.group().is_some() || self.is_chosen(session, Kind::of(message), &message.info.recipient))
     }
 
+    /// Whether the client is told of a message that waits for it.
+    pub(super) fn is_told(&self, session: &Session, message: &Arc<Message>) -> bool {
+        let way =
+            with_agreement(session, message, |agreed| way(session, agreed, &charset::for_client(message, agreed)));
+        matches!(way, Way::Push | Way::Notify)
+    }
+
     /// The message as the client is told of it; none if it is not to be told any more.
     pub(super) fn message_event(&self, session: &Session, message: &Arc<Message>) -> Option<Event> {
         let (way, message) = with_agreement(session, message, |agreed| {

@@ -9,7 +9,7 @@ use super::queue::{IndexRow, Waiting, index_range, index_sequence};
 use crate::error::Error;
 use crate::event::{Event, ForcedLeave, Message, Report, group_of};
 use crate::seam::{KeyRange, Order, Space};
-use crate::session::{Negotiated, Pending, Session, Told};
+use crate::session::{Negotiated, Pending, Promise, Session, Told};
 use crate::user::UserState;
 
 /// Rows that are fetched from the store at once.
@@ -45,20 +45,44 @@ impl Im<'_> {
         }
     }
 
-    /// Whether something waits for the session: what the Poll flag tells. Looks into the store when only that knows; when
-    /// it does not answer, nothing can be fetched either.
+    /// Whether something waits for the session that it will be told: what the Poll flag tells. Looks into the store when
+    /// only that knows; when it does not answer, nothing can be fetched either. What came to nothing meanwhile (who joined a
+    /// group has left it again, a message has expired) is dropped. Whatever comes to nothing later than this was told truly.
     pub async fn has_pending(&self, session: &Session) -> bool {
-        {
-            let outbox = session.outbox();
-            if !outbox.is_empty() {
+        let mut may_fill = true;
+        loop {
+            let promise = session.outbox().any();
+            let is_told = match promise {
+                None if may_fill && session.outbox().wants_refill().is_some() => {
+                    self.fill(session).await;
+                    may_fill = false;
+                    continue;
+                }
+                None => return false,
+                Some(Promise::Certain) => return true,
+                Some(Promise::Message(sequence, message)) => {
+                    let is_told = message.expires > self.clock.now() && self.is_told(session, &message);
+                    if !is_told {
+                        session.outbox().remove(sequence);
+                    }
+                    is_told
+                }
+                Some(Promise::Notice(sequence, notice)) => {
+                    let is_told =
+                        notice.expires > self.clock.now() && self.access().addressed(session, notice).is_some();
+                    if !is_told {
+                        session.outbox().remove(sequence);
+                    }
+                    is_told
+                }
+                Some(Promise::GroupChange(group)) => self.group().has_news(session, &group),
+                Some(Promise::Presence(publisher)) => self.presence().has_news(session, &publisher),
+            };
+            if is_told {
                 return true;
             }
-            if outbox.wants_refill().is_none() {
-                return false;
-            }
+            may_fill = true;
         }
-        self.fill(session).await;
-        !session.outbox().is_empty()
     }
 
     /// The next event for a session: it is the face's from now on, until the client has acknowledged it.

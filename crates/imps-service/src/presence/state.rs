@@ -171,12 +171,42 @@ impl Presence<'_> {
         about: AttributeSet,
     ) -> Option<Arc<PresenceSnapshot>> {
         let mut guard = publisher.lock();
-        let inner = &mut *guard;
-        let presence = &mut inner.presence;
-        let watcher = presence.watchers.get(&session.id)?;
         // What changed since its turn came is in the values already, and is not told once more.
         let since = session.outbox().presence_queue().take_of(publisher).unwrap_or_default();
-        let told = about.or(since.all()).and(watcher.wanted);
+        self.view(session, publisher, &mut guard, about.or(since.all()))
+    }
+
+    /// Whether what waits for a session of this publisher is told when it fetches it. That of which nothing is left to tell
+    /// is dropped: the Poll flag must not promise it.
+    pub(crate) fn has_news(&self, session: &Session, publisher: &Arc<UserState>) -> bool {
+        let room = parser_room(&session.negotiated()).min(ROOM_MAX);
+        // What is noted for a watcher is in the values already.
+        let mut guard = publisher.lock();
+        let Some(told) = session.outbox().presence_queue().of(publisher) else { return false };
+        let is_told = match self.view(session, publisher, &mut guard, told.all()) {
+            Some(snapshot) if snapshot.weight > room => {
+                let (part, rest) = first_part(&snapshot, room);
+                part.is_some() || !rest.is_empty()
+            }
+            made => made.is_some(),
+        };
+        if !is_told {
+            session.outbox().presence_queue().take_of(publisher);
+        }
+        is_told
+    }
+
+    /// The values as a session sees them.
+    fn view(
+        &self,
+        session: &Session,
+        publisher: &Arc<UserState>,
+        inner: &mut UserInner,
+        about: AttributeSet,
+    ) -> Option<Arc<PresenceSnapshot>> {
+        let presence = &mut inner.presence;
+        let watcher = presence.watchers.get(&session.id)?;
+        let told = about.and(watcher.wanted);
         let (seen, hidden) = (told.and(watcher.visible), told.without(watcher.visible));
         let kind = (seen, hidden, session.version, watcher.wanted.has_extensions());
         if let Some((_, made)) = presence.snapshots.iter().find(|(one, _)| *one == kind) {

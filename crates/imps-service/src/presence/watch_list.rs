@@ -102,6 +102,11 @@ impl Accesses {
 
 impl Presence<'_> {
     /// Somebody gets presence once. He is noted in the history if he is shown anything, and is not subscribed.
+    ///
+    /// The row is written with the next commit, a second later at the latest, and not before the answer: a server that is
+    /// killed within that second forgets who looked in it. That breaks no promise. Nobody asked for the row; the watcher
+    /// list itself, which loses nobody, is about subscribers, and one who looks once is no part of it (CSP 10), so the
+    /// history is told as far as it goes. A read would otherwise wait for the disk, and be refused while that is full.
     pub(super) fn accessed(&self, publisher: &UserState, session: &Session) {
         let (watcher, now) = (&session.user.id, self.0.clock.now());
         let is_due = *watcher != publisher.id && {

@@ -16,6 +16,7 @@ use imps_types::{ClientId, GroupId, SessionId, Version};
 use parking_lot::{Mutex, MutexGuard};
 
 pub use negotiated::{Negotiated, Taking, TransferEncodings};
+pub(crate) use outbox::Promise;
 pub use outbox::{Outbox, Pending};
 pub(crate) use presence_queue::Told;
 pub(crate) use saved::SavedSession;

@@ -60,6 +60,21 @@ pub enum Pending {
     Disconnect(ResultInfo),
 }
 
+/// Something that waits, and whether it will be told.
+#[derive(Debug)]
+pub(crate) enum Promise {
+    /// It will.
+    Certain,
+    /// If it has not expired, and is for the client as that is now.
+    Message(u64, Arc<Message>),
+    /// If nobody took it back.
+    Notice(u64, Arc<Notice>),
+    /// If the client's version tells of it.
+    GroupChange(Arc<GroupState>),
+    /// If the publisher has values for it that the client may see.
+    Presence(Arc<UserState>),
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     /// From this sequence number on, messages are fetched by scanning the store; `more` came since the last scan began.
@@ -292,14 +307,26 @@ impl Outbox {
 
     /// Notes a change of a group; what was not fetched yet is merged.
     pub(crate) fn group_news(&mut self, group: &Arc<GroupState>, note: impl FnOnce(&mut GroupNews)) {
-        match self.groups.iter_mut().find(|(one, _)| Arc::ptr_eq(one, group)) {
-            Some((_, news)) => note(news),
+        match self.groups.iter().position(|(one, _)| Arc::ptr_eq(one, group)) {
+            Some(place) => {
+                let Some((_, news)) = self.groups.get_mut(place) else { return };
+                note(news);
+                if news.is_nothing() {
+                    // Who came has gone again.
+                    self.groups.remove(place);
+                }
+            }
             None => {
                 let mut news = Box::default();
                 note(&mut news);
                 self.groups.push_back((group.clone(), news));
             }
         }
+    }
+
+    /// What waits to be told of a group.
+    pub(crate) fn news_of(&self, group: &Arc<GroupState>) -> Option<&GroupNews> {
+        self.groups.iter().find(|(one, _)| Arc::ptr_eq(one, group)).map(|(_, news)| &**news)
     }
 
     /// What did not fit into one notice comes with the next.
@@ -446,6 +473,24 @@ impl Outbox {
         }
         let (publisher, Told { changed, lost }) = self.presence.take()?;
         Some(Pending::Presence { publisher, changed, lost })
+    }
+
+    /// Something of what waits: first what is told in any case.
+    pub(crate) fn any(&mut self) -> Option<Promise> {
+        if self.disconnect.is_some() || !self.leaves.is_empty() || !self.notifications.is_empty() {
+            return Some(Promise::Certain);
+        }
+        if let Some((sequence, item)) = self.items.first_key_value() {
+            return Some(match item {
+                Item::Message(message) => Promise::Message(*sequence, message.clone()),
+                Item::Report(_) => Promise::Certain,
+                Item::Notice(notice) => Promise::Notice(*sequence, notice.clone()),
+            });
+        }
+        if let Some((group, _)) = self.groups.front() {
+            return Some(Promise::GroupChange(group.clone()));
+        }
+        self.presence.first().map(Promise::Presence)
     }
 
     /// Whether what has this number, if it is for this session, was not taken yet.

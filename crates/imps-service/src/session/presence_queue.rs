@@ -81,6 +81,22 @@ impl PresenceQueue {
         }
     }
 
+    /// The publisher to whom something happened first. He waits on.
+    pub(crate) fn first(&mut self) -> Option<Arc<UserState>> {
+        while let Some(publisher) = self.order.front() {
+            if self.waiting.contains_key(&address(publisher)) {
+                return Some(publisher.clone());
+            }
+            self.order.pop_front();
+        }
+        None
+    }
+
+    /// What is to be told of this publisher.
+    pub(crate) fn of(&self, publisher: &Arc<UserState>) -> Option<Told> {
+        self.waiting.get(&address(publisher)).copied()
+    }
+
     /// What is to be told of this publisher, though it may not be his turn.
     pub(crate) fn take_of(&mut self, publisher: &Arc<UserState>) -> Option<Told> {
         let told = self.waiting.remove(&address(publisher))?;

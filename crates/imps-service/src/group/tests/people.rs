@@ -161,3 +161,54 @@ async fn a_small_client_hears_of_many_in_several_notices() {
     let joined: Vec<_> = told.iter().flat_map(|one| one.split(", ")).collect();
     assert_eq!(joined.len(), 60, "each once");
 }
+
+#[tokio::test]
+async fn who_came_and_went_is_not_promised() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    world.party(&alice, &[]).await;
+    let (im, groups) = (world.services.im(), world.services.group());
+    world.join(&bob, "Bob").await.unwrap();
+    assert!(im.has_pending(&alice).await);
+    groups.leave(&bob, &party()).await.unwrap();
+    assert!(!im.has_pending(&alice).await, "nothing is left to tell");
+    assert_eq!(world.heard(&alice).await, [""; 0]);
+    world.join(&bob, "Bob").await.unwrap();
+    assert_eq!(world.heard(&alice).await, ["joined Bob (wv:bob@x)"]);
+    for _ in 0..2 {
+        groups.leave(&bob, &party()).await.unwrap();
+        assert!(im.has_pending(&alice).await);
+        world.join(&bob, "Bob").await.unwrap();
+    }
+    groups.leave(&bob, &party()).await.unwrap();
+    assert!(im.has_pending(&alice).await);
+    assert_eq!(world.heard(&alice).await, ["left Bob"], "she was told that he was there");
+    // What her version does not know is not promised either: who was not let in.
+    groups.reject(Manager::User(&alice), &party(), users(&["bob"]), UserList::default()).await.unwrap();
+    world.heard(&alice).await;
+    assert!(world.join(&bob, "Bob").await.is_err());
+    assert!(!im.has_pending(&alice).await);
+    assert_eq!(world.heard(&alice).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn who_logs_out_while_joining_takes_no_other_client_along() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    let other = world.login_as("bob", "other", Version::V1_2).await;
+    world.party(&alice, &[]).await;
+    world.join(&bob, "Bob").await.unwrap();
+    // The other client's session ends between the commit of its joining and the moment when it has joined.
+    let group = world.services.group().find(&party()).unwrap();
+    let groups = world.services.group();
+    let plan = groups.plan(&group.lock(), &other, &group.id, &named("Bob")).unwrap();
+    let mut batch = crate::seam::Batch::new();
+    groups.put_join(&mut batch, &other, &group.id, &plan);
+    world.services.store.commit(batch).await.unwrap();
+    assert!(other.close());
+    assert_eq!(groups.apply_join(&other, &group, plan, false).map(drop), Err(Error::NotLoggedIn));
+    assert!(!other.has_joined(PARTY));
+    let world = world.restarted().await;
+    let bob = world.services.sessions.find(&bob.id).unwrap();
+    assert!(bob.has_joined(PARTY), "and he is there after a restart");
+}

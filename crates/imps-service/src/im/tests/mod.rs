@@ -8,7 +8,7 @@ use imps_types::element::{
     CapabilityList, Content, DeliveryMethod, Group, MessageInfo, NickEntry, Recipient, ResultInfo, ScreenName, Sender,
     User,
 };
-use imps_types::{Address, ClientId, MessageId, Version};
+use imps_types::{Address, ClientId, MessageId, Status, Version};
 
 use super::{Im, Once, OutgoingMessage, Sent};
 use crate::event::{Event, Message};
@@ -427,6 +427,41 @@ async fn pushed_or_notified() {
     let group = Some(Address::new("wv:/chat"));
     let of_group = world.im().set_delivery_method(&bob, None, None, group.as_ref()).await;
     assert_eq!(of_group, Err(Error::UnknownGroup));
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_twice_at_once_counts_once() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    let id = world.sent(&alice, text(&["bob"], "one")).await;
+    world.sent(&alice, text(&["bob"], "two")).await;
+    let counted = || bob.user.lock().waiting.as_ref().map(|waiting| waiting.count);
+    assert_eq!(counted(), Some(2));
+    // Both acknowledgements have found it before either has ended it.
+    let im = world.im();
+    let found = [im.find(&bob, id).await.unwrap(), im.find(&bob, id).await.unwrap()];
+    assert_eq!(im.settle_once(&bob.user.id, &found[0], Status::SUCCESSFUL, true).await, Ok(true));
+    assert_eq!(im.settle_once(&bob.user.id, &found[1], Status::SUCCESSFUL, true).await, Ok(false));
+    assert_eq!(counted(), Some(1), "the other one waits");
+}
+
+#[tokio::test]
+async fn what_has_expired_is_not_promised() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    assert_eq!(world.offered(&bob).await, [""; 0]);
+    for content in ["one", "two"] {
+        let mut message = text(&["bob"], content);
+        message.info.validity = Some(60);
+        world.send(&alice, message).await;
+    }
+    assert!(world.im().has_pending(&bob).await);
+    world.services.clock.advance(Duration::from_secs(61));
+    assert!(!world.im().has_pending(&bob).await, "though nobody has swept yet");
+    assert_eq!(world.offered(&bob).await, [""; 0]);
+    world.send(&alice, text(&["bob"], "three")).await;
+    assert!(world.im().has_pending(&bob).await);
+    assert_eq!(world.offered(&bob).await, ["new three"]);
 }
 
 #[tokio::test]

@@ -205,6 +205,23 @@ async fn older_versions_hear_of_what_they_know() {
 }
 
 #[tokio::test]
+async fn what_is_not_seen_any_more_is_not_promised() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login_as("bob", "old", Version::V1_1).await);
+    world.allow(&alice, &["default"], &[Alias]).await;
+    world.subscribe(&bob, users(&["alice"]), &[Alias]).await;
+    world.told(&bob).await;
+    let im = world.services.im();
+    world.update(&alice, vec![text(Alias, "Al")]).await;
+    assert!(im.has_pending(&bob).await && im.has_pending(&bob).await, "asking changes nothing");
+    assert_eq!(world.told(&bob).await, ["alice: Alias=Al"]);
+    // Something waits of which his version knows nothing.
+    bob.outbox().presence(&alice.user, [InfoLink].into_iter().collect(), AttributeSet::EMPTY);
+    assert!(!im.has_pending(&bob).await);
+    assert!(bob.outbox().is_empty(), "and it waits no more");
+}
+
+#[tokio::test]
 async fn one_snapshot_serves_all_who_see_the_same() {
     let world = World::of(&["alice", "bob", "carol"]).await;
     let alice = world.login("alice").await;
