@@ -277,7 +277,7 @@ impl ClientLink {
     }
 
     /// What was sent where nobody listens any more is due at once.
-    fn offer_again(&self) {
+    pub(crate) fn offer_again(&self) {
         self.state.lock().open.iter_mut().for_each(|open| open.offered = Timestamp(0));
     }
 
@@ -307,6 +307,21 @@ impl ClientLink {
         let state = self.state.lock();
         let is_message = |open: &&Open| matches!(open.event, Event::NewMessage(_)) || open.times <= most;
         state.open.iter().filter(is_message).map(|open| open.due_at(after, most)).min()
+    }
+
+    /// The client has logged in again and goes on with its session: whatever it had before is gone. It is told anew of
+    /// what it did not acknowledge, wherever it speaks next.
+    pub(crate) fn taken_up(&self, session: &SessionId) {
+        let socket = {
+            let mut calls = self.calls.lock();
+            calls.settled();
+            calls.socket.take()
+        };
+        self.offer_again();
+        if let Some(socket) = socket {
+            // That connection finds that it has lost the session.
+            socket.ready(*session);
+        }
     }
 
     fn begin(session: Weak<Session>) -> Self {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use imps_csp::cir::{CirConfig, tcp};
 use imps_csp::transport::http::{CIR_PATH, Http, HttpConfig, Page, Pages};
-use imps_csp::{Csp, CspConfig, channels};
+use imps_csp::{CallMethod, Csp, CspConfig, Poked, channels, poke};
 use imps_service::access::CirOffer;
 use imps_types::SessionId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -373,4 +373,38 @@ async fn stopping_hangs_up() {
     assert_eq!(line.hear().await, "OK\r\n");
     server.stop.send_replace(true);
     line.is_hung_up_on().await;
+}
+
+#[tokio::test]
+async fn who_never_reads_holds_nothing() {
+    let server = Server::new(|_| {}).await;
+    let alice = server.world.login("alice").await;
+    let mut line = server.line().await;
+    line.say(format!("HELO {}\r\n", alice.session)).await;
+    assert_eq!(line.hear().await, "OK\r\n");
+    assert_eq!(server.metric("hamlet_cir_tcp_sessions"), 1);
+    let id = SessionId::parse(&alice.session).unwrap();
+    let session = server.world.csp.services().sessions.find(&id).unwrap();
+    // What was said and not read lies in the system's buffers; when these are full the connection is given up.
+    let mut calls = 0;
+    while let Poked::Called(CallMethod::Tcp) = poke(&session) {
+        calls += 1;
+        assert!(calls < 5_000_000, "there is no end to what is kept for it");
+    }
+    assert!(calls > 0);
+    timeout(Duration::from_secs(10), async {
+        while server.metric("hamlet_cir_tcp_connections") > 0 || server.metric("hamlet_cir_tcp_sessions") > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("its task has ended");
+    // It is called otherwise, or polls; and may come back.
+    assert!(matches!(poke(&session), Poked::NoWay));
+    assert!(alice.poll().await.is_empty());
+    let mut again = server.line().await;
+    again.say(format!("HELO {}\r\n", alice.session)).await;
+    assert_eq!(again.hear().await, "OK\r\n");
+    assert!(matches!(poke(&session), Poked::Called(CallMethod::Tcp)));
+    assert_eq!(again.hear().await, "WVCI 1.2 c-alice\r\n");
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use imps_csp::transport::http::{Http, HttpConfig, Page, Pages};
 use imps_csp::transport::tls::Tls;
+use imps_types::Version;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -21,7 +22,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
-use world::{STATUS, World, between, envelope, message};
+use world::{STATUS, World, between, envelope, message, of_version};
 
 struct NoPages;
 
@@ -330,6 +331,103 @@ async fn fragments_and_late_bytes_make_a_message() {
     let pong = client.socket.next().await.unwrap().unwrap();
     assert_eq!(pong, Message::Pong(b"there?".to_vec().into()));
     assert!(client.hear().await.contains("KeepAlive-Response"));
+}
+
+#[tokio::test]
+async fn who_takes_up_the_session_elsewhere_gets_everything_there() {
+    let of_13 = |message: String| of_version(Version::V1_3, &message);
+    let login = |session: &str| {
+        format!(
+            "<Login-Request><UserID>wv:alice</UserID><ClientID><URL>test</URL></ClientID><Password>secret</Password>\
+             <SessionCookie>c</SessionCookie>{session}</Login-Request>"
+        )
+    };
+    let server = Server::new(|_| {}).await;
+    // Connected by WebSocket, and gone from there without a word.
+    let mut lost = server.connect().await;
+    lost.send(of_13(envelope(None, "Request", "1", &login("")))).await;
+    let answer = lost.hear().await;
+    let session = between(&answer, "<SessionID>", "</SessionID>").to_owned();
+    lost.send(of_13(envelope(Some(&session), "Request", "2", "<KeepAlive-Request/>"))).await;
+    lost.hear().await;
+    let bob = server.world.login("bob").await;
+    bob.ask("1", &message("wv:alice@localhost", "one", false)).await;
+    assert!(lost.hear().await.contains("one"), "pushed, and nobody is there");
+    let resumed = login(&format!("<SessionID>{session}</SessionID>"));
+    let answer = server.world.post(&of_13(envelope(None, "Request", "3", &resumed))).await;
+    assert_eq!(between(&answer, "<SessionID>", "</SessionID>"), session);
+    bob.ask("2", &message("wv:alice@localhost", "two", false)).await;
+    let poll = of_13(envelope(Some(&session), "Request", "", "<Polling-Request/>"));
+    let heard = [server.world.post(&poll).await, server.world.post(&poll).await];
+    assert!(heard[0].contains("one") && heard[1].contains("two"), "{heard:?}");
+    // The connection is good for something still, and may have the session back.
+    lost.send(of_13(envelope(Some(&session), "Request", "4", "<KeepAlive-Request/>"))).await;
+    assert!(lost.hear().await.contains("KeepAlive-Response"));
+    bob.ask("3", &message("wv:alice@localhost", "three", false)).await;
+    assert!(lost.hear().await.contains("three"));
+}
+
+#[tokio::test]
+async fn one_too_many_is_told_to_come_back() {
+    let server = Server::new(|http| http.websocket.connections_max = 1).await;
+    let mut first = server.connect().await;
+    first.log_in("alice").await;
+    let ask = "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+               Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let mut second = TcpStream::connect(server.address).await.unwrap();
+    second.write_all(ask.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(Duration::from_secs(10), second.read_to_string(&mut answer)).await.expect("it is closed").unwrap();
+    let head = answer.to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 503") && head.contains("\r\nretry-after: 10\r\n"), "{answer}");
+    assert!(first.ask("5", "<KeepAlive-Request/>").await.contains("<Code>200</Code>"));
+    assert!(server.world.login("bob").await.poll().await.is_empty(), "nobody else is kept out");
+    first.socket.close(None).await.unwrap();
+    timeout(Duration::from_secs(10), async {
+        while server.metric("hamlet_websockets") > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("it is gone");
+    server.connect().await.log_in("bob").await;
+}
+
+#[tokio::test]
+async fn what_all_hold_together_is_bounded() {
+    use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+    use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+    let server = Server::new(|http| http.websocket.memory = 400 << 10).await;
+    let mut alice = server.connect().await;
+    alice.log_in("alice").await;
+    let piece = |code: Data| Message::Frame(Frame::message(vec![b' '; 50 << 10], OpCode::Data(code), false));
+    let mut others = Vec::new();
+    for _ in 0..4 {
+        let mut other = server.connect().await;
+        // Messages that are never complete, with something between that is.
+        other.socket.send(piece(Data::Text)).await.unwrap();
+        for _ in 0..4 {
+            let _ = other.socket.send(Message::Ping(vec![0; 100].into())).await;
+            let _ = other.socket.send(piece(Data::Continue)).await;
+        }
+        others.push(other);
+    }
+    timeout(Duration::from_secs(10), async {
+        while server.metric("hamlet_websockets") > 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("nobody has to go");
+    // Who holds little is not touched, and it is over with those who held much.
+    assert!(alice.ask("5", "<KeepAlive-Request/>").await.contains("<Code>200</Code>"));
+    drop(others);
+    let mut bob = server.connect().await;
+    bob.log_in("bob").await;
+    let long = "x".repeat(300 << 10);
+    let sent = bob.ask("6", &message("wv:alice@localhost", &long, false)).await;
+    assert!(sent.contains("<Code>200</Code>"), "{sent}");
+    assert!(alice.hear().await.contains("<MessageNotification>"), "a large message went through");
 }
 
 struct Folder(PathBuf);

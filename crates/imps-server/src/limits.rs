@@ -43,6 +43,11 @@ pub(crate) fn called(wanted: usize) -> usize {
     wanted.min(connections(usize::MAX) / 5 * 4).max(1)
 }
 
+/// Of so many connections for requests those that may last for days: they must leave some for who comes and goes.
+pub(crate) fn lasting(connections: usize) -> usize {
+    (connections - connections / 4).max(1)
+}
+
 /// Bytes that are free on the disk of this folder.
 pub(crate) fn free_space(folder: &Path) -> std::io::Result<u64> {
     let disk = rustix::fs::statvfs(folder)?;

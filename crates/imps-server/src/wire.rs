@@ -263,10 +263,9 @@ pub(crate) async fn clients(
     node.services.im().offer_content(Some(channels.content_url.into()));
     let pages = Arc::new(Pages::new(node.services.clone(), settings.metrics_remote, stop.clone()));
     let places = limits::places();
-    let config = http::HttpConfig {
-        connections_max: limits::connections(settings.http.connections_max),
-        ..settings.http.clone()
-    };
+    let mut config = settings.http.clone();
+    config.connections_max = limits::connections(config.connections_max);
+    config.websocket.connections_max = config.websocket.connections_max.min(limits::lasting(config.connections_max));
     let http = http::Http::new(csp.clone(), pages, config, places.clone());
     let mut tasks = tokio::task::JoinSet::new();
     let again = csp.call_again(stop.clone());

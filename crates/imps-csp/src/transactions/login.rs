@@ -9,6 +9,7 @@ use imps_types::{Address, Secret, Status, Version};
 use super::{Cx, Reply, Transaction};
 use crate::answer::result_of;
 use crate::language;
+use crate::link::ClientLink;
 
 impl Transaction for LoginRequest {
     async fn run(self, cx: &Cx<'_>) -> Result<Reply, Error> {
@@ -64,6 +65,9 @@ impl Transaction for LoginRequest {
                 return Ok(answer(result).into());
             }
         };
+        if let Some(link) = ClientLink::known(&session).filter(|_| resumed) {
+            link.taken_up(&session.id);
+        }
         // 1.3 may negotiate in the same breath.
         let mut functions = None;
         let mut agreed_capability_list = None;

@@ -28,7 +28,7 @@ use super::account;
 use super::content;
 use super::gateway::Gateways;
 use super::tls::Tls;
-use super::websocket::{self, Agreed, Opening, WebSocketConfig};
+use super::websocket::{self, Agreed, Memory, Opening, WebSocketConfig};
 use crate::channel::Channel;
 use crate::cir::http::Called;
 use crate::{Answer, Csp, Exchange};
@@ -107,6 +107,10 @@ pub struct Http {
     /// Likewise, shared with whatever else needs descriptors.
     places: Option<Arc<Semaphore>>,
     bodies: Semaphore,
+    /// WebSockets that may be opened yet.
+    web_sockets: Arc<Semaphore>,
+    /// What they hold.
+    web_socket_memory: Arc<Memory>,
     pages: Arc<dyn Pages>,
     gateways: Gateways,
     config: HttpConfig,
@@ -135,12 +139,17 @@ impl Http {
         let open = Arc::new(Semaphore::new(config.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
         let shares = config.bodies_max.max(config.body_max).div_ceil(SHARE).min(Semaphore::MAX_PERMITS);
         let bodies = Semaphore::new(shares);
+        let web_sockets = config.websocket.connections_max.clamp(1, Semaphore::MAX_PERMITS);
+        let web_sockets = Arc::new(Semaphore::new(web_sockets));
+        let web_socket_memory = Memory::new(config.websocket.memory);
         let gateways = Gateways::new(&csp.config().gateways, &csp.config().gateway_headers);
         Arc::new(Self {
             csp,
             open,
             places,
             bodies,
+            web_sockets,
+            web_socket_memory,
             pages,
             gateways,
             config,
@@ -327,6 +336,13 @@ impl Guest {
         let Some(agreed) = Agreed::new(wishes) else {
             return refuse(format!("the subprotocols that are spoken here: {}\n", websocket::subprotocols()));
         };
+        let Ok(web_socket) = self.face.web_sockets.clone().try_acquire_owned() else {
+            self.face.csp.services().metrics.websocket_refused.up();
+            let mut response = later("too many are connected by WebSocket, try again later\n");
+            // It would keep a place that somebody else can use.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            return Some(response);
+        };
         let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key.as_bytes())) else {
             return refuse("this is no key\n".to_owned());
         };
@@ -349,9 +365,10 @@ impl Guest {
             let _busy = Busy::new(&face.busy);
             let channel = if channel == Channel::Https { Channel::SecureWebSocket } else { Channel::WebSocket };
             let (csp, config) = (face.csp.clone(), face.config.websocket.clone());
-            let opening = Opening { csp, config, agreed, channel, peer, msisdn, read: parts.read_buf };
+            let memory = face.web_socket_memory.clone();
+            let opening = Opening { csp, config, agreed, channel, peer, msisdn, read: parts.read_buf, memory };
             websocket::serve(parts.io.into_inner(), opening, stop).await;
-            drop(place);
+            drop((web_socket, place));
         });
         Some(response)
     }
@@ -435,9 +452,7 @@ impl Http {
                 return match error {
                     BodyError::TooLarge => text(StatusCode::PAYLOAD_TOO_LARGE, "the message is too large\n"),
                     BodyError::TooSlow => text(StatusCode::REQUEST_TIMEOUT, "the message came too slowly\n"),
-                    BodyError::TooMany => {
-                        text(StatusCode::SERVICE_UNAVAILABLE, "too many large messages at once, try again later\n")
-                    }
+                    BodyError::TooMany => later("too many large messages at once, try again later\n"),
                     BodyError::Broken => text(StatusCode::BAD_REQUEST, "the message was cut off\n"),
                 };
             }
@@ -538,6 +553,14 @@ pub(super) fn respond(status: StatusCode, content_type: HeaderValue, body: Bytes
 pub(super) fn text(status: StatusCode, words: &str) -> Response<Full<Bytes>> {
     respond(status, HeaderValue::from_static("text/plain; charset=utf-8"), Bytes::copy_from_slice(words.as_bytes()))
 }
+
+/// There is too much of something: 503, and when to come back.
+fn later(words: &str) -> Response<Full<Bytes>> {
+    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, words);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
+    response
+}
+
 fn account_answer(answered: account::Answered) -> Response<Full<Bytes>> {
     let json = HeaderValue::from_static("application/json");
     let mut response = respond(answered.status, json, answered.body.into());

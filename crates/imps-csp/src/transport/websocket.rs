@@ -8,9 +8,11 @@
 //! being carried out, nothing is read.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,10 +24,11 @@ use futures_util::{Sink, Stream};
 use imps_proto::wire::Form;
 use imps_service::Session;
 use imps_service::metrics::Metrics;
+use imps_service::seam::Link;
 use imps_types::SessionId;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_tungstenite::WebSocketStream;
@@ -60,6 +63,11 @@ pub struct WebSocketConfig {
     pub write_timeout: Duration,
     /// Sessions of one connection.
     pub sessions_max: usize,
+    /// Connections at once; further ones are told to come back.
+    pub connections_max: usize,
+    /// Bytes that all connections together have read and not answered, or are yet to write. Beyond that, those that have
+    /// more of it than their small share are told to come back.
+    pub memory: usize,
 }
 
 impl Default for WebSocketConfig {
@@ -73,6 +81,8 @@ impl Default for WebSocketConfig {
             login_within: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
             sessions_max: 64,
+            connections_max: 15_000,
+            memory: 256 << 20,
         }
     }
 }
@@ -120,6 +130,81 @@ impl Agreed {
     }
 }
 
+/// The bytes that all connections hold together.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    held: AtomicUsize,
+    most: usize,
+}
+
+impl Memory {
+    pub(crate) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { held: AtomicUsize::new(0), most })
+    }
+
+    /// A connection holds another number of bytes. Whether all of them hold too much.
+    fn changes(&self, from: usize, to: usize) -> bool {
+        // It wraps around where this is less than before; the sum is exact all the same.
+        let before = self.held.fetch_add(to.wrapping_sub(from), Ordering::Relaxed);
+        before.wrapping_add(to).wrapping_sub(from) > self.most
+    }
+}
+
+/// A stream, and what went through it.
+struct Metered<S> {
+    stream: S,
+    /// Bytes that were read since the last message was complete.
+    unread: usize,
+    /// Bytes that were written.
+    written: u64,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.unread += buffer.filled().len().saturating_sub(before);
+        read
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Metered<S> {
+    fn count(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &written {
+            self.written += *bytes as u64;
+        }
+        written
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.count(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.count(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
 /// What links know of a connection: whom it has to look after.
 #[derive(Default)]
 pub(crate) struct Socket {
@@ -154,6 +239,7 @@ enum Why {
     NoSignOfLife,
     TooManySessions,
     TooLarge,
+    TooMuch,
     NotProtocol,
     NotText,
     NotCsp,
@@ -169,6 +255,7 @@ const CLOSES: &[(Why, u16, &str)] = &[
     (Why::TooManySessions, 1008, "too many sessions on one connection"),
     (Why::TooLarge, 1009, "the message is too large"),
     (Why::ServerFailed, 1011, "the server failed"),
+    (Why::TooMuch, 1013, "too much at once, try again later"),
     (Why::NoLogin, 4000, "no session was opened in time"),
     (Why::SessionsEnded, 4001, "the session has ended"),
     (Why::NoSignOfLife, 4002, "no answer to a ping"),
@@ -192,7 +279,7 @@ enum Done {
     /// A message of so many bytes is answered; in a frame of the kind in which it came.
     Answered { answered: Answered, is_text: bool, bytes: usize },
     /// Something waits no longer.
-    Pushed(SessionId, Pushed),
+    Pushed(Arc<Session>, Pushed),
 }
 
 /// A session of a connection.
@@ -212,6 +299,10 @@ const LOOKS: Duration = Duration::from_secs(2);
 const READ_BUFFER: usize = 8 << 10;
 /// From so many bytes on, writing does not wait for more to write.
 const WRITE_BUFFER: usize = 64 << 10;
+/// Bytes that a connection may hold whatever the others do.
+const SHARE: usize = 64 << 10;
+/// Bytes of a frame of a ping or a pong beside what is in it.
+const CONTROL_HEAD: usize = 6;
 /// How long a client may take to answer a close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -226,6 +317,8 @@ pub(crate) struct Opening {
     pub(crate) msisdn: Option<Box<str>>,
     /// What came after the request for the upgrade.
     pub(crate) read: Bytes,
+    /// What it shares with the other connections.
+    pub(crate) memory: Arc<Memory>,
 }
 
 /// Serves a connection until it is over.
@@ -239,6 +332,7 @@ where
         .max_message_size(Some(opening.config.message_max))
         .max_frame_size(Some(opening.config.message_max));
     let read = opening.read.to_vec();
+    let stream = Metered { stream, unread: 0, written: 0 };
     let web_socket = WebSocketStream::from_partially_read(stream, read, Role::Server, Some(protocol)).await;
     let metrics = opening.csp.services().metrics.clone();
     metrics.websockets.up();
@@ -252,7 +346,10 @@ where
 struct Over;
 
 struct Connection<S> {
-    web_socket: WebSocketStream<S>,
+    web_socket: WebSocketStream<Metered<S>>,
+    memory: Arc<Memory>,
+    /// Bytes that are counted there.
+    weight: usize,
     csp: Arc<Csp>,
     metrics: Arc<Metrics>,
     config: WebSocketConfig,
@@ -274,8 +371,8 @@ struct Connection<S> {
     out_bytes: usize,
     /// Something was handed to the protocol and not written yet.
     is_dirty: bool,
-    /// Since when nothing of what is to be written could be.
-    stuck: Option<Instant>,
+    /// Since when nothing of what is to be written could be, and what was written by then.
+    stuck: Option<(Instant, u64)>,
     heard: Instant,
     /// Since when it is asked whether it is there.
     pinged: Option<Instant>,
@@ -293,6 +390,7 @@ struct Connection<S> {
 
 impl<S> Drop for Connection<S> {
     fn drop(&mut self) {
+        self.memory.changes(self.weight, 0);
         for joined in self.sessions.values() {
             if let Some(link) = ClientLink::known(&joined.session) {
                 link.detach(&self.socket);
@@ -302,12 +400,14 @@ impl<S> Drop for Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    fn new(web_socket: WebSocketStream<S>, opening: Opening, mut stop: watch::Receiver<bool>) -> Self {
+    fn new(web_socket: WebSocketStream<Metered<S>>, opening: Opening, mut stop: watch::Receiver<bool>) -> Self {
         let now = Instant::now();
         let mut looks = tokio::time::interval_at(now + LOOKS, LOOKS);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             web_socket,
+            memory: opening.memory,
+            weight: 0,
             metrics: opening.csp.services().metrics.clone(),
             form: opening
                 .agreed
@@ -378,6 +478,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
         self.write(context)?;
+        self.weigh();
         while self.looks.poll_tick(context).is_ready() {
             self.look()?;
         }
@@ -398,6 +499,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 context.waker().wake_by_ref();
             }
             Ok(())
+        }
+    }
+
+    /// Counts what is held. Too much of it, while all hold too much: the client is told to come back.
+    fn weigh(&mut self) {
+        let unread = self.web_socket.get_ref().unread.saturating_sub(READ_BUFFER);
+        let weight = unread + self.request_bytes + self.out_bytes;
+        let is_too_much = self.memory.changes(self.weight, weight);
+        self.weight = weight;
+        if is_too_much && weight > SHARE && self.closing.is_none() {
+            // What it has not taken comes again by the next way.
+            self.out.clear();
+            self.out_bytes = 0;
+            self.is_deaf = true;
+            self.close(Why::TooMuch);
         }
     }
 
@@ -448,16 +564,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn received(&mut self, message: Message) {
+        let unread = &mut self.web_socket.get_mut().unread;
         let (body, is_text) = match message {
             Message::Text(text) => (Bytes::from(text), true),
             Message::Binary(bytes) => (bytes, false),
             // The protocol answers these by itself; its answers want to be written.
             Message::Ping(_) | Message::Close(_) => {
+                *unread = unread.saturating_sub(message.len() + CONTROL_HEAD);
                 self.is_dirty = true;
                 return;
             }
-            Message::Pong(_) | Message::Frame(_) => return,
+            Message::Pong(_) | Message::Frame(_) => {
+                *unread = unread.saturating_sub(message.len() + CONTROL_HEAD);
+                return;
+            }
         };
+        *unread = 0;
         if self.closing.is_some() {
             return;
         }
@@ -496,7 +618,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.join(session);
                 }
             }
-            Done::Pushed(id, pushed) => {
+            Done::Pushed(session, pushed) => {
+                let id = session.id;
+                if let Some(link) = ClientLink::known(&session)
+                    && !pushed.is_last
+                    && !link.is_attached(&self.socket)
+                {
+                    // Its client has gone elsewhere meanwhile, and gets it there.
+                    self.forget(id);
+                    if !pushed.messages.is_empty() {
+                        link.offer_again();
+                        link.wake(&id);
+                    }
+                    return;
+                }
                 let is_text = self.agreed.0.map_or(self.form != Some(Form::Wbxml), |one| one.is_text);
                 let is_told = !pushed.messages.is_empty();
                 for message in pushed.messages {
@@ -538,11 +673,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn leave(&mut self, id: SessionId) {
-        let Some(joined) = self.sessions.remove(&id) else { return };
-        if let Some(link) = ClientLink::known(&joined.session) {
+        if let Some(link) = self.sessions.get(&id).and_then(|joined| ClientLink::known(&joined.session)) {
             link.detach(&self.socket);
         }
-        if self.sessions.is_empty() {
+        self.forget(id);
+    }
+
+    /// The session is none of this connection any more.
+    fn forget(&mut self, id: SessionId) {
+        if self.sessions.remove(&id).is_some() && self.sessions.is_empty() {
             self.lonely = Instant::now();
         }
     }
@@ -559,8 +698,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let Some(link) = ClientLink::known(&session) else { return };
         if !link.is_attached(&self.socket) {
             // It has another connection now.
-            self.sessions.remove(&id);
-            return;
+            return self.forget(id);
         }
         if self.closing.is_some() || !self.csp.may_push(&session) {
             return;
@@ -575,7 +713,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         joined.is_pushing = true;
         joined.again = false;
         let csp = self.csp.clone();
-        self.work.push(Box::pin(async move { Done::Pushed(id, csp.push(&session, form, PUSH_BATCH).await) }));
+        self.work.push(Box::pin(async move {
+            let pushed = csp.push(&session, form, PUSH_BATCH).await;
+            Done::Pushed(session, pushed)
+        }));
     }
 
     fn send(&mut self, message: Vec<u8>, is_text: bool) {
@@ -622,10 +763,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Poll::Pending => {}
             }
         }
-        if self.is_dirty || !self.out.is_empty() {
-            self.stuck.get_or_insert_with(Instant::now);
-        } else {
+        let written = self.web_socket.get_ref().written;
+        if !self.is_dirty && self.out.is_empty() {
             self.stuck = None;
+        } else if self.stuck.is_none_or(|(_, before)| before != written) {
+            self.stuck = Some((Instant::now(), written));
         }
         Ok(())
     }
@@ -649,7 +791,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.closing.is_some_and(|since| now - since > CLOSE_WITHIN) {
             return Err(Over);
         }
-        if self.stuck.is_some_and(|since| now - since > self.config.write_timeout) {
+        if self.stuck.is_some_and(|(since, _)| now - since > self.config.write_timeout) {
             self.metrics.websocket_refused.up();
             return Err(Over);
         }
@@ -690,6 +832,86 @@ mod tests {
             let short = format!("{form:?}").to_lowercase();
             assert_eq!(one.name.strip_prefix("csp.").unwrap(), short.split('(').next().unwrap());
         }
+    }
+
+    async fn csp() -> Arc<Csp> {
+        use imps_service::seam::{LocalBus, MemoryEngine, NodeId};
+        let services = imps_service::Services::new(
+            imps_service::ServiceConfig::new(imps_types::Domain::parse("localhost").unwrap()),
+            imps_service::Clock::set(imps_service::Timestamp(1_700_000_000_000)),
+            imps_service::store::Store::new(Arc::new(MemoryEngine::new())),
+            Arc::new(LocalBus::new(NodeId(1))),
+            imps_service::services::SealKey::new([1; 32]),
+        );
+        Csp::new(services, crate::CspConfig::default())
+    }
+
+    /// A client of which so many answers wait, and that takes some bytes of them every so often. How many bytes it gets
+    /// within a time.
+    async fn taken(bytes: usize, every: Duration, within: Duration) -> usize {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let csp = csp().await;
+        let (stop, stopped) = watch::channel(false);
+        let (mut client, stream) = tokio::io::duplex(2048);
+        let opening = Opening {
+            csp,
+            config: WebSocketConfig { write_timeout: Duration::from_secs(1), ..WebSocketConfig::default() },
+            agreed: Agreed(None),
+            channel: Channel::WebSocket,
+            peer: IpAddr::from([127, 0, 0, 1]),
+            msisdn: None,
+            read: Bytes::new(),
+            memory: Memory::new(usize::MAX),
+        };
+        let served = tokio::spawn(serve(stream, opening, stopped));
+        // Of a session that is not there: each is answered with a refusal.
+        let body = "<WV-CSP-Message xmlns=\"http://www.openmobilealliance.org/DTD/WV-CSP1.2\"><Session><SessionDescriptor>\
+                    <SessionType>Inband</SessionType><SessionID>none</SessionID></SessionDescriptor><Transaction>\
+                    <TransactionDescriptor><TransactionMode>Request</TransactionMode><TransactionID>1</TransactionID>\
+                    </TransactionDescriptor><TransactionContent \
+                    xmlns=\"http://www.openmobilealliance.org/DTD/WV-TRC1.2\"><KeepAlive-Request/></TransactionContent>\
+                    </Transaction></Session></WV-CSP-Message>";
+        let mut frame = vec![0x81, 0x80 | 126];
+        frame.extend_from_slice(&(body.len() as u16).to_be_bytes());
+        frame.extend_from_slice(&[0; 4]);
+        frame.extend_from_slice(body.as_bytes());
+        for _ in 0..400 {
+            client.write_all(&frame).await.unwrap();
+        }
+        let began = Instant::now();
+        let mut taken = 0;
+        let mut buffer = vec![0; bytes];
+        while began.elapsed() < within {
+            tokio::time::sleep(every).await;
+            match client.read(&mut buffer).await {
+                Ok(read) if read > 0 => taken += read,
+                _ => break,
+            }
+        }
+        drop((client, stop));
+        served.await.unwrap();
+        taken
+    }
+
+    #[tokio::test]
+    async fn who_reads_slowly_is_not_cut_off() {
+        // Two thousand bytes a second: far less than waits, and for far longer than nothing may be taken.
+        let (slow, never) = tokio::join!(
+            taken(100, Duration::from_millis(50), Duration::from_secs(6)),
+            taken(100, Duration::from_secs(6), Duration::from_secs(20)),
+        );
+        assert!(slow > 8000, "{slow}");
+        assert!(never <= 2048, "what was in the pipe already: {never}");
+    }
+
+    #[test]
+    fn what_all_hold_is_summed_up() {
+        let memory = Memory::new(100);
+        assert!(!memory.changes(0, 60));
+        assert!(memory.changes(0, 41));
+        assert!(!memory.changes(60, 59));
+        assert!(!memory.changes(41, 0) && !memory.changes(59, 0));
+        assert_eq!(memory.held.load(Ordering::Relaxed), 0);
     }
 
     #[test]

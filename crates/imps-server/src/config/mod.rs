@@ -298,6 +298,8 @@ settings! {
     "websocket.login_within"          Seconds(1, 86_400) => http.websocket.login_within, "How long a WebSocket may have no session.";
     "websocket.write_timeout"         Seconds(1, 86_400) => http.websocket.write_timeout, "How long the client of a WebSocket may take nothing of what is sent.";
     "websocket.sessions_max"          Count(1, 10_000) => http.websocket.sessions_max, "Sessions on one WebSocket.";
+    "websocket.connections_max"       Count(1, 1_000_000) => http.websocket.connections_max, "WebSockets at the same time, of the connections of http.connections_max; further ones are answered 503.";
+    "websocket.memory"                Bytes(MIB, 64 * GIB) => http.websocket.memory, "Bytes that all WebSockets together have read and not answered, or are yet to write; those that have more than 64 KiB of it are closed beyond that, with code 1013, and their clients come back.";
 
     "cir.host"                        Text(255) => cir.host, "The host that clients are told to connect to, to be called (CIR) by TCP and HTTP. Without one: the address of `listen`, or this machine's own when that is all addresses.";
     "cir.tcp_port"                    Count(0, 65_535) => cir.tcp_port, "The port, on the address of `listen`, where clients keep a connection on which they are called (STCP); 0: none.";
