@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::secure::{Stream, connect};
 
 /// How long a phone waits for an answer (CSP 17: Android's is 45 s; nobody here is on a phone network).
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -75,7 +76,8 @@ impl Answer {
 #[derive(Debug)]
 pub struct Http {
     address: SocketAddr,
-    connection: Option<TcpStream>,
+    is_secure: bool,
+    connection: Option<Box<dyn Stream>>,
     /// Bytes that were read and not used.
     rest: Vec<u8>,
     /// Whether every request waits for `100 Continue` before its body (CSP 17, Colibria).
@@ -98,9 +100,10 @@ fn other(error: impl std::fmt::Display) -> Failure {
 
 impl Http {
     /// For this server; nothing is connected yet.
-    pub fn new(address: SocketAddr) -> Self {
+    pub fn new(address: SocketAddr, is_secure: bool) -> Self {
         Self {
             address,
+            is_secure,
             connection: None,
             rest: Vec::new(),
             expects_continue: false,
@@ -154,8 +157,7 @@ impl Http {
 
     async fn exchange(&mut self, content_type: &str, body: &[u8]) -> Result<Answer, Failure> {
         if self.connection.is_none() {
-            let connection = TcpStream::connect(self.address).await.map_err(other)?;
-            connection.set_nodelay(true).map_err(other)?;
+            let connection = connect(self.address, self.is_secure).await.map_err(other)?;
             self.rest.clear();
             self.connection = Some(connection);
         }
@@ -185,13 +187,16 @@ impl Http {
         self.read_body(answer).await
     }
 
-    fn stream(&mut self) -> Result<&mut TcpStream, Failure> {
+    fn stream(&mut self) -> Result<&mut Box<dyn Stream>, Failure> {
         self.connection.as_mut().ok_or(Failure::Gone)
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         // What the server says before it hangs up is read first; so a failed write is no answer, no more.
-        self.stream()?.write_all(bytes).await.map_err(|_| Failure::Gone)
+        let stream = self.stream()?;
+        stream.write_all(bytes).await.map_err(|_| Failure::Gone)?;
+        // What TLS has made of it.
+        stream.flush().await.map_err(|_| Failure::Gone)
     }
 
     async fn read_more(&mut self) -> Result<usize, Failure> {

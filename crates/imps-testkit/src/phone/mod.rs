@@ -20,6 +20,7 @@ pub mod websocket;
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use imps_proto::wire::{Form, PtsCodes};
 use imps_types::Version;
@@ -62,8 +63,19 @@ pub enum Channel {
     /// HTTP: it polls.
     #[default]
     Http,
+    /// HTTP inside TLS.
+    Https,
     /// WebSocket: the server sends by itself.
     WebSocket,
+    /// WebSocket inside TLS.
+    SecureWebSocket,
+}
+
+impl Channel {
+    /// Whether it is inside TLS.
+    pub fn is_secure(self) -> bool {
+        matches!(self, Self::Https | Self::SecureWebSocket)
+    }
 }
 
 /// The connection of a phone.
@@ -141,6 +153,8 @@ struct Outbound {
 pub struct Phone {
     /// Who speaks, and how.
     pub speaker: Speaker,
+    /// What it speaks CSP over.
+    pub channel: Channel,
     /// The encoding.
     pub form: Form,
     /// The password that it logs in with.
@@ -159,6 +173,10 @@ pub struct Phone {
     pub session: Option<String>,
     /// Whether the server said last that something waits.
     pub told_to_poll: Option<bool>,
+    /// When the request went out in whose answer the last Poll flag was T.
+    pub promised_after: Option<Instant>,
+    /// When the last request went out.
+    asked_at: Option<Instant>,
     /// The last nonce and schema.
     pub challenge: Option<(String, String)>,
     /// Requests that are held back, to go out together.
@@ -221,13 +239,15 @@ impl Phone {
         let personality = settings.personality;
         let client = settings.client.unwrap_or_else(|| personality.client_id().to_owned());
         let line = match settings.channel {
-            Channel::Http => {
-                let mut http = Http::new(server);
+            Channel::Http | Channel::Https => {
+                let mut http = Http::new(server, settings.channel.is_secure());
                 http.expects_continue = personality == Personality::Colibria;
                 http.number = settings.number;
                 Line::Http(http)
             }
-            Channel::WebSocket => Line::WebSocket(WebSocket::new(server, settings.form)),
+            Channel::WebSocket | Channel::SecureWebSocket => {
+                Line::WebSocket(WebSocket::new(server, settings.channel.is_secure(), settings.form))
+            }
         };
         let version = settings.version;
         Self {
@@ -238,6 +258,7 @@ impl Phone {
                 user: settings.user,
                 client,
             },
+            channel: settings.channel,
             form: settings.form,
             password: settings.password,
             is_silent: settings.is_silent,
@@ -247,6 +268,8 @@ impl Phone {
             heard: None,
             session: None,
             told_to_poll: None,
+            promised_after: None,
+            asked_at: None,
             challenge: None,
             gathered: None,
             granted: None,
@@ -356,6 +379,7 @@ impl Phone {
 
     /// Sends bytes; the answer's document, if there is one, after everything that can be checked of it.
     async fn post(&mut self, bytes: &[u8], band: Band, wants: Wants) -> Result<Option<Node>, String> {
+        self.asked_at = Some(crate::load::now());
         let http = match &mut self.line {
             Line::Http(http) => http,
             Line::WebSocket(web_socket) => {
@@ -498,6 +522,9 @@ impl Phone {
         let place = if self.speaker.version == Version::V1_1 { "TransactionDescriptor/Poll" } else { "Session/Poll" };
         let flags = root.find(place);
         self.told_to_poll = if has_ended { None } else { Some(flags.iter().any(|flag| flag.text == "T")) };
+        if self.told_to_poll == Some(true) {
+            self.promised_after = self.asked_at;
+        }
         // What is attested of PTS has no code for it.
         if flags.is_empty() && !has_ended && self.form != Form::Pts(PtsCodes::Attested) {
             return Err("the answer has no Poll flag".to_owned());
@@ -664,6 +691,16 @@ impl Phone {
     /// # Errors
     /// Whatever is wrong with the answer; and when something was promised and nothing came.
     pub async fn poll(&mut self) -> Result<Polled, String> {
+        let polled = self.poll_for_what_is_left().await?;
+        polled.ok_or_else(|| "the Poll flag was T, but the poll was answered with nothing".to_owned())
+    }
+
+    /// Polls once, where others may take back what the server has promised. `None`: nothing came, though the last Poll flag
+    /// was T.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the answer.
+    pub async fn poll_for_what_is_left(&mut self) -> Result<Option<Polled>, String> {
         let transaction = match self.speaker.personality {
             Personality::Android => None,
             Personality::Colibria => Some(self.transaction_id()),
@@ -672,23 +709,21 @@ impl Phone {
         let primitive = Node::empty("Polling-Request");
         let outbound = Outbound { mode: "Request", transaction, primitive, segment: None };
         let bytes = self.to_bytes(&self.envelope(Band::In, vec![outbound]))?;
-        let was_promised = self.told_to_poll == Some(true);
+        // What it has not answered yet may be as much as it takes at once: then the server waits for that.
+        let was_promised = self.told_to_poll == Some(true) && self.inbox.is_empty();
         let Some(root) = self.post(&bytes, Band::In, Wants::Poll).await? else {
             self.told_to_poll = Some(false);
-            if was_promised {
-                return Err("the Poll flag was T, but the poll was answered with nothing".to_owned());
-            }
             self.speak(false, "Polling-Request", None, 200);
-            return Ok(Polled::Nothing);
+            return Ok((!was_promised).then_some(Polled::Nothing));
         };
         match self.sort(&root)?.pop() {
             Some(response) => {
                 self.answer = Some(response.primitive.clone());
-                Ok(Polled::Refused(response.primitive))
+                Ok(Some(Polled::Refused(response.primitive)))
             }
             None => {
                 self.speak(false, "Polling-Request", None, 200);
-                Ok(Polled::Something)
+                Ok(Some(Polled::Something))
             }
         }
     }

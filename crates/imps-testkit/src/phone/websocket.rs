@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use imps_proto::wire::Form;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::tungstenite::{Bytes, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async};
+
+use crate::secure::{Stream, connect};
 
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -20,8 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct WebSocket {
     address: SocketAddr,
+    is_secure: bool,
     form: Form,
-    connection: Option<WebSocketStream<TcpStream>>,
+    connection: Option<WebSocketStream<Box<dyn Stream>>>,
 }
 
 /// The subprotocol of an encoding.
@@ -40,8 +42,8 @@ fn text(error: impl std::fmt::Display) -> String {
 
 impl WebSocket {
     /// For this server; nothing is connected yet.
-    pub fn new(address: SocketAddr, form: Form) -> Self {
-        Self { address, form, connection: None }
+    pub fn new(address: SocketAddr, is_secure: bool, form: Form) -> Self {
+        Self { address, is_secure, form, connection: None }
     }
 
     /// The server is to be found elsewhere from now on.
@@ -55,10 +57,9 @@ impl WebSocket {
         self.connection = None;
     }
 
-    async fn connection(&mut self) -> Result<&mut WebSocketStream<TcpStream>, String> {
+    async fn connection(&mut self) -> Result<&mut WebSocketStream<Box<dyn Stream>>, String> {
         if self.connection.is_none() {
-            let stream = TcpStream::connect(self.address).await.map_err(text)?;
-            stream.set_nodelay(true).map_err(text)?;
+            let stream = connect(self.address, self.is_secure).await?;
             let mut request = format!("ws://{}/ws", self.address).into_client_request().map_err(text)?;
             let name = subprotocol(self.form);
             request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));

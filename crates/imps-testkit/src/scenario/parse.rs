@@ -433,7 +433,7 @@ fn duration(number: &str, unit: &str) -> Result<Duration, String> {
 }
 
 fn phone(words: &[Word]) -> Result<PhoneLine, String> {
-    let wrong = "a phone is written: phone NAME csp VERSION FORM http|websocket { option }";
+    let wrong = "a phone is written: phone NAME csp VERSION FORM http|https|websocket|wss { option }";
     let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
     let ["phone", name, "csp", version, form, channel, options @ ..] = texts.as_slice() else {
         return Err(wrong.to_owned());
@@ -448,8 +448,10 @@ fn phone(words: &[Word]) -> Result<PhoneLine, String> {
         form: parse_form(form)?,
         channel: match *channel {
             "http" => Channel::Http,
+            "https" => Channel::Https,
             "websocket" => Channel::WebSocket,
-            other => return Err(format!("`{other}` is no channel: http or websocket")),
+            "wss" => Channel::SecureWebSocket,
+            other => return Err(format!("`{other}` is no channel: http, https, websocket or wss")),
         },
         personality: Personality::Plain,
         user: (*name).to_owned(),

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use imps_csp::transport::http::{CIR_PATH, CONTENT_PATH, HttpConfig, Page, Pages, serve};
+use imps_csp::transport::http::{CIR_PATH, CONTENT_PATH, Http, HttpConfig, Page, Pages};
 use imps_csp::{Csp, CspConfig, cir};
 use imps_service::access::{CirOffer, PhonePassword, Registration};
 use imps_service::config::Logo;
@@ -42,13 +42,15 @@ pub struct InProcess {
 
 struct Running {
     address: SocketAddr,
+    /// Where TLS is spoken.
+    secure_address: SocketAddr,
     services: Arc<Services>,
     stop: watch::Sender<bool>,
     task: JoinHandle<std::io::Result<()>>,
     /// Where clients wait to be called: the same after a restart, since they were told.
     calls_port: u16,
-    /// Of what calls clients.
-    calling: Vec<AbortHandle>,
+    /// Of what calls clients, and of the other listener.
+    others: Vec<AbortHandle>,
 }
 
 impl std::fmt::Debug for InProcess {
@@ -160,6 +162,10 @@ impl InProcess {
         self.running.address
     }
 
+    pub(super) fn secure_address(&self) -> SocketAddr {
+        self.running.secure_address
+    }
+
     pub(super) async fn add_user(&self, name: &str, phone: &str, account: Option<&str>) -> Result<(), String> {
         let user = UserId::parse(&format!("wv:{name}@{DOMAIN}"), &self.config.domain).map_err(text)?;
         let account = account.map(|password| Secret::new(password.to_owned()));
@@ -228,12 +234,17 @@ impl Running {
             http: Some(format!("http://{address}{CIR_PATH}").into()),
         });
         services.im().offer_content(Some(format!("http://{address}{CONTENT_PATH}").into()));
-        let calling = vec![
+        let mut others = vec![
             tokio::spawn(face.call_again(stopped.clone())).abort_handle(),
             tokio::spawn(cir::tcp::serve(calls, face.clone(), None, stopped.clone())).abort_handle(),
         ];
-        let task = tokio::spawn(serve(listener, face, Arc::new(NoPages), HttpConfig::default(), stopped));
-        Ok(Self { address, services, stop, task, calls_port, calling })
+        let http = Http::new(face, Arc::new(NoPages), HttpConfig::default(), None);
+        let secure = TcpListener::bind("127.0.0.1:0").await.map_err(text)?;
+        let secure_address = secure.local_addr().map_err(text)?;
+        let tls = crate::secure::server()?;
+        others.push(tokio::spawn(http.clone().serve(secure, Some(tls), stopped.clone())).abort_handle());
+        let task = tokio::spawn(http.serve(listener, None, stopped));
+        Ok(Self { address, secure_address, services, stop, task, calls_port, others })
     }
 
     async fn end(&mut self, end: End) -> Result<(), String> {
@@ -263,7 +274,7 @@ async fn bind_again(port: u16) -> Result<TcpListener, String> {
 impl Running {
     fn abort(&self) {
         self.task.abort();
-        self.calling.iter().for_each(AbortHandle::abort);
+        self.others.iter().for_each(AbortHandle::abort);
     }
 }
 

@@ -12,6 +12,8 @@ use std::time::Duration;
 pub use in_process::InProcess;
 pub use program::{Program, program_path};
 
+use crate::phone::Channel;
+
 /// The domain of every user here.
 pub const DOMAIN: &str = "localhost";
 
@@ -78,6 +80,15 @@ impl Server {
         match self {
             Self::InProcess(server) => server.address(),
             Self::Program(server) => server.address(),
+        }
+    }
+
+    /// Where it listens for those who speak CSP over this.
+    pub fn address_of(&self, channel: Channel) -> SocketAddr {
+        match self {
+            Self::InProcess(server) if channel.is_secure() => server.secure_address(),
+            Self::Program(server) if channel.is_secure() => server.secure_address(),
+            _ => self.address(),
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::{DOMAIN, End};
+use crate::secure::write_certificate;
 
 /// Ports are taken below those that the system gives to clients, so that a server that starts again finds its own free.
 const FIRST_PORT: u16 = 21_000;
@@ -24,8 +25,7 @@ pub struct Program {
     path: PathBuf,
     folder: PathBuf,
     address: SocketAddr,
-    /// Where clients connect to be called.
-    cir_port: u16,
+    secure_address: SocketAddr,
     settings: Vec<(String, String)>,
     child: Child,
 }
@@ -78,10 +78,20 @@ impl Program {
             let folder = std::env::temp_dir().join(format!("imps-testkit-{}-{}", std::process::id(), next_number()));
             std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-            let cir_port = free_port()?;
-            let child = spawn(&path, &folder, address, cir_port, settings)?;
+            let secure_address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+            let (certificate, key) = write_certificate(&folder)?;
+            let own = [
+                ("pts.project_codes", "true".to_owned()),
+                ("cir.tcp_port", free_port()?.to_string()),
+                ("https.listen", secure_address.to_string()),
+                ("https.certificate", certificate.display().to_string()),
+                ("https.key", key.display().to_string()),
+            ];
+            let own = own.into_iter().map(|(key, value)| (key.to_owned(), value));
+            let settings: Vec<_> = own.chain(settings.iter().cloned()).collect();
+            let child = spawn(&path, &folder, address, &settings)?;
             let path = path.clone();
-            let mut program = Self { path, folder, address, cir_port, settings: settings.to_vec(), child };
+            let mut program = Self { path, folder, address, secure_address, settings, child };
             match program.wait_until_ready().await {
                 Ok(()) => return Ok(program),
                 // Another test program took the port between the look and the start.
@@ -95,6 +105,10 @@ impl Program {
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub(super) fn secure_address(&self) -> SocketAddr {
+        self.secure_address
     }
 
     pub(super) async fn add_user(&self, name: &str, phone: &str, account: Option<&str>) -> Result<(), String> {
@@ -126,7 +140,7 @@ impl Program {
             End::Stop => self.ask_to_stop()?,
         }
         self.wait_until_gone().await?;
-        self.child = spawn(&self.path, &self.folder, self.address, self.cir_port, &self.settings)?;
+        self.child = spawn(&self.path, &self.folder, self.address, &self.settings)?;
         self.wait_until_ready().await
     }
 
@@ -195,13 +209,7 @@ fn command(path: &Path) -> Command {
     command
 }
 
-fn spawn(
-    path: &Path,
-    folder: &Path,
-    address: SocketAddr,
-    cir_port: u16,
-    settings: &[(String, String)],
-) -> Result<Child, String> {
+fn spawn(path: &Path, folder: &Path, address: SocketAddr, settings: &[(String, String)]) -> Result<Child, String> {
     let file = log_file(folder);
     let log = std::fs::OpenOptions::new().create(true).append(true).open(&file);
     let log = log.map_err(|error| format!("{}: {error}", file.display()))?;
@@ -209,9 +217,7 @@ fn spawn(
     let mut command = command(path);
     command.current_dir(folder).arg("serve").arg("--data").arg(data(folder));
     command.args(["--domain", DOMAIN, "--listen", &address.to_string(), "--log", "warn"]);
-    command.env("HAMLET_CIR__TCP_PORT", cir_port.to_string());
-    let usual = [("pts.project_codes".to_owned(), "true".to_owned())];
-    for (key, value) in usual.iter().chain(settings) {
+    for (key, value) in settings {
         command.env(format!("HAMLET_{}", key.replace('.', "__").to_uppercase()), value);
     }
     command.stdin(Stdio::null()).stdout(log).stderr(errors);

@@ -7,7 +7,7 @@ use imps_types::Version;
 
 use super::super::server::address;
 use super::super::{Dice, now};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Told};
 use crate::phone::forms::{Body, Contact, ListChange, Outgoing, Proof, Targets};
 use crate::phone::{Band, Node, Phone, Polled, status_of};
 
@@ -73,6 +73,12 @@ const WEIGHTS: &[(Deed, u64, &str)] = &[
     (Deed::ListMessages, 2, "message lists read"),
     (Deed::Rubbish, 2, "messages that are no CSP"),
 ];
+
+/// Whether an answer has one of these codes.
+fn expected(answer: &Node, codes: &[u16]) -> Result<(), String> {
+    let code = status_of(answer);
+    if codes.contains(&code) { Ok(()) } else { Err(format!("{code}\n{}", answer.pretty())) }
+}
 
 impl Actor {
     pub(super) fn new(phone: Phone, number: usize, phones: usize, ledger: Rc<RefCell<Ledger>>) -> Self {
@@ -149,8 +155,8 @@ impl Actor {
     async fn ask_for(&mut self, primitive: Node, codes: &[u16]) -> Result<Node, String> {
         let name = primitive.name.clone();
         let answer = self.phone.request(primitive, Band::In).await?.ok_or("no answer")?;
-        let code = status_of(&answer);
-        if codes.contains(&code) { Ok(answer) } else { Err(format!("{name}: {code}\n{}", answer.pretty())) }
+        expected(&answer, codes).map_err(|why| format!("{name}: {why}"))?;
+        Ok(answer)
     }
 
     fn somebody(&self, dice: &mut Dice) -> String {
@@ -208,12 +214,34 @@ impl Actor {
             while let Some(received) = self.phone.take().await? {
                 self.heard(&received.primitive).await?;
             }
-            match self.phone.poll().await? {
-                Polled::Nothing => return Ok(()),
-                Polled::Something => {}
-                Polled::Refused(why) => return Err(format!("a poll was refused:\n{}", why.pretty())),
+            match self.phone.poll_for_what_is_left().await? {
+                Some(Polled::Nothing) => return Ok(()),
+                None if self.is_taken_back() => {
+                    self.ledger.borrow_mut().count("promises that came to nothing");
+                    return Ok(());
+                }
+                None => return Err("the Poll flag was T, but the poll was answered with nothing".to_owned()),
+                Some(Polled::Something) => {}
+                Some(Polled::Refused(why)) => return Err(format!("a poll was refused:\n{}", why.pretty())),
             }
         }
+    }
+
+    /// Whether what the server promised may have been taken back since: somebody came to the phone's group and has left it,
+    /// or asked to watch its user and does not want to any more. Whatever else the phones do leaves a promise as it is.
+    fn is_taken_back(&self) -> bool {
+        let Some(since) = self.phone.promised_after else { return false };
+        let ledger = self.ledger.borrow();
+        (self.is_joined && ledger.is_taken_back(Told::Coming(self.number / CLUB), since))
+            || ledger.is_taken_back(Told::Question(self.number), since)
+    }
+
+    /// A request that takes something back which others may have been promised.
+    async fn take_back(&mut self, told: &[Told], request: Node) -> Result<Option<Node>, String> {
+        told.iter().for_each(|told| self.ledger.borrow_mut().takes_back(*told));
+        let answer = self.phone.request(request, Band::In).await;
+        told.iter().for_each(|told| self.ledger.borrow_mut().has_taken_back(*told, now()));
+        answer
     }
 
     /// Something came and was acknowledged.
@@ -286,9 +314,15 @@ impl Actor {
         self.ask(request).await.map(|_| ())
     }
 
+    /// The phones whose users this one watches.
+    fn neighbours(&self) -> impl Iterator<Item = usize> {
+        let (number, phones) = (self.number, self.phones);
+        (1..=5).map(move |step| (number + step) % phones)
+    }
+
     fn circle(&self) -> Targets {
-        let near = (1..=5).map(|step| address(&format!("user{}", (self.number + step) % self.phones)));
-        Targets { users: near.collect(), ..Targets::default() }
+        let users = self.neighbours().map(|number| address(&format!("user{number}")));
+        Targets { users: users.collect(), ..Targets::default() }
     }
 
     async fn subscribe(&mut self, dice: &mut Dice) -> Result<(), String> {
@@ -307,7 +341,9 @@ impl Actor {
     async fn unsubscribe(&mut self) -> Result<(), String> {
         self.is_subscribed = false;
         let request = self.phone.speaker.unsubscribe(&self.circle());
-        self.ask(request).await.map(|_| ())
+        let told: Vec<_> = self.neighbours().map(Told::Question).collect();
+        let answer = self.take_back(&told, request).await?;
+        expected(&answer.ok_or("no answer")?, &[200])
     }
 
     async fn edit_list(&mut self, dice: &mut Dice) -> Result<(), String> {
@@ -323,7 +359,8 @@ impl Actor {
 
     async fn relogin(&mut self) -> Result<(), String> {
         self.fetch().await?;
-        let answer = self.phone.request(Node::empty("Logout-Request"), Band::In).await?.ok_or("no answer")?;
+        let told = [Told::Coming(self.number / CLUB)];
+        let answer = self.take_back(&told, Node::empty("Logout-Request")).await?.ok_or("no answer")?;
         if status_of(&answer) != 200 {
             return Err(format!("logout:\n{}", answer.pretty()));
         }
@@ -362,7 +399,8 @@ impl Actor {
         let leave = Node::new("LeaveGroup-Request", [Node::leaf("GroupID", self.group())]);
         let codes: &[u16] = if self.is_joined { &[200, 808] } else { &[800, 808] };
         self.is_joined = false;
-        self.ask_for(leave, codes).await.map(|_| ())
+        let answer = self.take_back(&[Told::Coming(self.number / CLUB)], leave).await?;
+        expected(&answer.ok_or("no answer")?, codes)
     }
 
     async fn invite(&mut self, dice: &mut Dice) -> Result<(), String> {

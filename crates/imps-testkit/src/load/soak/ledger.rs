@@ -1,7 +1,7 @@
 //! What happened: every message that was accepted and not seen, latencies of the minute, and what went wrong.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -20,6 +20,24 @@ enum Fate {
     Done,
 }
 
+/// What somebody else may take back before it was told.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Told {
+    /// To those of the group with this number: that he has come. Leaving it he takes that back.
+    Coming(usize),
+    /// To the phone with this number: that he asks to watch. Unsubscribing he takes that back.
+    Question(usize),
+}
+
+/// How often something is taken back.
+#[derive(Clone, Copy, Debug, Default)]
+struct TakenBack {
+    /// So many are being answered.
+    under_way: u32,
+    /// When the last one was answered.
+    last: Option<Instant>,
+}
+
 /// The books of one run.
 #[derive(Default)]
 pub(super) struct Ledger {
@@ -34,6 +52,7 @@ pub(super) struct Ledger {
     latencies: Option<Latencies>,
     done: u64,
     accepted: u64,
+    taken_back: HashMap<Told, TakenBack>,
 }
 
 /// A minute as it is told.
@@ -70,9 +89,14 @@ impl Minute {
 }
 
 impl Ledger {
+    /// Something happened.
+    pub(super) fn count(&mut self, what: &'static str) {
+        *self.totals.entry(what).or_default() += 1;
+    }
+
     /// Something was done, and its answer took so long.
     pub(super) fn done(&mut self, what: &'static str, took: Duration) {
-        *self.totals.entry(what).or_default() += 1;
+        self.count(what);
         self.done += 1;
         self.latencies.get_or_insert_with(Latencies::new).record(took);
     }
@@ -125,6 +149,24 @@ impl Ledger {
         self.messages.values().filter(|fate| **fate == Fate::Waits).count() as u64
     }
 
+    /// Somebody asks for what takes something back.
+    pub(super) fn takes_back(&mut self, told: Told) {
+        self.taken_back.entry(told).or_default().under_way += 1;
+    }
+
+    /// He was answered.
+    pub(super) fn has_taken_back(&mut self, told: Told, now: Instant) {
+        let times = self.taken_back.entry(told).or_default();
+        times.under_way = times.under_way.saturating_sub(1);
+        times.last = Some(now);
+    }
+
+    /// Whether somebody took this back since then, or does so now.
+    pub(super) fn is_taken_back(&self, told: Told, since: Instant) -> bool {
+        let times = self.taken_back.get(&told);
+        times.is_some_and(|times| times.under_way > 0 || times.last.is_some_and(|last| last >= since))
+    }
+
     /// Closes a minute.
     pub(super) fn minute(&mut self, number: u64, memory: u64) -> Minute {
         let latencies = self.latencies.take().unwrap_or_else(Latencies::new);
@@ -136,6 +178,17 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_taken_back_since_then() {
+        let (mut ledger, start) = (Ledger::default(), super::super::super::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        ledger.takes_back(Told::Coming(1));
+        assert!(ledger.is_taken_back(Told::Coming(1), at(9)), "under way");
+        assert!(!ledger.is_taken_back(Told::Coming(2), start) && !ledger.is_taken_back(Told::Question(1), start));
+        ledger.has_taken_back(Told::Coming(1), at(5));
+        assert!(ledger.is_taken_back(Told::Coming(1), at(5)) && !ledger.is_taken_back(Told::Coming(1), at(6)));
+    }
 
     #[test]
     fn each_message_comes_once() {

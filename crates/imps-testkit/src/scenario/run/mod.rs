@@ -243,7 +243,7 @@ impl<'a> World<'a> {
             channel: line.channel,
             number: line.number.clone(),
         };
-        self.phones.insert(line.name.clone(), Phone::new(settings, self.host.server().address()));
+        self.phones.insert(line.name.clone(), Phone::new(settings, self.host.server().address_of(line.channel)));
         Ok(())
     }
 
@@ -256,8 +256,9 @@ impl<'a> World<'a> {
         };
         let Host::Own(server) = &mut self.host else { return Err("this server is not to be ended".to_owned()) };
         server.restart(end).await?;
-        let address = server.address();
-        self.phones.values_mut().for_each(|phone| phone.moves_to(address));
+        for phone in self.phones.values_mut() {
+            phone.moves_to(server.address_of(phone.channel));
+        }
         Ok(())
     }
 
