@@ -1,5 +1,7 @@
 //! What the fuzz targets demand of any bytes.
 
+pub mod world;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use imps_proto::wire::{self, DecodeError, Form, Limits, PtsCodes, Reader, Tag, Token};

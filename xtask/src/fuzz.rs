@@ -94,6 +94,15 @@ fn seed(target: &str) -> Outcome<PathBuf> {
             std::fs::copy(&path, &copy).map_err(|e| format!("cannot copy to {}: {e}", copy.display()))?;
         }
     }
+    // Few vectors are in JSON and PTS: the others say the same in it.
+    if let Some(encoding) = ["json", "pts"].into_iter().find(|encoding| target.contains(encoding)) {
+        let files = std::fs::read_dir(&vectors).map_err(|e| format!("cannot read {}: {e}", vectors.display()))?;
+        let files = files.filter_map(|entry| Some(entry.ok()?.path()));
+        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "xml"));
+        let mut transcode = cargo();
+        transcode.args(["run", "--quiet", "--package", "imps-proto", "--example", "transcode", "--", encoding]);
+        stream(transcode.arg(&corpus).args(files))?;
+    }
     Ok(corpus)
 }
 
