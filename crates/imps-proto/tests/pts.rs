@@ -578,6 +578,29 @@ fn a_piece_says_which_it_is() {
 }
 
 #[test]
+fn message_info_is_written_in_its_order() {
+    let info = "<Sender><User><UserID>wv:a@b</UserID></User></Sender><Font><Size>Big</Size></Font><ContentName>n</ContentName>\
+                <ContentType>text/plain</ContentType>";
+    let content = format!("<NewMessage><MessageInfo>{info}</MessageInfo><ContentData>hi</ContentData></NewMessage>");
+    let xml = xml(SESSION, "Request", "7", &content);
+    let pts = transcode(Form::Xml, xml.as_bytes(), PROJECT, Version::V1_3).unwrap();
+    let expected = "WV13NM7 SI=s17 CT=text/plain MF=wv:a@b MessageInfo=((ContentName,n),(Font,((Size,Big)))) MC=hi";
+    assert_eq!(String::from_utf8_lossy(&pts), expected);
+    assert_eq!(transcode(PROJECT, &pts, PROJECT, Version::V1_3).unwrap(), pts);
+}
+
+#[test]
+fn a_name_in_another_case_is_not_taken_for_ours() {
+    let info =
+        "<contentSize>39</contentSize><ContentType>text/plain</ContentType><Font><size>Big</size><Own>1</Own></Font>";
+    let content = format!("<NewMessage><MessageInfo>{info}</MessageInfo><ContentData>hi</ContentData></NewMessage>");
+    let xml = xml(SESSION, "Request", "7", &content);
+    let pts = transcode(Form::Xml, xml.as_bytes(), PROJECT, Version::V1_3).unwrap();
+    let expected = "WV13NM7 SI=s17 CT=text/plain MessageInfo=((Font,((Own,1)))) MC=hi";
+    assert_eq!(String::from_utf8_lossy(&pts), expected);
+}
+
+#[test]
 fn version_discovery_has_no_version() {
     let message = b"WVXXVD5 VersionList=((SessionNSName,http://www.wireless-village.org/CSP1.1))";
     let mut reader = open(PROJECT, message).unwrap();

@@ -125,6 +125,11 @@ impl PtsWriter {
     }
 
     fn close(&mut self, node: Node) {
+        // Names are read in any case: somebody's own that differs from one of ours in nothing else would be taken for it.
+        let within = self.open.last().and_then(Node::element).map_or(Space::Trc, Element::space);
+        if matches!(&node.name, Name::Unknown(name) if tables::element_by_name(name, within).is_some()) {
+            return;
+        }
         match self.open.last_mut() {
             Some(parent) => parent.children.push(node),
             None => self.done.push(node),
@@ -327,7 +332,14 @@ impl Rendering {
     /// The children of MessageInfo beside the others, as far as there are codes; the rest as what MessageInfo still holds.
     fn message_info(&self, info: &Node, parameters: &mut Written) {
         let mut rest = Node::new(info.name.clone(), None);
-        for child in &info.children {
+        // In the order in which they are read, so that a message which is passed on stays as it is.
+        let place = |child: &&Node| {
+            let place = tables::MESSAGE_INFO.iter().position(|element| child.is(*element));
+            place.unwrap_or(tables::MESSAGE_INFO.len())
+        };
+        let mut children: Vec<&Node> = info.children.iter().collect();
+        children.sort_by_key(place);
+        for child in children {
             let is_known = child.element().is_some_and(|element| tables::MESSAGE_INFO.contains(&element));
             let is_alone = info.children.iter().filter(|other| other.name == child.name).count() == 1;
             let coded = if is_known && is_alone { self.coded(&[child]) } else { None };
