@@ -691,6 +691,17 @@ fn work(form: Form, bytes: &[u8]) -> usize {
 /// 20,000 damaged messages: none may cause a panic or work out of proportion, and what is still a message is the same
 /// after it was written and read again, in every encoding.
 #[test]
+fn a_mode_that_is_none_is_not_written() {
+    let json = br#"{"WV-CSP-Message":{"Version":"1.3","Session":{"SessionDescriptor":{"SessionType":"Inband","SessionID":"s1"},
+        "Transaction":[{"TransactionDescriptor":{"TransactionMode":"Respo,(se","TransactionID":"9"},
+        "TransactionContent":{"Logout-Request":{}}}]}}}"#;
+    let written = transcode(Form::Json, json, PROJECT, Version::V1_3).unwrap();
+    let shown = String::from_utf8(written.clone()).unwrap();
+    assert!(!shown.contains("Respo") && shown.contains("SI=s1"), "{shown}");
+    decode(PROJECT, &written).unwrap();
+}
+
+#[test]
 fn damaged_messages() {
     let mut seeds: Vec<Vec<u8>> =
         vectors(".pts").iter().map(|name| vector(name)).filter(|it| it.len() < 4096).collect();

@@ -263,6 +263,8 @@ impl Rendering {
         this.children(primitive, &mut parameters);
         if codes == PtsCodes::Project {
             if is_response.is_some_and(|is_response| is_response != row.is_response()) {
+                // A mode that is neither says nothing, and might be no word at all.
+                let mode = mode.filter(|mode| matches!(*mode, "Request" | "Response"));
                 parameters.extend(mode.map(|mode| (Element::TransactionMode.name().to_owned(), mode.to_owned())));
             }
             // GetSegment-Response may tell by itself which piece it is: here that has one place.
