@@ -63,7 +63,7 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    fn of(answer: Answer) -> Self {
+    pub(crate) fn of(answer: Answer) -> Self {
         Self { answer, session: None, is_poll: false }
     }
 }
@@ -147,6 +147,9 @@ struct Received {
     channel: Channel,
 }
 
+/// What a message asks for while it is being answered.
+pub(crate) struct Asking(Arc<Received>);
+
 impl Received {
     fn only_polls(&self) -> bool {
         self.transactions.iter().all(Incoming::is_poll)
@@ -195,35 +198,69 @@ impl Csp {
 
     /// Likewise, for a transport that pushes.
     pub(crate) async fn converse(self: &Arc<Self>, exchange: Exchange<'_>) -> Answered {
-        self.services.metrics.requests.up();
-        let received = match self.read(exchange) {
+        let received = match self.admit(exchange) {
             Ok(received) => received,
-            Err(refused) => {
-                self.services.metrics.malformed.up();
-                return Answered::of(refused);
-            }
+            Err(refused) => return refused,
         };
-        let peer = exchange.peer;
-        let _busy = self.busy.begin();
-        if let Some(refused) = self.too_much(&received, peer) {
-            self.services.metrics.requests_limited.up();
-            return Answered::of(refused);
-        }
         if received.only_polls() {
             // Changes nothing, and is the busiest of all.
-            return self.carry(&received, peer).await;
+            let _busy = self.busy.begin();
+            return self.carry(&received, exchange.peer).await;
         }
-        let received = Arc::new(received);
-        let (csp, carried) = (self.clone(), received.clone());
-        let carried = Finish::new(async move { AssertUnwindSafe(csp.carry(&carried, peer)).catch_unwind().await });
-        match tokio::time::timeout(self.config.answer_within, carried).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Answered::of(Answer::NoCsp(500, "the server failed".to_owned())),
-            Err(_) => {
-                let text = "this takes longer than usual, ask again with the same TransactionID";
-                Answered::of(self.refuse_all(&received, &ResultInfo::with_text(Status::REQUEST_TIMEOUT, text)))
+        let asking = Asking(Arc::new(received));
+        let carried = self.carried(asking.0.clone(), exchange.peer);
+        let answered = tokio::time::timeout(self.config.answer_within, carried).await;
+        answered.unwrap_or_else(|_| Answered::of(self.too_late(&asking)))
+    }
+
+    /// Likewise, for a transport that has several messages under way and looks after those that take too long by itself:
+    /// what is read is read at once, and what is left to wait for is small and needs no timer of its own.
+    ///
+    /// # Errors
+    /// The answer, where there is nothing to wait for.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        exchange: Exchange<'_>,
+    ) -> Result<(impl Future<Output = Answered> + Send + use<>, Asking), Answered> {
+        let received = Arc::new(self.admit(exchange)?);
+        Ok((self.carried(received.clone(), exchange.peer), Asking(received)))
+    }
+
+    /// Reads a message, if there is room for it.
+    fn admit(&self, exchange: Exchange<'_>) -> Result<Received, Answered> {
+        self.services.metrics.requests.up();
+        let received = self.read(exchange).map_err(|refused| {
+            self.services.metrics.malformed.up();
+            Answered::of(refused)
+        })?;
+        let _busy = self.busy.begin();
+        match self.too_much(&received, exchange.peer) {
+            Some(refused) => {
+                self.services.metrics.requests_limited.up();
+                Err(Answered::of(refused))
             }
+            None => Ok(received),
         }
+    }
+
+    /// The answer to what was read; that is carried out to its end though nobody waits for it any more.
+    fn carried(
+        self: &Arc<Self>,
+        received: Arc<Received>,
+        peer: Option<IpAddr>,
+    ) -> impl Future<Output = Answered> + Send + use<> {
+        let (csp, carrier) = (self.clone(), self.clone());
+        let carried = Finish::new(async move { AssertUnwindSafe(carrier.carry(&received, peer)).catch_unwind().await });
+        async move {
+            let _busy = csp.busy.begin();
+            carried.await.unwrap_or_else(|_| Answered::of(Answer::NoCsp(500, "the server failed".to_owned())))
+        }
+    }
+
+    /// What is answered where it takes too long.
+    pub(crate) fn too_late(&self, Asking(received): &Asking) -> Answer {
+        let text = "this takes longer than usual, ask again with the same TransactionID";
+        self.refuse_all(received, &ResultInfo::with_text(Status::REQUEST_TIMEOUT, text))
     }
 
     /// The refusal of a message that is one too many now. What only answers is always heard: it makes room.
@@ -516,7 +553,8 @@ impl Csp {
                     let progress = self.begin_pieces(received, session, &one.id, info, content);
                     match progress {
                         Ok(progress) => {
-                            outgoing.extend(self.go_on_with_pieces(received, session, peer, progress).await);
+                            let pieces = self.go_on_with_pieces(received, session, peer, progress);
+                            outgoing.extend(Box::pin(pieces).await);
                         }
                         Err(status) => outgoing.push(refuse(ResultInfo::of(status))),
                     }
@@ -528,8 +566,8 @@ impl Csp {
                     let answered = one.id.as_str();
                     match self.segments.go_on(&session.id, answered, info, &piece.content, &asked, now) {
                         Some(Ok(progress)) => {
-                            let progress = (progress, asked);
-                            outgoing.extend(self.go_on_with_pieces(received, session, peer, progress).await);
+                            let pieces = self.go_on_with_pieces(received, session, peer, (progress, asked));
+                            outgoing.extend(Box::pin(pieces).await);
                         }
                         Some(Err((transaction, status))) => {
                             let status = Response::Status(StatusPrimitive::of(status));
@@ -598,7 +636,7 @@ impl Csp {
                 one.content = Content::Bad(ResultInfo::with_text(Status::BAD_REQUEST, text));
             }
         }
-        Box::pin(self.carry_out_all(&whole, session, peer)).await.0
+        self.carry_out_all(&whole, session, peer).await.0
     }
 
     /// How a client reads what it is told.
@@ -780,7 +818,7 @@ impl Csp {
         let now = self.services.clock.now();
         let after = self.config.redeliver_after;
         while let Some(mut open) = link.overdue(now, after, self.config.redeliveries) {
-            if !self.is_to_be_repeated(session, &mut open).await {
+            if !Box::pin(self.is_to_be_repeated(session, &mut open)).await {
                 link.withdraw(open.transaction);
                 continue;
             }
@@ -846,15 +884,14 @@ impl Csp {
     /// One transaction: recognised, agreed upon, not carried out before; then it is.
     async fn carry_out(&self, cx: &Cx<'_>, request: Option<Box<Request>>) -> Reply {
         let Some(request) = request else { return Reply::status(Status::INTERNAL_ERROR) };
-        let request = *request;
-        if let Request::Polling(_) = request {
+        if let Request::Polling(_) = *request {
             return Reply::Poll;
         }
         let row = request.row();
         if let (Some(session), Some(function)) = (cx.session, row.and_then(|row| row.function)) {
             let is_told = session.negotiated().refused.contains(function);
             if is_told || self.services.access().off_for(session).contains(function) {
-                return Reply::status(match request {
+                return Reply::status(match *request {
                     // Android asks for its blocked list whatever was agreed, and goes on after 501 only (CSP 14).
                     Request::GetBlockedList(_) => Status::NOT_IMPLEMENTED,
                     _ if is_told => Status::SERVICE_NOT_AGREED,
@@ -879,8 +916,10 @@ impl Csp {
                 Known::New => break,
                 Known::Done(answer) => return Reply::Response(answer),
                 Known::UnderWay if looks == REPEAT_LOOKS => return Reply::status(Status::SERVER_UNAVAILABLE),
-                Known::UnderWay => tokio::time::sleep(REPEAT_INTERVAL).await,
+                Known::UnderWay => {}
             }
+            // Out here, where no answer has to be kept meanwhile.
+            tokio::time::sleep(REPEAT_INTERVAL).await;
             looks += 1;
         }
         self.services.metrics.transactions.up();
@@ -896,7 +935,7 @@ impl Csp {
     }
 
     /// A defect of the server costs its transaction, not the connection or the session.
-    async fn guarded(&self, cx: &Cx<'_>, request: Request, row: Option<&'static Row>) -> Reply {
+    async fn guarded(&self, cx: &Cx<'_>, request: Box<Request>, row: Option<&'static Row>) -> Reply {
         let name = row.map_or("unknown", |row| row.request.name());
         let span = tracing::debug_span!("transaction", name, version = %cx.version);
         let run = AssertUnwindSafe(dispatch(request, cx)).catch_unwind().instrument(span);
@@ -944,7 +983,7 @@ impl Csp {
                     }
                 };
                 if let Some(Event::Notice(notice)) = open.as_ref().map(|open| &open.event) {
-                    if let Err(error) = self.services.im().notice_acknowledged(notice).await {
+                    if let Err(error) = Box::pin(self.services.im().notice_acknowledged(notice)).await {
                         open.into_iter().for_each(|open| link.put_back(open));
                         return Err(error);
                     }
@@ -964,7 +1003,7 @@ impl Csp {
             }
             Some(catalogue::Answer::Status(status)) => {
                 let Some(open) = open else { return Ok(()) };
-                let heard = self.heard(session, &open, status.result.status).await;
+                let heard = Box::pin(self.heard(session, &open, status.result.status)).await;
                 if !matches!(heard, Ok(true)) {
                     link.put_back(open);
                 }
@@ -972,7 +1011,8 @@ impl Csp {
             }
             // The answer to an invitation in the invitation's own transaction: it was heard, and this is what is said to it.
             Some(catalogue::Answer::InviteUserResponse(response)) => {
-                let answered = self.services.common().answer_invitation(session, reply(response.clone())).await;
+                let common = self.services.common();
+                let answered = Box::pin(common.answer_invitation(session, reply(response.clone()))).await;
                 if answered.is_err() {
                     open.into_iter().for_each(|open| link.put_back(open));
                 }

@@ -12,7 +12,8 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use imps_csp::transport::http::{Http, HttpConfig, Page, Pages};
 use imps_csp::transport::tls::Tls;
-use imps_types::Version;
+use imps_csp::{Csp, CspConfig};
+use imps_types::{UserId, Version};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -45,7 +46,10 @@ impl Server {
     }
 
     async fn with_tls(change: impl FnOnce(&mut HttpConfig), tls: Option<Arc<Tls>>) -> Self {
-        let world = World::new().await;
+        Self::of(World::new().await, change, tls).await
+    }
+
+    async fn of(world: World, change: impl FnOnce(&mut HttpConfig), tls: Option<Arc<Tls>>) -> Self {
         let mut config = HttpConfig::default();
         change(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -157,6 +161,30 @@ async fn requests_are_carried_out_together_and_all_are_answered() {
     assert_eq!(bob.ask("", "<Polling-Request/>").await, "", "nothing waits any more");
     assert_eq!(server.metric("hamlet_websocket_pushed_total"), COUNT as u64);
     assert_eq!(server.metric("hamlet_websockets"), 2);
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_said_and_keeps_nobody_waiting() {
+    let mut world = World::new().await;
+    let config = CspConfig { answer_within: Duration::from_millis(100), ..CspConfig::default() };
+    world.csp = Csp::new(world.csp.services().clone(), config);
+    let server = Server::of(world, |_| {}, None).await;
+    let mut alice = server.connect().await;
+    alice.log_in("alice").await;
+    let user = UserId::from_canonical("wv:alice@localhost");
+    let state = server.world.csp.services().user(&user).await.unwrap();
+    let create = "<CreateList-Request><ContactList>wv:alice/friends</ContactList></CreateList-Request>";
+    let busy = state.change.lock().await;
+    alice.send(envelope(Some(&alice.session), "Request", "5", create)).await;
+    let other = alice.ask("6", "<KeepAlive-Request/>").await;
+    assert!(other.contains("<TransactionID>6</TransactionID>"), "{other}");
+    let late = alice.hear().await;
+    assert!(late.contains("<TransactionID>5</TransactionID>") && late.contains("<Code>408</Code>"), "{late}");
+    drop(busy);
+    let again = alice.ask("5", create).await;
+    assert!(again.contains("<TransactionID>5</TransactionID>") && again.contains("<Code>200</Code>"), "{again}");
+    let next = alice.ask("7", "<KeepAlive-Request/>").await;
+    assert!(next.contains("<TransactionID>7</TransactionID>"), "the first answer came after all: {next}");
 }
 
 #[tokio::test]

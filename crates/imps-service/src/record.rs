@@ -79,7 +79,9 @@ impl RecordWriter {
     }
 
     /// The record.
-    pub fn done(self) -> Vec<u8> {
+    pub fn done(mut self) -> Vec<u8> {
+        // Where it becomes a value of the store, room to spare would cost a second allocation.
+        self.0.shrink_to_fit();
         self.0
     }
 }

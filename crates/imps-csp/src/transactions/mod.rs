@@ -65,9 +65,11 @@ mod version_discovery;
 
 pub(crate) use invite_user_response::reply;
 
+use std::future::ready;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use imps_proto::client_transactions;
 use imps_proto::csp::catalogue::{Request, Response};
 use imps_proto::csp::{StatusPrimitive, VersionDiscoveryResponse};
@@ -158,15 +160,16 @@ pub(crate) trait Transaction {
 
 macro_rules! dispatch {
     ($request:ident, $cx:ident; $($variant:ident $module:ident $type:ident;)*) => {
-        match $request {
-            $(Request::$variant(primitive) => Box::pin(primitive.run($cx)).await,)*
-            Request::Unbuilt(_) | Request::Unknown => Ok(Reply::status(Status::NOT_IMPLEMENTED)),
+        match *$request {
+            $(Request::$variant(primitive) => Box::pin(primitive.run($cx)),)*
+            Request::Unbuilt(_) | Request::Unknown => Box::pin(ready(Ok(Reply::status(Status::NOT_IMPLEMENTED)))),
         }
     };
 }
 
-/// Carries out a transaction; what is not of this server is 501.
-pub(crate) async fn dispatch(request: Request, cx: &Cx<'_>) -> Result<Reply, Error> {
+/// Carries out a transaction; what is not of this server is 501. Whoever waits for it holds no more than a pointer,
+/// however much one of them needs.
+pub(crate) fn dispatch<'a>(request: Box<Request>, cx: &'a Cx<'a>) -> BoxFuture<'a, Result<Reply, Error>> {
     client_transactions!(dispatch! { request, cx })
 }
 

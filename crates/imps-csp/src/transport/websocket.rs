@@ -37,7 +37,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig as Protocol};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use crate::answer::{Answered, Pushed};
+use crate::answer::{Answered, Asking, Pushed};
 use crate::channel::Channel;
 use crate::form::form_of;
 use crate::link::ClientLink;
@@ -276,10 +276,29 @@ impl Why {
 
 /// Something that was carried out.
 enum Done {
-    /// A message of so many bytes is answered; in a frame of the kind in which it came.
-    Answered { answered: Answered, is_text: bool, bytes: usize },
+    /// The message of this number is answered.
+    Answered(u64, Answered),
     /// Something waits no longer.
     Pushed(Arc<Session>, Pushed),
+}
+
+/// A message that is being answered.
+struct Asked {
+    asking: Asking,
+    since: Instant,
+    /// It is answered in a frame of the kind in which it came.
+    is_text: bool,
+    bytes: usize,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Under way.
+    Open,
+    /// Under way still, but the client was told that it takes too long.
+    Late,
+    Done,
 }
 
 /// A session of a connection.
@@ -364,6 +383,9 @@ struct Connection<S> {
     /// Sessions that wait until what is pushed can be written.
     held: Vec<SessionId>,
     work: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Messages from the first on that is not answered, and its number.
+    asked: VecDeque<Asked>,
+    first_asked: u64,
     /// Messages that are being answered, and their bytes.
     requests: usize,
     request_bytes: usize,
@@ -402,7 +424,8 @@ impl<S> Drop for Connection<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn new(web_socket: WebSocketStream<Metered<S>>, opening: Opening, mut stop: watch::Receiver<bool>) -> Self {
         let now = Instant::now();
-        let mut looks = tokio::time::interval_at(now + LOOKS, LOOKS);
+        let period = LOOKS.min(opening.csp.config().answer_within.max(Duration::from_millis(10)));
+        let mut looks = tokio::time::interval_at(now + period, period);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             web_socket,
@@ -423,6 +446,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             sessions: FxHashMap::default(),
             held: Vec::new(),
             work: FuturesUnordered::new(),
+            asked: VecDeque::new(),
+            first_asked: 0,
             requests: 0,
             request_bytes: 0,
             out: VecDeque::new(),
@@ -591,32 +616,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let (csp, peer, channel) = (self.csp.clone(), Some(self.peer), self.channel);
         let msisdn = self.msisdn.clone();
         let bytes = body.len();
-        self.requests += 1;
-        self.request_bytes += bytes;
-        self.work.push(Box::pin(async move {
-            let answered =
-                csp.converse(Exchange { body: &body, content_type, peer, msisdn: msisdn.as_deref(), channel }).await;
-            Done::Answered { answered, is_text, bytes }
-        }));
+        match csp.begin(Exchange { body: &body, content_type, peer, msisdn: msisdn.as_deref(), channel }) {
+            Ok((answered, asking)) => {
+                let number = self.first_asked + self.asked.len() as u64;
+                self.requests += 1;
+                self.request_bytes += bytes;
+                self.asked.push_back(Asked { asking, since: self.heard, is_text, bytes, state: State::Open });
+                self.work.push(Box::pin(async move { Done::Answered(number, answered.await) }));
+            }
+            Err(answered) => self.answer(answered, Some(is_text)),
+        }
     }
 
     fn done(&mut self, done: Done) {
         match done {
-            Done::Answered { answered, is_text, bytes } => {
-                self.requests -= 1;
-                self.request_bytes -= bytes;
-                match answered.answer {
-                    Answer::Message(message) => self.send(message, is_text),
-                    // Whoever asks is answered: with nothing, if nothing waits.
-                    Answer::Nothing if answered.is_poll => self.send(Vec::new(), is_text),
-                    Answer::Nothing => {}
-                    Answer::NoCsp(413, _) => self.close(Why::TooLarge),
-                    Answer::NoCsp(500, _) => self.close(Why::ServerFailed),
-                    Answer::NoCsp(..) => self.close(Why::NotCsp),
-                }
-                if let Some(session) = answered.session {
-                    self.join(session);
-                }
+            Done::Answered(number, answered) => {
+                let is_text = self.is_done(number);
+                self.answer(answered, is_text);
             }
             Done::Pushed(session, pushed) => {
                 let id = session.id;
@@ -650,6 +666,57 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.push(id);
                 }
             }
+        }
+    }
+
+    /// The message of this number is answered: whether in a text frame; `None` if its client does not wait any more.
+    fn is_done(&mut self, number: u64) -> Option<bool> {
+        let index = usize::try_from(number.checked_sub(self.first_asked)?).ok()?;
+        let asked = self.asked.get_mut(index)?;
+        let (is_text, bytes) = (asked.is_text, asked.bytes);
+        let was_open = std::mem::replace(&mut asked.state, State::Done) == State::Open;
+        while self.asked.front().is_some_and(|asked| asked.state == State::Done) {
+            self.asked.pop_front();
+            self.first_asked += 1;
+        }
+        if was_open {
+            self.requests -= 1;
+            self.request_bytes -= bytes;
+        }
+        was_open.then_some(is_text)
+    }
+
+    /// Sends an answer, if somebody waits for it.
+    fn answer(&mut self, answered: Answered, is_text: Option<bool>) {
+        match (answered.answer, is_text) {
+            (_, None) => {}
+            (Answer::Message(message), Some(is_text)) => self.send(message, is_text),
+            // Whoever asks is answered: with nothing, if nothing waits.
+            (Answer::Nothing, Some(is_text)) if answered.is_poll => self.send(Vec::new(), is_text),
+            (Answer::Nothing, _) => {}
+            (Answer::NoCsp(413, _), _) => self.close(Why::TooLarge),
+            (Answer::NoCsp(500, _), _) => self.close(Why::ServerFailed),
+            (Answer::NoCsp(..), _) => self.close(Why::NotCsp),
+        }
+        if let Some(session) = answered.session {
+            self.join(session);
+        }
+    }
+
+    /// Tells those who wait for too long; what they asked for is carried out all the same.
+    fn tell_late(&mut self, now: Instant) {
+        let within = self.csp.config().answer_within;
+        let mut told = Vec::new();
+        for asked in self.asked.iter_mut().take_while(|asked| now - asked.since >= within) {
+            if asked.state == State::Open {
+                asked.state = State::Late;
+                self.requests -= 1;
+                self.request_bytes -= asked.bytes;
+                told.push((self.csp.too_late(&asked.asking), asked.is_text));
+            }
+        }
+        for (answer, is_text) in told {
+            self.answer(Answered::of(answer), Some(is_text));
         }
     }
 
@@ -798,6 +865,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.closing.is_some() {
             return Ok(());
         }
+        self.tell_late(now);
         if self.sessions.is_empty() && now - self.lonely > self.config.login_within {
             self.close(Why::NoLogin);
         } else if self.pinged.is_some_and(|since| now - since > self.config.ping) {

@@ -123,6 +123,18 @@ pub struct Message {
     pub content: Option<Content>,
 }
 
+/// Writes a message whose parts lie somewhere else.
+pub(crate) fn put_message(info: &MessageInfo, content: Option<&Content>, writer: &mut dyn Writer) {
+    let Some(content) = content else {
+        return info.encode(Element::MessageInfo, writer);
+    };
+    let encoding = if content.binary { Some(ContentEncoding::Base64) } else { text_encoding(info) };
+    writer.start(Element::MessageInfo);
+    put_info(info, encoding, length(content), writer);
+    writer.end(Element::MessageInfo);
+    content.encode(Element::ContentData, writer);
+}
+
 /// A message of which not everything was read yet.
 #[derive(Clone, Debug, Default)]
 pub struct MessageSlot {
@@ -158,14 +170,7 @@ impl Codec for Message {
     }
 
     fn put(value: &Self, writer: &mut dyn Writer) {
-        let Some(content) = &value.content else {
-            return value.info.encode(Element::MessageInfo, writer);
-        };
-        let encoding = if content.binary { Some(ContentEncoding::Base64) } else { text_encoding(&value.info) };
-        writer.start(Element::MessageInfo);
-        put_info(&value.info, encoding, length(content), writer);
-        writer.end(Element::MessageInfo);
-        content.encode(Element::ContentData, writer);
+        put_message(&value.info, value.content.as_ref(), writer);
     }
 }
 

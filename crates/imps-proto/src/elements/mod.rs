@@ -24,6 +24,7 @@ pub(crate) use common::{AnswerSender, BareUserIds, SearchPairs, Urls};
 pub(crate) use extension::{decode_block, encode_blocks, next_start};
 pub(crate) use group::{JoinedOfResponse, NamedUsers, PlainMembers};
 pub use group::{JoinedUsers, Listed, UserMapList};
+pub(crate) use message::put_message;
 pub(crate) use message::{ContentField, MessageInfos, SizelessContent};
 pub use message::{Message, decode_base64, encode_base64};
 pub use notification::{UserIdPair, UserList};

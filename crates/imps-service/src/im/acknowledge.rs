@@ -32,6 +32,12 @@ impl Im<'_> {
             }
             return Ok(());
         }
+        // Rare and large, as what is boxed below is.
+        Box::pin(self.fetched(session, id)).await
+    }
+
+    /// The client has a message that the face does not know of.
+    async fn fetched(&self, session: &Session, id: MessageId) -> Result<(), Error> {
         let settled = match self.find(session, id).await {
             // It may be acknowledged for the second time while the first is under way still.
             Ok(message) => self.settle_once(&session.user.id, &message, Status::SUCCESSFUL, true).await,
@@ -162,7 +168,7 @@ impl Im<'_> {
         is_careful: bool,
     ) -> Result<bool, Error> {
         if message.is_to_group() {
-            return self.settle_group_message(recipient, message).await;
+            return Box::pin(self.settle_group_message(recipient, message)).await;
         }
         let sequence = message.id.sequence();
         let mut expected = is_careful.then(|| Bytes::from(IndexRow::of_message(message).to_record()));
@@ -172,7 +178,7 @@ impl Im<'_> {
                 Err(StoreError::Condition) => {
                     // Gone; or the row was written otherwise than we would write it today.
                     let key = index_key(recipient, sequence);
-                    match self.store.get_one(Space::MessageIndex, key).await? {
+                    match Box::pin(self.store.get_one(Space::MessageIndex, key)).await? {
                         Some(row) if Some(&row) != expected.as_ref() => {
                             expected = Some(row);
                             continue;
@@ -184,7 +190,7 @@ impl Im<'_> {
             }
             self.one_less(recipient, message.info.content_size.into());
             if message.shared {
-                self.drop_shared(sequence, message.expires).await;
+                Box::pin(self.drop_shared(sequence, message.expires)).await;
             }
             return Ok(true);
         }
@@ -204,13 +210,17 @@ impl Im<'_> {
             batch.if_equals(Space::MessageIndex, index_key(recipient, sequence), row);
         }
         delete(&mut batch, sequence, recipient, message.expires, self.clock.now());
-        let Some(mut report) = self.report_on(message, outcome).await else { return self.store.commit(batch).await };
+        if !message.report {
+            return self.store.commit(batch).await;
+        }
+        let report = Box::pin(self.report_on(message, outcome)).await;
+        let Some(mut report) = report.map(Box::new) else { return self.store.commit(batch).await };
         let commit = self.sequence.next(self.clock.now(), |next| {
             report.put(&mut batch, next, None);
             self.store.commit(batch)
         });
         commit.await?;
-        self.offer_reports([report]);
+        self.offer_reports([*report]);
         Ok(())
     }
 

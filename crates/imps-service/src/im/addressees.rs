@@ -131,12 +131,12 @@ impl Im<'_> {
         for group in &recipient.groups {
             match group {
                 Group::Id(id) => {
-                    if let Err(error) = self.add_group(&mut all, session, letter, id).await {
+                    if let Err(error) = Box::pin(self.add_group(&mut all, session, letter, id)).await {
                         all.refusals.of(refusal(error)?).group_ids.push(id.clone());
                     }
                 }
                 Group::ScreenName(name) => {
-                    if let Err(error) = self.add_screen_name(&mut all, session, letter, name).await {
+                    if let Err(error) = Box::pin(self.add_screen_name(&mut all, session, letter, name)).await {
                         all.refusals.of(refusal(error)?).screen_names.push(name.clone());
                     }
                 }
@@ -281,7 +281,7 @@ impl Im<'_> {
             return Ok(waiting);
         }
         let most = usize::try_from(self.config.queue_max).unwrap_or(usize::MAX);
-        let rows = self.store.scan(Space::MessageIndex, index_range(&user.id), Order::Forwards, most).await?;
+        let rows = Box::pin(self.store.scan(Space::MessageIndex, index_range(&user.id), Order::Forwards, most)).await?;
         let size = |row: &Row| IndexRow::read(&row.value).map_or(0, |row| row.size);
         let found = QueueLoad { count: rows.len() as u64, bytes: rows.iter().map(size).sum() };
         Ok(*user.lock().waiting.get_or_insert(found))

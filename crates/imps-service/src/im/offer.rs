@@ -54,7 +54,8 @@ impl Im<'_> {
             let promise = session.outbox().any();
             let is_told = match promise {
                 None if may_fill && session.outbox().wants_refill().is_some() => {
-                    self.fill(session).await;
+                    // Rare and large: whoever waits for this holds no more than a pointer of it.
+                    Box::pin(self.fill(session)).await;
                     may_fill = false;
                     continue;
                 }
@@ -95,7 +96,7 @@ impl Im<'_> {
             let pending = match pending {
                 Some(pending) => pending,
                 None => {
-                    self.fill(session).await;
+                    Box::pin(self.fill(session)).await;
                     session.outbox().take()?
                 }
             };

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::event::{Kept, Message};
 use crate::seam::{Batch, Space, StoreError};
 use crate::session::Session;
+use crate::store::Commit;
 
 /// Content that is larger is stored once for all recipients of a message.
 const SHARED_FROM: usize = 1024;
@@ -135,6 +136,15 @@ pub(super) struct Posting<'a> {
     pub(super) replaces: Option<Replaced<'a>>,
 }
 
+/// What is left to be done once it is committed.
+struct Posted<'a> {
+    sequence: u64,
+    /// Without MessageID, for each addressee.
+    messages: Vec<Arc<Message>>,
+    to_groups: Vec<(&'a ToGroup, Arc<Message>)>,
+    reports: Vec<NewReport>,
+}
+
 impl Im<'_> {
     /// Accepts a message: when this returns with an ID, it is committed. A request that equals one of the last is answered
     /// like that one and not carried out again.
@@ -142,19 +152,23 @@ impl Im<'_> {
     /// # Errors
     /// `NotYourself`, `BadParameter`, `UnknownGroup`, or the store's failure. What concerns single recipients is in the
     /// result.
-    pub async fn send(
+    pub fn send(
         &self,
         session: &Arc<Session>,
         message: OutgoingMessage,
         once: Option<Once>,
-    ) -> Result<Sent, Error> {
-        let under_way = match self.begin(session, once.as_ref()).await? {
-            Begun::Before(sent) => return Ok(sent),
-            Begun::Now(under_way) => under_way,
-        };
-        let sent = self.send_new(session, message, once.as_ref()).await?;
-        under_way.finish(&sent);
-        Ok(sent)
+    ) -> impl Future<Output = Result<Sent, Error>> + Send {
+        // Futures would hold and move it at each step.
+        let message = Box::new(message);
+        async move {
+            let under_way = match self.begin(session, once.as_ref()).await? {
+                Begun::Before(sent) => return Ok(sent),
+                Begun::Now(under_way) => under_way,
+            };
+            let sent = self.send_new(session, message, once.as_ref()).await?;
+            under_way.finish(&sent);
+            Ok(sent)
+        }
     }
 
     /// Whether a request is a copy of one of the last: that is answered as the first was.
@@ -184,7 +198,7 @@ impl Im<'_> {
     async fn send_new(
         &self,
         session: &Arc<Session>,
-        message: OutgoingMessage,
+        message: Box<OutgoingMessage>,
         once: Option<&Once>,
     ) -> Result<Sent, Error> {
         if message.content.data.len() > self.config.message_max {
@@ -208,7 +222,7 @@ impl Im<'_> {
         }
         let result = ResultInfo::partial(true, refusals.done());
         let validity = (self.config.validity_default, self.config.validity_max);
-        let draft = Draft::new(message, sender, self.clock.now(), validity);
+        let draft = Draft::new(*message, sender, self.clock.now(), validity);
         let mut reports = Vec::new();
         if draft.report {
             reports = self.reports_on_refused(&session.user.id, &draft.info, &result.detailed);
@@ -224,7 +238,10 @@ impl Im<'_> {
     ///
     /// # Errors
     /// `UnknownMessage` when the message that it replaces is gone, or the store's failure.
-    pub(super) async fn post(&self, posting: Posting<'_>) -> Result<MessageId, Error> {
+    pub(super) fn post<'a>(
+        &'a self,
+        posting: Posting<'a>,
+    ) -> impl Future<Output = Result<MessageId, Error>> + Send + 'a {
         let Posting { session, draft, addressees, once, result, mut reports, replaces } = posting;
         let Draft { info: mut template, content, report, expires } = draft;
         let Addressees { found: addressees, groups, .. } = addressees;
@@ -270,7 +287,7 @@ impl Im<'_> {
                 kept: Kept::default(),
             };
             records.push(Records::of_message(&message));
-            messages.push(message);
+            messages.push(Arc::new(message));
         }
         let repeat = once.map(|once| repeat_record(&session.id, once, result));
         let mut batch = Batch::new();
@@ -298,11 +315,25 @@ impl Im<'_> {
             }
             (sequence, self.store.commit(batch))
         });
+        let to_groups = to_groups.into_iter().map(|(to, message, _)| (to, Arc::new(message))).collect();
+        let posted = Posted { sequence, messages, to_groups, reports };
+        self.posted(commit, addressees, groups, posted)
+    }
+
+    /// Waits for the commit of a message, and offers it.
+    async fn posted(
+        &self,
+        commit: Commit,
+        addressees: &[Addressee],
+        groups: &[ToGroup],
+        posted: Posted<'_>,
+    ) -> Result<MessageId, Error> {
+        let Posted { sequence, messages, to_groups, reports } = posted;
         match commit.await {
             Ok(()) => {}
             Err(StoreError::Condition) => return Err(Error::UnknownMessage),
             // It may have happened, and then the next try would be a second message.
-            Err(StoreError::Unknown) if self.is_any_stored(addressees, groups, sequence).await? => {}
+            Err(StoreError::Unknown) if Box::pin(self.is_any_stored(addressees, groups, sequence)).await? => {}
             Err(error) => return Err(error.into()),
         }
         let to_joined: usize = groups.iter().map(|to| to.receivers.len()).sum();
@@ -310,16 +341,19 @@ impl Im<'_> {
         let id = MessageId::new(sequence);
         let text = id.to_string();
         for (addressee, mut message) in addressees.iter().zip(messages) {
-            message.id = id;
-            message.info.message_id = Some(text.as_str().into());
-            self.offer(&addressee.state, Arc::new(message));
+            // Nobody else has it yet, so nothing is copied.
+            let new = Arc::make_mut(&mut message);
+            new.id = id;
+            new.info.message_id = Some(text.as_str().into());
+            self.offer(&addressee.state, message);
         }
-        for (to, mut message, _) in to_groups {
-            message.id = id;
-            message.info.message_id = Some(text.as_str().into());
-            self.offer_to_group(to, &Arc::new(message));
+        for (to, mut message) in to_groups {
+            let new = Arc::make_mut(&mut message);
+            new.id = id;
+            new.info.message_id = Some(text.as_str().into());
+            self.offer_to_group(to, &message);
             if to.keeps_history {
-                self.trim_history(&to.group).await;
+                Box::pin(self.trim_history(&to.group)).await;
             }
         }
         self.offer_reports(reports);

@@ -1,13 +1,25 @@
 //! Keys and ranges of keys. Keys are compared as octets, so that every engine has the same order.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 
-/// The key of a row: octets, ordered as octets. Cloning one counts, it does not copy.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(Bytes);
+/// The key of a row: octets, ordered as octets.
+#[derive(Clone)]
+pub struct Key(Octets);
+
+/// Keys are made on one thread and let go of on another, each row of a batch with its own, so most need no allocation.
+#[derive(Clone)]
+enum Octets {
+    Short { length: u8, octets: [u8; SHORT] },
+    Long(Bytes),
+}
+
+/// As long as a key with the address of a user and a number usually is.
+const SHORT: usize = 46;
 
 impl Key {
     /// A key of several parts whose order is the order of the parts.
@@ -20,53 +32,88 @@ impl Key {
     /// assert!(earlier < later);
     /// ```
     pub fn build() -> KeyBuilder {
-        KeyBuilder(Vec::with_capacity(48))
+        KeyBuilder { length: 0, short: [0; SHORT], long: Vec::new() }
     }
 
     /// The octets.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Octets::Short { length, octets } => octets.get(..usize::from(*length)).unwrap_or_default(),
+            Octets::Long(octets) => octets,
+        }
+    }
+
+    fn short(octets: &[u8]) -> Option<Self> {
+        let mut short = [0; SHORT];
+        short.get_mut(..octets.len())?.copy_from_slice(octets);
+        Some(Self(Octets::Short { length: u8::try_from(octets.len()).ok()?, octets: short }))
     }
 
     /// Takes a key that was built of parts apart again.
     pub fn read(&self) -> KeyReader<'_> {
-        KeyReader(&self.0)
+        KeyReader(self.as_bytes())
     }
 }
 
 impl AsRef<[u8]> for Key {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        self.as_bytes()
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Key {}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_bytes().hash(state);
     }
 }
 
 impl From<Bytes> for Key {
     fn from(bytes: Bytes) -> Self {
-        Self(bytes)
+        Self::short(&bytes).unwrap_or(Self(Octets::Long(bytes)))
     }
 }
 
 impl From<Vec<u8>> for Key {
     fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes.into())
+        Self::short(&bytes).unwrap_or_else(|| Self(Octets::Long(bytes.into())))
     }
 }
 
 impl From<&[u8]> for Key {
     fn from(bytes: &[u8]) -> Self {
-        Self(Bytes::copy_from_slice(bytes))
+        Self::short(bytes).unwrap_or_else(|| Self(Octets::Long(Bytes::copy_from_slice(bytes))))
     }
 }
 
 impl<const N: usize> From<&[u8; N]> for Key {
     fn from(bytes: &[u8; N]) -> Self {
-        Self(Bytes::copy_from_slice(bytes))
+        bytes.as_slice().into()
     }
 }
 
 impl From<&str> for Key {
     fn from(text: &str) -> Self {
-        Self(Bytes::copy_from_slice(text.as_bytes()))
+        text.as_bytes().into()
     }
 }
 
@@ -78,7 +125,7 @@ impl From<&Key> for Key {
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key(\"{}\")", self.0.escape_ascii())
+        write!(f, "Key(\"{}\")", self.as_bytes().escape_ascii())
     }
 }
 
@@ -89,64 +136,91 @@ const TEXT_NUL: u8 = 0xff;
 
 /// Writes the parts of a key one after the other; made by [`Key::build`].
 #[derive(Clone, Debug)]
-pub struct KeyBuilder(Vec<u8>);
+pub struct KeyBuilder {
+    length: usize,
+    short: [u8; SHORT],
+    /// All of it, as soon as it is too long to be short.
+    long: Vec<u8>,
+}
 
 impl KeyBuilder {
+    fn octets(&self) -> &[u8] {
+        if self.long.is_empty() { self.short.get(..self.length).unwrap_or_default() } else { &self.long }
+    }
+
+    fn add(&mut self, octets: &[u8]) {
+        let end = self.length + octets.len();
+        match self.short.get_mut(self.length..end) {
+            Some(place) => place.copy_from_slice(octets),
+            None => {
+                if self.long.is_empty() {
+                    self.long.reserve_exact(end);
+                    self.long.extend(self.short.iter().take(self.length));
+                }
+                self.long.extend_from_slice(octets);
+            }
+        }
+        self.length = end;
+    }
+
     /// A number of one octet.
     pub fn u8(mut self, number: u8) -> Self {
-        self.0.push(number);
+        self.add(&[number]);
         self
     }
 
     /// A number of two octets, such as a slot.
     pub fn u16(mut self, number: u16) -> Self {
-        self.0.extend_from_slice(&number.to_be_bytes());
+        self.add(&number.to_be_bytes());
         self
     }
 
     /// A number of four octets.
     pub fn u32(mut self, number: u32) -> Self {
-        self.0.extend_from_slice(&number.to_be_bytes());
+        self.add(&number.to_be_bytes());
         self
     }
 
     /// A number of eight octets, such as a sequence number or a time.
     pub fn u64(mut self, number: u64) -> Self {
-        self.0.extend_from_slice(&number.to_be_bytes());
+        self.add(&number.to_be_bytes());
         self
     }
 
     /// A text, closed, so that another part may follow.
     pub fn text(mut self, text: &str) -> Self {
         if memchr::memchr(0, text.as_bytes()).is_none() {
-            self.0.extend_from_slice(text.as_bytes());
+            self.add(text.as_bytes());
         } else {
             for byte in text.bytes() {
-                self.0.push(byte);
+                self.add(&[byte]);
                 if byte == 0 {
-                    self.0.push(TEXT_NUL);
+                    self.add(&[TEXT_NUL]);
                 }
             }
         }
-        self.0.extend_from_slice(&[0, TEXT_END]);
+        self.add(&[0, TEXT_END]);
         self
     }
 
     /// Octets as they are. Only of one length everywhere, or as the last part.
     pub fn bytes(mut self, bytes: &[u8]) -> Self {
-        self.0.extend_from_slice(bytes);
+        self.add(bytes);
         self
     }
 
     /// The finished key.
     pub fn done(self) -> Key {
-        // Exactly as large as it is: a buffer with room to spare would cost a second allocation for the counting.
-        Key(self.0.into_boxed_slice().into())
+        match u8::try_from(self.length) {
+            Ok(length) if self.long.is_empty() => Key(Octets::Short { length, octets: self.short }),
+            // Exactly as large as it is: a buffer with room to spare would cost a second allocation for the counting.
+            _ => Key(Octets::Long(self.long.into_boxed_slice().into())),
+        }
     }
 
     /// All keys that begin with the parts so far.
     pub fn range(self) -> KeyRange {
-        KeyRange::prefix(&self.0)
+        KeyRange::prefix(self.octets())
     }
 }
 
@@ -222,7 +296,7 @@ pub struct KeyRange {
 impl KeyRange {
     /// Every key of a space.
     pub fn all() -> Self {
-        Self { start: Key(Bytes::new()), end: None }
+        Self { start: Key::from(&[]), end: None }
     }
 
     /// From `start`, included, to `end`, excluded.
@@ -301,6 +375,28 @@ mod tests {
             assert!(last.is_none_or(|last| last < key), "{text:?} is out of order");
             last = Some(key);
         }
+    }
+
+    #[test]
+    fn keys_are_the_same_however_long_they_are() {
+        for length in [0, 1, SHORT - 1, SHORT, SHORT + 1, 255, 256, 300] {
+            let octets = vec![7; length];
+            let built = (0..length).fold(Key::build(), |key, _| key.u8(7)).done();
+            let at_once = Key::build().bytes(&octets).done();
+            for key in [
+                built,
+                at_once,
+                Key::from(&octets[..]),
+                Key::from(octets.clone()),
+                Key::from(Bytes::from(octets.clone())),
+            ] {
+                assert_eq!((key.as_bytes(), &key), (&octets[..], &Key::from(&octets[..])), "{length}");
+            }
+            let parts = Key::build().bytes(&octets).u64(5);
+            assert!(parts.clone().range().contains(&parts.done()), "{length}");
+        }
+        let (short, long) = (Key::from(&[9; SHORT]), Key::from(&[9; SHORT + 1]));
+        assert!(short < long && Key::from(b"\x0a") > long);
     }
 
     #[test]

@@ -161,7 +161,9 @@ impl Services {
             state.lock().used = now;
             return Ok(state);
         }
-        self.load_users(std::slice::from_ref(id), now).await?.pop().flatten().ok_or(Error::UnknownUser)
+        // Rare and large.
+        let loaded = Box::pin(self.load_users(std::slice::from_ref(id), now)).await?;
+        loaded.into_iter().next().flatten().ok_or(Error::UnknownUser)
     }
 
     /// The states of several local users, each in the place of its address; `None` where there is no such account. Those
