@@ -10,7 +10,7 @@ use imps_types::{GroupId, MessageId, Status};
 use super::addressees::Letter;
 use super::delivery::Kind;
 use super::queue::index_key;
-use super::send::{Begun, Draft, Posting, Replaced};
+use super::send::{Begun, Draft, Posting, Replaced, check_people};
 use super::{Im, Once, Sent};
 use crate::error::Error;
 use crate::seam::Space;
@@ -51,6 +51,7 @@ impl Im<'_> {
         if forward.recipient.is_empty() {
             return Err(Error::BadParameter("the request names no recipient"));
         }
+        check_people(forward.sender.as_ref(), &forward.recipient)?;
         let (sender, origin) = self.sender(session, forward.sender.as_ref())?;
         let letter = Letter { origin: &origin, kind: Kind::of(&original) };
         let mut addressees = self.addressees(session, letter, &forward.recipient).await?;

@@ -26,7 +26,8 @@ use crate::store::Commit;
 
 /// Content that is larger is stored once for all recipients of a message.
 const SHARED_FROM: usize = 1024;
-/// The longest type, name of a content, or word of a font, and how many styles a font has.
+/// The longest type, name of a content, word of a font, or word of a User beside his address; and how many styles a font
+/// has.
 const WORD_MAX: usize = 255;
 const STYLES_MAX: usize = 16;
 /// The longest MessageURI.
@@ -59,6 +60,24 @@ fn check(info: &MessageInfo) -> Result<(), Error> {
     }
     if is_long(&info.message_uri, URI_MAX) {
         return Err(Error::BadParameter("the MessageURI is longer than this server takes"));
+    }
+    check_people(info.sender.as_ref(), &info.recipient)
+}
+
+/// The same of what stands beside the addresses of who sends and who gets it: recipients' rows have it.
+pub(super) fn check_people(sender: Option<&Sender>, recipient: &Recipient) -> Result<(), Error> {
+    let sender = match sender {
+        Some(Sender::User(user)) => Some(user),
+        Some(Sender::Group(_)) | None => None,
+    };
+    let is_odd = |user: &User| {
+        let client = user.client_id.iter().flat_map(|client| [&client.url, &client.msisdn]).flatten();
+        client.chain(&user.friendly_name).chain(&user.application_id).any(|word| word.len() > WORD_MAX)
+    };
+    if sender.into_iter().chain(&recipient.users).any(is_odd) {
+        return Err(Error::BadParameter(
+            "a FriendlyName, a ClientID or an ApplicationID is longer than this server takes",
+        ));
     }
     Ok(())
 }

@@ -106,3 +106,40 @@ async fn the_forwarder_may_be_blocked_too() {
     assert_eq!(outcome(&forwarded.result), "201 532[carol]");
     assert_eq!(world.offered(&alice).await, ["new hi"]);
 }
+
+#[tokio::test]
+async fn what_stands_beside_an_address_is_bounded() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    let word = |length: usize| Some("x".repeat(length).into());
+    let users = |length: usize| {
+        let client = |url, msisdn| Some(ClientId { url, msisdn });
+        [
+            User { friendly_name: word(length), ..User::of("bob") },
+            User { application_id: word(length), ..User::of("bob") },
+            User { client_id: client(word(length), None), ..User::of("bob") },
+            User { client_id: client(None, word(length)), ..User::of("bob") },
+        ]
+    };
+    for (length, expected) in [(255, 200), (256, 402)] {
+        let code = |sent: Result<Sent, Error>| match sent {
+            Ok(sent) => sent.result.status.code(),
+            Err(error) => error.status().code(),
+        };
+        let sender = Some(Sender::User(User { friendly_name: word(length), ..User::of("alice") }));
+        let mut message = text(&["bob"], "hi");
+        message.info.sender = sender.clone();
+        assert_eq!(code(world.im().send(&alice, message, None).await), expected, "the sender's name");
+        let id = world.sent(&bob, text(&["alice"], "hi")).await.to_string();
+        let forward = Forward { message_id: id.into(), recipient: to(&["bob"]), sender };
+        assert_eq!(code(world.im().forward(&alice, forward, None).await), expected, "who forwards it");
+        for user in users(length) {
+            let mut message = text(&[], "hi");
+            message.info.recipient = Recipient::user(user.clone());
+            assert_eq!(code(world.im().send(&alice, message, None).await), expected, "{user:?}");
+            let id = world.sent(&bob, text(&["alice"], "hi")).await.to_string();
+            let forward = Forward { message_id: id.into(), recipient: Recipient::user(user.clone()), sender: None };
+            assert_eq!(code(world.im().forward(&alice, forward, None).await), expected, "forwarded: {user:?}");
+        }
+    }
+}
