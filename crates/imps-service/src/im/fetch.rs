@@ -20,6 +20,8 @@ const LISTED: usize = 100;
 /// Messages that are listed at most.
 const LISTED_MAX: usize = 1000;
 
+/// Rows of the index whose messages are read at once for a list: with their contents, which nobody sees.
+const READ: usize = 20;
 /// Rows of the index that are counted at once.
 const COUNTED: usize = 500;
 
@@ -85,12 +87,11 @@ impl Im<'_> {
         let mut infos = Vec::new();
         let mut range = index_range(&session.user.id);
         while infos.len() < most {
-            let rows = self.store.scan(Space::MessageIndex, range.clone(), Order::Forwards, 100).await?;
+            let rows = self.store.scan(Space::MessageIndex, range.clone(), Order::Forwards, READ).await?;
             let Some(last) = rows.last().map(|row| row.key.clone()) else { break };
             let messages =
                 rows.iter().filter(|row| IndexRow::read(&row.value).is_ok_and(|row| row.kind == WaitingKind::Message));
-            let sequences: Vec<u64> =
-                messages.filter_map(|row| index_sequence(&row.key)).take(most - infos.len()).collect();
+            let sequences: Vec<u64> = messages.filter_map(|row| index_sequence(&row.key)).collect();
             let now = self.clock.now();
             for waiting in self.load_all(&session.user.id, &sequences).await?.into_iter().flatten() {
                 if let Waiting::Message(message) = waiting
@@ -103,6 +104,9 @@ impl Im<'_> {
                     }
                     room = room.saturating_sub(size);
                     infos.push(message.info);
+                    if infos.len() >= most {
+                        return Ok(infos);
+                    }
                 }
             }
             range = range.after(&last);

@@ -250,3 +250,20 @@ async fn a_url_names_one_content_for_a_while() {
     world.services.clock.advance(Duration::from_secs(30));
     assert_eq!(world.im().content(&token).await, Ok(None), "never longer than the message");
 }
+
+#[tokio::test]
+async fn what_is_for_others_does_not_shorten_a_list() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    let mut own = Vec::new();
+    for _ in 0..15 {
+        world.send(&alice, text(&["bob#other"], "for another client")).await;
+        world.send(&alice, text(&["bob#other"], "for another client")).await;
+        own.push(world.sent(&alice, text(&["bob"], "hi")).await.to_string());
+    }
+    for most in [0, 1, 2, 10, 15, 16] {
+        let listed = world.im().message_list(&bob, None, Some(most)).await.unwrap();
+        let listed: Vec<_> = listed.iter().map(|info| info.message_id.as_deref().unwrap()).collect();
+        assert_eq!(listed, own[..15.min(most as usize)], "{most}");
+    }
+}
