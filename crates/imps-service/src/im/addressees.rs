@@ -103,7 +103,12 @@ impl Im<'_> {
         letter: Letter<'_>,
         recipient: &Recipient,
     ) -> Result<Addressees, Error> {
+        // Those who do not get it cost as much as those who do.
+        if recipient.users.len() + recipient.contact_lists.len() + recipient.groups.len() > self.config.recipients_max {
+            return Err(Error::BadParameter("the message names more recipients than this server takes"));
+        }
         let mut all = Addressees { found: Vec::with_capacity(1), ..Addressees::default() };
+        let mut expanded = FxHashSet::default();
         for user in &recipient.users {
             match self.router.local_user(&user.user_id) {
                 Ok(id) => {
@@ -115,6 +120,9 @@ impl Im<'_> {
         }
         for list in &recipient.contact_lists {
             let id = self.router.list(list).ok();
+            if id.as_ref().is_some_and(|id| !expanded.insert(id.clone())) {
+                continue;
+            }
             match id.and_then(|id| self.presence().members(&session.user, &id)) {
                 Some(members) => {
                     for member in members {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use imps_types::element::{Group, InviteType, ResultInfo, ScreenName, Sender};
 use imps_types::{Address, GroupId, MessageId, Status, UserId};
+use rustc_hash::FxHashSet;
 
 use super::super::Common;
 use super::super::outcomes::Outcomes;
@@ -132,17 +133,26 @@ impl Common<'_> {
         invitation: &OutgoingInvitation,
         shown: &Shown,
     ) -> Result<Everybody, Error> {
+        let recipient = &invitation.recipient;
+        // Those who are not invited cost as much as those who are.
+        if recipient.users.len() + recipient.contact_lists.len() + recipient.groups.len() > self.config.recipients_max {
+            return Err(Error::TooManyInvitations);
+        }
         let mut all = Everybody::default();
         let mut origin = Origin::of(&session.user.id);
         origin.application = invitation.occasion.application_id.clone();
         if let Shown::ScreenName(group, name) = shown {
             origin.screen_name = Some((group.clone(), name.clone()));
         }
-        for user in &invitation.recipient.users {
+        for user in &recipient.users {
             self.add_user(&mut all, &origin, &user.user_id).await?;
         }
-        for list in &invitation.recipient.contact_lists {
+        let mut lists = FxHashSet::default();
+        for list in &recipient.contact_lists {
             let id = self.router.list(list).ok();
+            if id.as_ref().is_some_and(|id| !lists.insert(id.clone())) {
+                continue;
+            }
             match id.and_then(|id| self.presence().members(&session.user, &id)) {
                 Some(members) => {
                     for member in members {
@@ -152,7 +162,15 @@ impl Common<'_> {
                 None => all.outcomes.of(Status::UNKNOWN_CONTACT_LIST).contact_lists.push(list.clone()),
             }
         }
-        for group in &invitation.recipient.groups {
+        let mut groups = FxHashSet::default();
+        for group in &recipient.groups {
+            let whole = match group {
+                Group::Id(id) => self.router.group(id).ok(),
+                Group::ScreenName(_) => None,
+            };
+            if whole.is_some_and(|id| !groups.insert(id)) {
+                continue;
+            }
             self.add_group(&mut all, session, &origin, group).await?;
         }
         if all.invited.is_empty() && all.outcomes.is_empty() {

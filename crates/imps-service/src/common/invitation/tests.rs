@@ -337,3 +337,12 @@ async fn nothing_is_left_of_a_removed_user() {
     world.services.access().remove_user(&UserId::from_canonical("wv:carol@x")).await.unwrap();
     assert_eq!(rows(&world).await, [0; 3]);
 }
+
+#[tokio::test]
+async fn who_is_named_is_bounded_whoever_is_invited() {
+    let world = World::with(&["alice", "bob"], |config| config.recipients_max = 2).await;
+    let alice = world.login("alice").await;
+    assert_eq!(send(&world, &alice, chat("1", &["ghost", "bob"])).await.status, Status::PARTIALLY_SUCCESSFUL);
+    let invited = world.services.common().invite(&alice, chat("2", &["ghost", "nobody", "none"])).await;
+    assert_eq!(invited, Err(Error::TooManyInvitations));
+}

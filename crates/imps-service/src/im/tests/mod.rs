@@ -631,3 +631,21 @@ async fn a_row_of_another_version_can_be_ended() {
     assert_eq!(world.offered(&alice).await, ["report 200 wv:bob@x"]);
     assert_eq!(world.kept().await, (1, 1, 0), "the report alone");
 }
+
+#[tokio::test]
+async fn who_is_named_is_bounded_whoever_gets_it() {
+    let world = World::with(&["alice", "bob"], |config| config.recipients_max = 3).await;
+    let alice = world.login("alice").await;
+    world.make_list(&alice, "alice/f", &["bob"]).await;
+    for (names, expected) in [
+        (&["nobody", "no", "none"][..], "531 531[nobody,no,none]"),
+        (&["alice/none", "alice/none", "bob"], "201 700[alice/none]"),
+        (&["alice/f", "ALICE/F", "wv:alice/f@x"], "200"),
+    ] {
+        assert_eq!(outcome(&world.send(&alice, text(names, "hi")).await.result), expected, "{names:?}");
+    }
+    for names in [&["nobody", "no", "none", "nil"][..], &["bob", "bob", "alice/f", "alice/f"]] {
+        let sent = world.im().send(&alice, text(names, "hi"), None).await;
+        assert_eq!(sent.unwrap_err().status().code(), 402, "{names:?}");
+    }
+}
