@@ -22,13 +22,18 @@ impl Common<'_> {
     /// whoever accepted can change his mind, and the inviter can cancel.
     ///
     /// # Errors
-    /// `UnknownInvitation`, `BadParameter`, or the store's failure.
+    /// `UnknownInvitation`, `BadParameter`, `Undeliverable` while too much waits for the inviter, or the store's failure.
     pub async fn answer_invitation(&self, session: &Session, reply: InviteReply) -> Result<(), Error> {
         check_note(reply.note.as_deref())?;
-        if reply.screen_name.as_ref().is_some_and(|name| name.name.len() > NAME_MAX) {
+        let is_long = |text: &str| text.len() > NAME_MAX;
+        if reply.screen_name.as_ref().is_some_and(|name| is_long(&name.name) || is_long(name.group_id.as_str())) {
             return Err(Error::BadParameter("the screen name is too long"));
         }
         let kept = self.invitation_of(session, &reply).await?;
+        let inviter = self.user(&kept.invitation.inviter).await?;
+        if self.im().is_full(&inviter, 0).await? {
+            return Err(Error::Undeliverable);
+        }
         let mut batch = Batch::new();
         // Whoever answers has heard of it, though his client may not have said so yet.
         self.im().take_back(&mut batch, &kept.invited, kept.notice, kept.expires).await;

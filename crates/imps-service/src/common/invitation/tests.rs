@@ -346,3 +346,20 @@ async fn who_is_named_is_bounded_whoever_is_invited() {
     let invited = world.services.common().invite(&alice, chat("2", &["ghost", "nobody", "none"])).await;
     assert_eq!(invited, Err(Error::TooManyInvitations));
 }
+
+#[tokio::test]
+async fn answers_are_bounded_as_invitations_are() {
+    let world = World::with(&["alice", "bob"], |config| config.queue_max = 1).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    send(&world, &alice, chat("1", &["bob"])).await;
+    let named = |length: usize| {
+        let group_id = Address::new(&"g".repeat(length));
+        InviteReply { screen_name: Some(ScreenName { name: "bob".into(), group_id }), ..reply("1", true) }
+    };
+    assert_eq!(answers(&world, &bob, named(256)).await.unwrap_err().status().code(), 402);
+    answers(&world, &bob, named(255)).await.unwrap();
+    let full = Err(Error::Undeliverable);
+    assert_eq!(answers(&world, &bob, reply("1", false)).await, full, "the first answer waits for her still");
+    assert!(is_answered(&world, &alice).await.acceptance);
+    answers(&world, &bob, reply("1", false)).await.unwrap();
+}
