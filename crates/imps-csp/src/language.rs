@@ -36,7 +36,14 @@ pub(crate) fn translate(result: &mut ResultInfo, language: Language) {
 
 /// The same for a response, if there is a Result in it.
 pub(crate) fn translate_response(response: &mut Response, language: Language) {
-    let result = match response {
+    if let Some(result) = result_of(response) {
+        translate(result, language);
+    }
+}
+
+/// What a response says of how it went, if there is a Result in it.
+pub(crate) fn result_of(response: &mut Response) -> Option<&mut ResultInfo> {
+    Some(match response {
         Response::Status(response) => &mut response.result,
         Response::Disconnect(response) => &mut response.result,
         Response::Login(response) => &mut response.result,
@@ -47,10 +54,7 @@ pub(crate) fn translate_response(response: &mut Response, language: Language) {
         Response::GetPresence(response) => &mut response.result,
         Response::SendMessage(response) => &mut response.result,
         Response::LeaveGroup(response) => &mut response.result,
-        Response::ExtendConversation(response) => {
-            return response.result.iter_mut().for_each(|one| translate(one, language));
-        }
-        _ => return,
-    };
-    translate(result, language);
+        Response::ExtendConversation(response) => return response.result.as_mut(),
+        _ => return None,
+    })
 }

@@ -12,7 +12,7 @@ use imps_types::{Status, TransactionId, Version};
 
 use crate::events::{Manner, write_event};
 use crate::link::{Open, transaction_text};
-use crate::{Csp, segments};
+use crate::{Csp, language, segments};
 
 /// What the answer's transactions are.
 #[expect(clippy::large_enum_variant, reason = "there are one or two, for the time of one answer")]
@@ -45,8 +45,8 @@ const MARKS: usize = 16;
 const UTF_8: u32 = 106;
 
 impl Csp {
-    /// A message that its client can parse. What is too large is cut where that was agreed upon, else a response is
-    /// refused (432). `None`: there is an event that the client cannot be told.
+    /// A message that its client can parse. What is too large is cut where that was agreed upon; else a response says no
+    /// more than its code, or is refused (432) if it is something else that is too large. `None`: there is an event that the client cannot be told.
     pub(crate) fn fitted(&self, to: &Addressee<'_>, mut outgoing: Vec<Outgoing>) -> Option<Vec<u8>> {
         let whole = self.message_to(to, &outgoing);
         if whole.len() <= self.parser_size(to.session) {
@@ -69,7 +69,16 @@ impl Csp {
         }
         match (self.cut(to, &one, alone, most), one) {
             (Some(piece), _) => Some((piece, most)),
-            (None, Outgoing::Response(id, _)) => {
+            (None, Outgoing::Response(id, mut response)) => {
+                if let Some(result) = language::result_of(&mut response) {
+                    // What was done is done: its client shall not take it for refused, and ask again.
+                    (result.description, result.detailed) = (None, Vec::new());
+                    let shorter = Outgoing::Response(id.clone(), response);
+                    let bytes = self.message_to(to, std::slice::from_ref(&shorter)).len();
+                    if (1..=most).contains(&bytes) {
+                        return Some((shorter, bytes));
+                    }
+                }
                 let result = ResultInfo { description: None, ..ResultInfo::of(Status::RESPONSE_TOO_LARGE) };
                 Some((Outgoing::Response(id, Response::Status(StatusPrimitive::new(result))), most))
             }

@@ -567,3 +567,21 @@ async fn the_poll_flag_tells_of_what_comes_again() {
     bob.answer(&again, STATUS).await;
     assert!(bob.ask("5", "<KeepAlive-Request/>").await.contains("<Poll>F</Poll>"));
 }
+
+#[tokio::test]
+async fn what_was_done_is_said_though_its_details_do_not_fit() {
+    let world = World::new().await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    let capability = "<ClientCapability-Request><CapabilityList><ParserSize>900</ParserSize></CapabilityList>\
+        </ClientCapability-Request>";
+    alice.ask("2", capability).await;
+    let mut recipients = "<User><UserID>wv:bob</UserID></User>".to_owned();
+    for n in 0..30 {
+        recipients.push_str(&format!("<User><UserID>wv:nobody{n}</UserID></User>"));
+    }
+    let one = message("wv:bob", "hi", false).replace("<User><UserID>wv:bob</UserID></User>", &recipients);
+    let answer = alice.ask("3", &one).await;
+    assert_eq!(code(&answer), "201", "{answer}");
+    assert!(answer.contains("<MessageID>") && !answer.contains("<DetailedResult>") && answer.len() <= 900, "{answer}");
+    assert!(bob.poll().await.contains("hi"));
+}
