@@ -513,8 +513,7 @@ impl Csp {
         if carries && outgoing.is_empty() {
             return self.carry_event(received, session, talk).await;
         }
-        let is_overdue = !received.channel.is_pushed() && self.is_overdue(session);
-        let poll = is_overdue || self.must_poll(received.channel, session).await;
+        let poll = self.must_poll(received.channel, session).await;
         let is_told = Some(poll).filter(|_| !outgoing.is_empty());
         if outgoing.is_empty() {
             return (Answer::Nothing, is_told);
@@ -667,9 +666,10 @@ impl Csp {
         Addressee { session, form: received.form, version, namespaces, poll }
     }
 
-    /// What the Poll flag tells. Nobody has to poll for what is pushed.
+    /// What the Poll flag tells: whether something new waits, or something that is to be offered again. Nobody has to poll
+    /// for what is pushed.
     async fn must_poll(&self, channel: Channel, session: &Session) -> bool {
-        !channel.is_pushed() && self.has_pending(session).await
+        !channel.is_pushed() && (self.is_overdue(session) || self.has_pending(session).await)
     }
 
     /// Whether something is to be offered again that the client did not answer in time.

@@ -585,3 +585,32 @@ async fn what_was_done_is_said_though_its_details_do_not_fit() {
     assert!(answer.contains("<MessageID>") && !answer.contains("<DetailedResult>") && answer.len() <= 900, "{answer}");
     assert!(bob.poll().await.contains("hi"));
 }
+
+#[tokio::test]
+async fn the_poll_flag_beside_what_comes_again_tells_of_the_rest() {
+    let world = World::new().await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    sends_bob(&alice, 2).await;
+    assert!(bob.poll().await.contains("message 0"));
+    assert!(bob.poll().await.contains("message 1"));
+    // Both were lost on the way, it seems.
+    world.after(61).await;
+    let first = bob.poll().await;
+    assert!(first.contains("message 0") && first.contains("<Poll>T</Poll>"), "{first}");
+    let second = bob.answer(&first, STATUS).await;
+    assert!(second.contains("message 1") && second.contains("<Poll>F</Poll>"), "{second}");
+}
+
+#[tokio::test]
+async fn the_poll_flag_tells_of_what_there_was_no_room_for() {
+    let world = World::new().await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    let capability = "<ClientCapability-Request><CapabilityList><MultiTrans>2</MultiTrans><ParserSize>1500</ParserSize>\
+        </CapabilityList></ClientCapability-Request>";
+    bob.ask("2", capability).await;
+    sends_bob(&alice, 2).await;
+    let first = bob.poll().await;
+    assert!(first.contains("message 0") && !first.contains("message 1") && first.contains("<Poll>T</Poll>"), "{first}");
+    let second = bob.poll().await;
+    assert!(second.contains("message 1") && second.contains("<Poll>F</Poll>"), "{second}");
+}
