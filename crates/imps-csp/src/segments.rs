@@ -69,6 +69,9 @@ struct Assembly {
     count: u32,
     /// The server's transaction in which the next piece was asked for.
     asked: Box<str>,
+    /// When it was asked for last.
+    asked_at: Timestamp,
+    /// When the last piece came.
     at: Timestamp,
 }
 
@@ -228,6 +231,7 @@ impl Segments {
             next: 1,
             count,
             asked: asked.into(),
+            asked_at: now,
             at: now,
         };
         self.any.store(true, Ordering::Relaxed);
@@ -252,14 +256,15 @@ impl Segments {
         if reference.is_some_and(|reference| reference != assembly.next) {
             // Another one than was asked for: once more.
             assembly.asked = asked.into();
-            assembly.at = now;
+            (assembly.asked_at, assembly.at) = (now, now);
             return Some(Ok(Progress::Ask(SegmentId { transaction_id: transaction, reference: assembly.next })));
         }
         let added = table.add(session, content, asked, now, self.limits);
         Some(added.map_err(|status| (transaction, status)))
     }
 
-    /// What is to be said about a message that comes in pieces and is not complete, when its client polls.
+    /// What is to be said about a message that comes in pieces and is not complete, when its client polls. The next piece is
+    /// asked for again once in a while only: between, the client gets what else waits for it.
     pub(crate) fn unfinished(&self, session: &SessionId, now: Timestamp) -> Option<Unfinished> {
         let mut table = self.some()?;
         let assembly = table.assemblies.get_mut(session)?;
@@ -268,7 +273,11 @@ impl Segments {
             table.forget_assembly(session);
             return Some(Unfinished::Drop(id));
         }
-        (now.since(assembly.at) >= ASK_AGAIN).then(|| Unfinished::Ask(assembly.asked.clone(), id))
+        if now.since(assembly.asked_at) < ASK_AGAIN {
+            return None;
+        }
+        assembly.asked_at = now;
+        Some(Unfinished::Ask(assembly.asked.clone(), id))
     }
 }
 
@@ -331,7 +340,7 @@ impl Table {
             return Err(status);
         }
         assembly.parts.extend_from_slice(&content.0);
-        assembly.at = now;
+        (assembly.asked_at, assembly.at) = (now, now);
         self.bytes = all;
         if assembly.next < assembly.count {
             assembly.next += 1;
@@ -496,7 +505,11 @@ mod tests {
         assert_eq!(begun, Err(Status::BAD_PARAMETER));
         assert!(begin(2, "x", NOW).is_ok());
         assert_eq!(segments.unfinished(&alice, later(1)), None);
-        assert_eq!(segments.unfinished(&alice, later(5)), Some(Unfinished::Ask("s1".into(), id("7", 2))));
+        let again = Some(Unfinished::Ask("s1".into(), id("7", 2)));
+        assert_eq!(segments.unfinished(&alice, later(5)), again);
+        assert_eq!(segments.unfinished(&alice, later(5)), None, "it was asked for just now");
+        assert_eq!(segments.unfinished(&alice, later(9)), None);
+        assert_eq!(segments.unfinished(&alice, later(10)), again);
         assert_eq!(segments.unfinished(&alice, later(60)), Some(Unfinished::Drop(id("7", 2))));
         assert_eq!(segments.unfinished(&alice, later(60)), None);
         assert!(begin(2, "x", NOW).is_ok());
