@@ -709,17 +709,11 @@ impl Csp {
                 break;
             }
             let Some(open) = self.next_open(session).await else { break };
-            let transaction = open.transaction;
             // The session ended just now: the next round tells.
             if matches!(open.event, Event::Disconnect(_)) {
                 continue;
             }
-            let event = Outgoing::Event(open, self.manner(session));
-            match self.fitted(&to(session.version), vec![event]) {
-                Some(message) if !message.is_empty() => pushed.messages.push(message),
-                // PTS has no code for it, or it is larger than whatever the client can parse.
-                _ => ClientLink::known(session).into_iter().for_each(|link| link.withdraw(transaction)),
-            }
+            pushed.messages.extend(self.written(session, open, |event| self.fitted_alone(&to(session.version), event)));
         }
         if !pushed.messages.is_empty()
             && let Some(link) = ClientLink::known(session)
@@ -754,25 +748,20 @@ impl Csp {
                 }
                 break;
             }
-            let transaction = open.transaction;
             if most == 1 {
                 // The usual case, without measuring first what is written then.
                 let poll = self.must_poll(received.channel, session).await;
                 let to = Addressee { poll: Some(poll), ..to };
-                match self.fitted(&to, vec![Outgoing::Event(open, self.manner(session))]) {
-                    Some(message) if !message.is_empty() => {
+                match self.written(session, open, |event| self.fitted_alone(&to, event)) {
+                    Some(message) => {
                         talk.expects_answer();
                         return (Answer::Message(message), Some(poll));
                     }
-                    _ => {
-                        ClientLink::of(session).into_iter().for_each(|link| link.withdraw(transaction));
-                        continue;
-                    }
+                    None => continue,
                 }
             }
-            let Some((event, size)) = self.fitted_one(&to, Outgoing::Event(open, self.manner(session))) else {
-                // PTS has no code for it, or it is larger than whatever the client can parse.
-                ClientLink::of(session).into_iter().for_each(|link| link.withdraw(transaction));
+            let transaction = open.transaction;
+            let Some((event, size)) = self.written(session, open, |event| self.fitted_one(&to, event)) else {
                 continue;
             };
             bytes += size;
@@ -789,6 +778,24 @@ impl Csp {
         talk.expects_answer();
         let message = self.message_to(&Addressee { poll: Some(poll), ..to }, &outgoing);
         (Answer::Message(message), Some(poll))
+    }
+
+    /// An open transaction as `write` puts it. A message that is too large with what stands beside its content is one that
+    /// its client is told of. What does not fit then either, or has no code in PTS, is withdrawn.
+    fn written<T>(&self, session: &Session, open: Open, write: impl Fn(Outgoing) -> Option<T>) -> Option<T> {
+        let (transaction, told, manner) = (open.transaction, open.as_notification(), self.manner(session));
+        if let Some(written) = write(Outgoing::Event(open, manner)) {
+            return Some(written);
+        }
+        let link = ClientLink::known(session)?;
+        if let Some(told) = told {
+            link.renew(&told);
+            if let Some(written) = write(Outgoing::Event(told, manner)) {
+                return Some(written);
+            }
+        }
+        link.withdraw(transaction);
+        None
     }
 
     /// Transactions of the server in one message: as many as the client agreed to (CSP 3); PTS carries one.

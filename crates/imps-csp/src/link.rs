@@ -55,6 +55,16 @@ impl Open {
         }
     }
 
+    /// Where it pushes a message: the same transaction, in which its client is told of the message instead.
+    pub(crate) fn as_notification(&self) -> Option<Self> {
+        match &self.event {
+            Event::NewMessage(message) => {
+                Some(Self { event: Event::MessageNotification(message.clone()), ..self.clone() })
+            }
+            _ => None,
+        }
+    }
+
     /// Whether it is time to offer it again. A client that does not take a message will hardly take it the next minute.
     fn is_due(&self, now: Timestamp, after: Duration, most: u32) -> bool {
         self.due_at(after, most) <= now

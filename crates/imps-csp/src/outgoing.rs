@@ -59,6 +59,11 @@ impl Csp {
         Some(self.message_to(to, &outgoing))
     }
 
+    /// A message of one transaction that its client can parse; `None` likewise, or where its encoding has nothing for it.
+    pub(crate) fn fitted_alone(&self, to: &Addressee<'_>, one: Outgoing) -> Option<Vec<u8>> {
+        self.fitted(to, vec![one]).filter(|message| !message.is_empty())
+    }
+
     /// One transaction so that its client can parse it, and the bytes of the message that it is alone. `None`: the client
     /// cannot be told, or not in its encoding.
     pub(crate) fn fitted_one(&self, to: &Addressee<'_>, one: Outgoing) -> Option<(Outgoing, usize)> {

@@ -614,3 +614,34 @@ async fn the_poll_flag_tells_of_what_there_was_no_room_for() {
     let second = bob.poll().await;
     assert!(second.contains("message 1") && second.contains("<Poll>F</Poll>"), "{second}");
 }
+
+#[tokio::test]
+async fn what_does_not_fit_with_all_that_stands_beside_it_is_told_of() {
+    let words = "x".repeat(900);
+    let with_uri = |uri: usize| {
+        let uri = format!("<MessageInfo><MessageURI>{}</MessageURI>", "u".repeat(uri));
+        message("wv:bob", &words, false).replace("<MessageInfo>", &uri)
+    };
+    for most in [1, 2] {
+        let world = World::new().await;
+        let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+        let capability = format!(
+            "<ClientCapability-Request><CapabilityList><MultiTrans>{most}</MultiTrans><ParserSize>2000</ParserSize>\
+             </CapabilityList></ClientCapability-Request>"
+        );
+        bob.ask("2", &capability).await;
+        assert_eq!(code(&alice.ask("2", &with_uri(1)).await), "200");
+        let pushed = bob.poll().await;
+        assert!(pushed.contains("<NewMessage>") && pushed.len() <= 2000, "{pushed}");
+        bob.answer(&pushed, STATUS).await;
+        assert_eq!(code(&alice.ask("3", &with_uri(600)).await), "200");
+        let told = bob.poll().await;
+        assert!(told.contains("<MessageNotification>") && !told.contains(&words) && told.len() <= 2000, "{told}");
+        world.after(61).await;
+        let again = bob.poll().await;
+        assert!(again.contains("<MessageNotification>"), "it was lost, it seems: {again}");
+        assert_eq!(bob.answer(&again, STATUS).await, "");
+        let list = bob.ask("3", "<GetMessageList-Request/>").await;
+        assert!(list.contains("<MessageURI>uuu"), "it waits: {list}");
+    }
+}
