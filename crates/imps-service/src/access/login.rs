@@ -137,7 +137,14 @@ impl Access<'_> {
         };
         let account = state.as_ref().map(|state| state.lock().account.clone()).unwrap_or_default();
         let fits = match (&attempt.password, &attempt.digest) {
-            (Some(password), _) => self.password_fits(&user, &account, password).await?,
+            (Some(password), _) => {
+                let fits = self.password_fits(&user, &account, password).await?;
+                if fits {
+                    // The server may have asked for the password itself in the first step (PWD).
+                    self.first_step(&user, &mut attempt);
+                }
+                fits
+            }
             (None, _) => self.digest_fits(&user, &account, &mut attempt),
         };
         // Those who failed while this one waited for its turn count for it as well.
@@ -220,11 +227,16 @@ impl Access<'_> {
         Ok(LoginOutcome::Challenge { nonce: nonce.into(), schema })
     }
 
-    fn digest_fits(&self, user: &UserId, account: &Account, attempt: &mut LoginAttempt) -> bool {
+    /// The first step of this login, which is used up by this. What is said to system messages may stand in either step.
+    fn first_step(&self, user: &UserId, attempt: &mut LoginAttempt) -> Option<FirstStep> {
         let owner = NonceOwner::new(user, &attempt.client, &attempt.cookie);
-        let Some(first) = self.guard.take_nonce(owner, self.clock.now()) else { return false };
-        // What is said to system messages may stand in either step.
-        attempt.responses.extend(first.responses);
+        let mut first = self.guard.take_nonce(owner, self.clock.now())?;
+        attempt.responses.append(&mut first.responses);
+        Some(first)
+    }
+
+    fn digest_fits(&self, user: &UserId, account: &Account, attempt: &mut LoginAttempt) -> bool {
+        let Some(first) = self.first_step(user, attempt) else { return false };
         let digest: String = attempt.digest.as_deref().unwrap_or_default().split_whitespace().collect();
         let digest = LENIENT.decode(&digest).unwrap_or_default();
         let phone = self.phone_password(user, account);

@@ -415,6 +415,7 @@ mod tests {
     use crate::event::Event;
     use crate::language::Texts;
     use crate::testing::{World, user};
+    use imps_types::element::DigestSchema;
     use imps_types::{Address, ClientId, Secret};
 
     fn terms() -> Says {
@@ -523,14 +524,14 @@ mod tests {
         let access = world.services.access();
         let says_it = Says { required_option: Some(1), ..terms() };
         let number = access.broadcast(new(says_it, Audience::Everybody)).await.unwrap().number;
-        let login = async |version: Version, responses: Vec<SystemMessageResponse>| {
+        let try_it = async |version: Version, schemas: Vec<DigestSchema>, responses: Vec<SystemMessageResponse>| {
             let attempt = LoginAttempt {
                 user: Some(Address::new("alice")),
                 client: ClientId::of_url("phone"),
                 application: None,
-                password: Some(Secret::new("secret".into())),
+                password: schemas.is_empty().then(|| Secret::new("secret".into())),
                 digest: None,
-                schemas: Vec::new(),
+                schemas,
                 time_to_live: None,
                 cookie: "cookie".into(),
                 resume: None,
@@ -542,11 +543,15 @@ mod tests {
             };
             access.login(attempt).await
         };
+        let login = async |version: Version, responses| try_it(version, Vec::new(), responses).await;
         let Err(Error::AnswerFirst(asked)) = login(Version::V1_3, Vec::new()).await else { panic!("let in") };
         assert_eq!(asked[0].text.as_deref(), Some("Hyväksytkö?"));
         assert!(matches!(login(Version::V1_3, vec![says(number, 2)]).await, Err(Error::AnswerFirst(_))));
         assert!(matches!(login(Version::V1_1, Vec::new()).await, Ok(LoginOutcome::Opened { .. })), "cannot be asked");
-        assert!(login(Version::V1_3, vec![says(number, 1)]).await.is_ok());
+        // What is said in the first step holds in the second, where the server wants the password itself too.
+        let first = try_it(Version::V1_3, vec![DigestSchema::Pwd], vec![says(number, 1)]).await;
+        assert!(matches!(first, Ok(LoginOutcome::Challenge { schema: DigestSchema::Pwd, .. })), "{first:?}");
+        assert!(login(Version::V1_3, Vec::new()).await.is_ok());
         assert!(login(Version::V1_3, Vec::new()).await.is_ok(), "he has agreed");
     }
 
