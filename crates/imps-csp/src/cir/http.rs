@@ -79,7 +79,7 @@ impl Cir {
             calls.called(CallMethod::Http, self.clock.now());
             let at = self.clock.now().plus(self.config.repeat_after);
             self.look_at(&session, &mut calls, at);
-            return Called::Pending(invitation(session.version, &session.cookie));
+            return Called::Pending(invitation(session.version, &session.cookie()));
         }
         let _counted = Counted::new(self);
         match tokio::time::timeout(self.config.http_hold.max(Duration::from_millis(1)), called).await {

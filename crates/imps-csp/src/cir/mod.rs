@@ -148,7 +148,7 @@ impl Cir {
             self.metrics.cir_failed.up();
         }
         let ways = calls.ways(&session.negotiated().cir_methods, session.address().is_some());
-        let invitation = invitation(session.version, &session.cookie);
+        let invitation = invitation(session.version, &session.cookie());
         let mut poked = Poked::NoWay;
         for way in ways {
             let called = match way {

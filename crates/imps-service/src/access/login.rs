@@ -384,10 +384,15 @@ impl Access<'_> {
         }
         session.touch(now);
         let (before, granted) = (session.time_to_live(), self.clamp_time_to_live(attempt.time_to_live));
-        if attempt.time_to_live.is_some() && granted != before {
+        let granted = if attempt.time_to_live.is_some() { granted } else { before };
+        let known_by = session.cookie();
+        let cookie = if attempt.cookie.is_empty() { known_by.clone() } else { attempt.cookie.clone() };
+        if granted != before || cookie != known_by {
             session.set_time_to_live(granted);
+            session.set_cookie(cookie);
             if let Err(error) = self.save_session(&session).await {
                 session.set_time_to_live(before);
+                session.set_cookie(known_by);
                 return Err(error);
             }
         }

@@ -52,7 +52,7 @@ impl NoticeContent {
             Self::Invitation(one) => one.invite_type != InviteType::Application || session.version >= Version::V1_3,
             Self::InvitationAnswer(_) | Self::InvitationCancelled(_) => true,
             #[cfg(test)]
-            Self::Probe(text) => **text != *session.cookie,
+            Self::Probe(text) => *text != session.cookie(),
         }
     }
 

@@ -42,8 +42,8 @@ pub struct Session {
     pub client: ClientId,
     /// 1.3: the application.
     pub application: Option<Box<str>>,
-    /// What a CIR tells the client.
-    pub cookie: Box<str>,
+    /// What a CIR tells the client: as its last login has it.
+    cookie: Mutex<Box<str>>,
     /// The version, fixed at login.
     pub version: Version,
     /// When it was opened.
@@ -103,7 +103,7 @@ impl Session {
             user: new.user,
             client: new.client,
             application: new.application,
-            cookie: new.cookie,
+            cookie: Mutex::new(new.cookie),
             version: new.version,
             opened: new.opened,
             opened_after: AtomicU64::new(0),
@@ -122,6 +122,15 @@ impl Session {
             refill: tokio::sync::Mutex::default(),
             link: OnceLock::new(),
         }
+    }
+
+    /// What a CIR tells the client.
+    pub fn cookie(&self) -> Box<str> {
+        self.cookie.lock().clone()
+    }
+
+    pub(crate) fn set_cookie(&self, cookie: Box<str>) {
+        *self.cookie.lock() = cookie;
     }
 
     /// Notes that the client is there.

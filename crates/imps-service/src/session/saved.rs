@@ -35,7 +35,7 @@ impl Session {
         let mut writer = RecordWriter::new(4);
         writer.text(self.user.id.as_str());
         writer.optional_text(self.client.url.as_deref()).optional_text(self.client.msisdn.as_deref());
-        writer.optional_text(self.application.as_deref()).text(&self.cookie).text(self.version.as_str());
+        writer.optional_text(self.application.as_deref()).text(&self.cookie()).text(self.version.as_str());
         writer.number(self.opened.0).number(self.time_to_live().into());
         self.negotiated().write(&mut writer);
         self.subscriptions.lock().write(&mut writer);
@@ -103,6 +103,24 @@ mod tests {
     use super::*;
     use crate::testing::World;
     use imps_types::element::NotificationType;
+
+    #[tokio::test]
+    async fn who_takes_it_up_is_called_by_the_cookie_of_that_login() {
+        let world = World::of(&["alice"]).await;
+        let alice = world.login_as("alice", "c", Version::V1_3).await;
+        for (cookie, expected) in [("", "cookie"), ("another", "another")] {
+            let resume = |attempt: &mut crate::access::LoginAttempt| {
+                attempt.resume = Some(alice.id.as_str().into());
+                attempt.cookie = cookie.into();
+            };
+            let session = world.login_how("alice", "c", Version::V1_3, resume).await;
+            assert!(Arc::ptr_eq(&session, &alice), "it goes on");
+            assert_eq!(&*alice.cookie(), expected);
+        }
+        let world = world.restarted().await;
+        let again = world.services.sessions.find(&alice.id).unwrap();
+        assert_eq!(&*again.cookie(), "another");
+    }
 
     #[tokio::test]
     async fn what_earlier_servers_wrote_is_read() {
