@@ -237,7 +237,8 @@ impl Presence<'_> {
         let named: Vec<_> =
             self.known_users(targets.users.iter(), &mut outcomes).await?.into_iter().flatten().collect();
         let change = session.user.change.lock().await;
-        let mut next = session.subscriptions.lock().clone();
+        let before = session.subscriptions.lock().clone();
+        let mut next = before.clone();
         let mut covered = named.clone();
         for address in &targets.contact_lists {
             match self.own_members(session, address) {
@@ -260,13 +261,21 @@ impl Presence<'_> {
         let publishers: Vec<_> = self.0.users(&covered).await?.into_iter().flatten().collect();
         let wants: Vec<_> = publishers.iter().map(|publisher| (publisher.clone(), wanted)).collect();
         self.ask(&session.user.id, &wants).await?;
-        self.replace_subscriptions(session, next, Batch::new()).await?;
+        // Who has left a list since it was subscribed to last is not covered by it any more.
+        let gone = Gone::between(session, &before, &next, Vec::new());
+        let mut others = before.publishers();
+        others.retain(|user| covered.binary_search(user).is_err() && before.wanted(user) != next.wanted(user));
+        let mut batch = Batch::new();
+        self.leaves_lists(&session.user.id, &gone.watched, &gone.others, &mut batch).await?;
+        self.replace_subscriptions(session, next, batch).await?;
+        self.settle(session, others).await;
         for publisher in &publishers {
             // The latest counts, and that is this one.
             self.watch(session, publisher, Some(wanted), true);
         }
-        drop(change);
         session.wake();
+        self.end_questions(session, &gone).await?;
+        drop(change);
         Ok(outcomes.done())
     }
 

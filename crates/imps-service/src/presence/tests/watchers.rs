@@ -99,3 +99,22 @@ async fn no_more_are_listed_than_asked_for() {
     let list = world.presence().watcher_list(&alice, None, Some(1)).await.unwrap();
     assert_eq!((list.count, list.watchers.len(), list.history_period), (2, 1, None));
 }
+
+#[tokio::test]
+async fn who_left_a_list_that_is_subscribed_to_again_is_watched_no_more() {
+    let world = World::of(&["alice", "bob", "carol"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    let carol = world.login("carol").await;
+    world.list(&carol, "carol/f", &["alice", "bob"]).await;
+    world.subscribe(&carol, lists(&["carol/f"]), &[Alias]).await;
+    world.manage(&carol, "carol/f", &[], &["alice"]).await;
+    assert_eq!(world.watchers(&alice, None).await, ["carol CURRENT_SUBSCRIBER"], "she did not want to follow it");
+    assert_eq!(world.statuses(&alice, &[]).await, ["carol PENDING: Alias"]);
+    world.subscribe(&carol, lists(&["carol/f"]), &[Alias]).await;
+    assert_eq!(world.watchers(&alice, Some(60)).await, ["carol FORMER_SUBSCRIBER"]);
+    assert_eq!(world.statuses(&alice, &[]).await, [""; 0], "nor is alice asked any more");
+    assert!(!alice.user.lock().presence.is_watched());
+    assert_eq!(world.watchers(&bob, None).await, ["carol CURRENT_SUBSCRIBER"]);
+    world.allow(&alice, &["carol"], &[Alias]).await;
+    assert_eq!(world.told(&carol).await, [""; 0]);
+}
