@@ -374,7 +374,7 @@ fn member(inner: &GroupInner, user: &UserId) -> Result<Person, GroupError> {
     person.cloned().ok_or(GroupError::NotAMember)
 }
 
-/// The owner cannot be touched, and nobody who may do more than whoever acts.
+/// The owner cannot be touched, and nobody who is more than whoever acts: a rejected administrator is one still.
 fn touchable(inner: &GroupInner, rank: Role, user: &UserId) -> Result<(), GroupError> {
-    if inner.is_owner(user) || inner.rank(user) > rank { Err(GroupError::NoPrivilege) } else { Ok(()) }
+    if inner.is_owner(user) || inner.role(user) > rank { Err(GroupError::NoPrivilege) } else { Ok(()) }
 }

@@ -212,8 +212,15 @@ impl std::fmt::Debug for GroupState {
 }
 
 impl GroupInner {
-    /// What the user may do: the owner is always an administrator.
+    /// What the user may do: the owner is always an administrator, and whoever is rejected may do nothing, whatever role
+    /// waits for him.
     pub(super) fn rank(&self, user: &UserId) -> Role {
+        let is_rejected = self.people.get(user).is_some_and(|person| person.rejected);
+        if is_rejected && !self.is_owner(user) { Role::User } else { self.role(user) }
+    }
+
+    /// What the user is, rejected or not.
+    pub(super) fn role(&self, user: &UserId) -> Role {
         if self.is_owner(user) {
             return Role::Admin;
         }

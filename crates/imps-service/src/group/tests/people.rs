@@ -102,6 +102,34 @@ async fn a_rejected_user_is_thrown_out_and_not_let_in() {
 }
 
 #[tokio::test]
+async fn a_rejected_moderator_manages_nothing() {
+    let world = World::of(&["alice", "bob", "carol", "dave"]).await;
+    let (alice, bob, carol) = (world.login("alice").await, world.login("bob").await, world.login("carol").await);
+    world.party(&alice, &[]).await;
+    let groups = world.services.group();
+    let by = Manager::User(&alice);
+    groups.add_members(by, &party(), users(&["bob", "carol", "dave"])).await.unwrap();
+    let roles = vec![(Role::Admin, users(&["bob", "carol"])), (Role::Mod, users(&["dave"]))];
+    groups.set_access(by, &party(), roles).await.unwrap();
+    groups.reject(by, &party(), users(&["bob", "carol"]), UserList::default()).await.unwrap();
+    for session in [&bob, &carol] {
+        let himself = session.user.id.local();
+        let rejected = Manager::User(session);
+        let off = groups.reject(rejected, &party(), UserList::default(), users(&[himself])).await;
+        assert_eq!(off.map(|_| ()), refused(GroupError::NoPrivilege));
+        assert_eq!(groups.members(rejected, &party()), refused(GroupError::NoPrivilege));
+        assert_eq!(groups.delete(session, &party()).await, refused(GroupError::NoPrivilege));
+        assert_eq!(groups.remove_members(rejected, &party(), users(&["dave"])).await, refused(GroupError::NoPrivilege));
+    }
+    // He is an administrator still, whom a moderator does not harm.
+    let dave = world.login("dave").await;
+    let removed = groups.remove_members(Manager::User(&dave), &party(), users(&["carol"])).await.unwrap();
+    assert_eq!(outcome(&removed), "816 816[carol]");
+    groups.reject(by, &party(), UserList::default(), users(&["bob"])).await.unwrap();
+    assert!(groups.members(Manager::User(&bob), &party()).is_ok(), "what he was he is again");
+}
+
+#[tokio::test]
 async fn who_sees_whose_a_screen_name_is() {
     let world = World::of(&["alice", "bob", "carol"]).await;
     let (alice, bob, carol) = (world.login("alice").await, world.login("bob").await, world.login("carol").await);
