@@ -95,7 +95,11 @@ impl Groups<'_> {
         let inner = group.lock();
         if let Err(error) = self.may_join(&inner, user, age) {
             if error == Error::Group(GroupError::Rejected) {
-                let name: Arc<str> = wish.screen_name.as_deref().unwrap_or(user.id.local()).into();
+                // The others hear no name that he could not have here.
+                let person = inner.people.get(&user.id).cloned().unwrap_or_default();
+                let wished = wish.screen_name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+                let name = choose_name(&inner, &user.id, &person, wished);
+                let name: Arc<str> = name.or_else(|_| choose_name(&inner, &user.id, &person, None))?.into();
                 let woken = self.note(group, &inner, Some(session), |news| news.blocked(&name, false));
                 drop(inner);
                 Self::wake(&woken);

@@ -130,6 +130,29 @@ async fn a_rejected_moderator_manages_nothing() {
 }
 
 #[tokio::test]
+async fn who_is_not_let_in_is_told_of_by_a_name_that_he_may_have() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login_as("alice", "alice", Version::V1_3).await, world.login("bob").await);
+    world.party(&alice, &[]).await;
+    let groups = world.services.group();
+    let by = Manager::User(&alice);
+    groups.reject(by, &party(), users(&["bob"]), UserList::default()).await.unwrap();
+    world.heard(&alice).await;
+    let long = "x".repeat(129);
+    for (wished, told) in [(" Robert ", "Robert"), (&long, "bob"), ("B\u{7}b", "bob"), (" ", "bob"), ("aLI", "bob")] {
+        assert_eq!(world.join(&bob, wished).await, refused(GroupError::Rejected));
+        assert_eq!(world.heard(&alice).await, [format!("not let in {told}")], "{wished:?}");
+    }
+    groups.reject(by, &party(), UserList::default(), users(&["bob"])).await.unwrap();
+    groups.add_members(by, &party(), users(&["bob"])).await.unwrap();
+    world.join(&bob, "Bobby").await.unwrap();
+    groups.reject(by, &party(), users(&["bob"]), UserList::default()).await.unwrap();
+    world.heard(&alice).await;
+    assert_eq!(world.join(&bob, "Ali").await, refused(GroupError::Rejected));
+    assert_eq!(world.heard(&alice).await, ["not let in Bobby"], "what he was called last");
+}
+
+#[tokio::test]
 async fn who_sees_whose_a_screen_name_is() {
     let world = World::of(&["alice", "bob", "carol"]).await;
     let (alice, bob, carol) = (world.login("alice").await, world.login("bob").await, world.login("carol").await);
