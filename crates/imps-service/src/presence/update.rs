@@ -59,7 +59,7 @@ impl Presence<'_> {
             next.keep_clients(|id| inner.sessions.iter().any(|session| session.id == *id));
             let moment = next.moment(services.clock.now().0, &inner.sessions);
             for one in attributes {
-                next.put(session, moment, one);
+                next.put(session, &inner.sessions, moment, one);
             }
             let has_extensions = next.put_extensions(list.extensions);
             if next == inner.presence.values {

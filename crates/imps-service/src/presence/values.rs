@@ -209,8 +209,22 @@ impl Values {
         view.extend(found.into_iter().map(|(.., one)| one));
     }
 
-    /// Takes over a checked attribute of an update, whole.
-    pub(super) fn put(&mut self, session: &Session, moment: u64, mut new: PresenceAttribute) {
+    /// Whether no client of the user has anything newer of an attribute than what this session published at `moment`.
+    fn is_newest(&self, session: &SessionId, moment: u64, attribute: Attribute, sessions: &[Arc<Session>]) -> bool {
+        // What the server publishes for a session that says nothing is of the moment when it was opened.
+        let opened_later = sessions.iter().any(|other| other.id != *session && other.opened.0 >= moment);
+        let mut values = self.clients.iter().flat_map(|client| &client.values);
+        !opened_later && !values.any(|(other, one)| one.attribute == attribute && *other > moment)
+    }
+
+    /// Takes over a checked attribute of an update, whole; `sessions` are those of the user.
+    pub(super) fn put(
+        &mut self,
+        session: &Session,
+        sessions: &[Arc<Session>],
+        moment: u64,
+        mut new: PresenceAttribute,
+    ) {
         let attribute = new.attribute;
         if !PresenceSubList::is_client_status(attribute) {
             new.client_id = None;
@@ -232,10 +246,13 @@ impl Values {
         if !self.clients.iter().any(|one| one.session == session.id) {
             self.clients.push(ClientValues { session: session.id, values: Vec::new() });
         }
-        let Some(client) = self.clients.iter_mut().find(|one| one.session == session.id) else { return };
-        if client.values.iter().any(|(_, one)| *one == new) {
+        let published = self.clients.iter().find(|one| one.session == session.id);
+        let same = published.and_then(|client| client.values.iter().find(|(_, one)| *one == new));
+        // The same again is news only if it is older than what another client says.
+        if same.is_some_and(|(published, _)| self.is_newest(&session.id, *published, attribute, sessions)) {
             return;
         }
+        let Some(client) = self.clients.iter_mut().find(|one| one.session == session.id) else { return };
         let values = &mut client.values;
         values.retain(|(_, one)| one.attribute != attribute || one.client_id != new.client_id);
         if values.iter().filter(|(_, one)| one.attribute == attribute).count() >= CLIENTS_MAX

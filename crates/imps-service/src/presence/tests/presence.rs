@@ -453,3 +453,23 @@ async fn the_session_of_the_highest_priority_comes_first() {
     world.services.access().logout(&first).await.unwrap();
     assert_eq!(world.told(&old).await, ["alice: TimeZone=+03"]);
 }
+
+#[tokio::test]
+async fn the_same_value_again_is_the_newest_again() {
+    let world = World::of(&["alice", "bob"]).await;
+    let first = world.login_as("alice", "one", Version::V1_2).await;
+    world.update(&first, vec![text(OnlineStatus, "T"), zone("+01")]).await;
+    let second = world.login_as("alice", "two", Version::V1_2).await;
+    world.allow(&first, &["default"], &[TimeZone]).await;
+    world.update(&second, vec![zone("+02")]).await;
+    let bob = world.login("bob").await;
+    world.subscribe(&bob, users(&["alice"]), &[TimeZone]).await;
+    assert_eq!(world.told(&bob).await, ["alice: TimeZone=+02"]);
+    world.update(&first, vec![zone("+01")]).await;
+    assert_eq!(world.told(&bob).await, ["alice: TimeZone=+01"], "she uses the first one again");
+    let before = world.services.metrics.presence_updates.value();
+    world.update(&first, vec![zone("+01")]).await;
+    assert_eq!(world.services.metrics.presence_updates.value(), before, "it is the newest already");
+    world.update(&second, vec![zone("+02")]).await;
+    assert_eq!(world.told(&bob).await, ["alice: TimeZone=+02"]);
+}
