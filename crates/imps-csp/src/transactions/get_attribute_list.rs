@@ -15,7 +15,7 @@ impl Transaction for GetAttributeListRequest {
             contact_lists: self.contact_lists,
             default: self.default_list,
         };
-        let found = cx.services.presence().attribute_lists(cx.session()?, &targets)?;
+        let found = cx.services.presence().attribute_lists(cx.session()?, &targets).await?;
         let lists = |list: AttributeList| vec![PresenceSubList::of_names(list.attributes)];
         let users = found.users.into_iter().map(|(user, list)| PresenceInfo {
             user_id: Some(Address::from(&user)),

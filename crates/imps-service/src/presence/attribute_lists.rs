@@ -359,8 +359,8 @@ impl Presence<'_> {
     /// The attribute lists of these targets; without any user or contact list: all of them (CSP 18, row 32).
     ///
     /// # Errors
-    /// None at present.
-    pub fn attribute_lists(
+    /// The store's failure.
+    pub async fn attribute_lists(
         &self,
         session: &Session,
         targets: &AttributeListTargets,
@@ -368,12 +368,15 @@ impl Presence<'_> {
         let mut outcomes = Outcomes::default();
         let all = targets.users.is_empty() && targets.contact_lists.is_empty();
         let (mut users, mut lists) = (Vec::new(), Vec::new());
+        // The account of somebody who has an attribute list may be gone since.
+        let mut others = Vec::new();
         for address in &targets.users {
-            match self.0.router.local_user(address) {
-                Ok(user) => users.push(user),
-                Err(error) => outcomes.user(address, error)?,
+            match self.0.router.user(address) {
+                Ok(user) if is_listed(session, &user) => users.push(user),
+                _ => others.push(address),
             }
         }
+        users.extend(self.known_users(others.into_iter(), &mut outcomes).await?.into_iter().flatten());
         for address in &targets.contact_lists {
             match self.own_members(session, address) {
                 Ok((list, _)) => lists.push(list),
@@ -402,6 +405,13 @@ impl Presence<'_> {
             contact_lists: found.lists.iter().filter(|(list, _)| all || lists.contains(list)).cloned().collect(),
         })
     }
+}
+
+/// Whether a session's user decided about somebody, as far as its client sees that in attribute lists.
+fn is_listed(session: &Session, user: &UserId) -> bool {
+    let inner = session.user.lock();
+    inner.attribute_lists.of_user(user).is_some()
+        || session.version >= Version::V1_3 && !inner.presence.reactive.granted(user).is_empty()
 }
 
 /// What the user's other clients are told of a change: for whom, and what is authorized now.

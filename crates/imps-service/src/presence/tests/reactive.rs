@@ -238,22 +238,22 @@ async fn old_and_new_clients_share_what_was_decided() {
     world.decide(&old, "bob", true, Some(&[Alias])).await;
     assert_eq!(world.told(&bob).await, ["alice: Alias=-"]);
     let bobs = AttributeListTargets { users: addresses(&["bob"]), ..AttributeListTargets::default() };
-    let lists = |session: &Arc<Session>| {
-        let found = world.presence().attribute_lists(session, &bobs).unwrap();
+    let lists = async |session: &Arc<Session>| {
+        let found = world.presence().attribute_lists(session, &bobs).await.unwrap();
         found
             .users
             .into_iter()
             .map(|(user, list)| format!("{}: {}", user.local(), names(Some(list.attributes))))
             .collect::<Vec<_>>()
     };
-    assert_eq!(lists(&new), ["bob: Alias"], "1.3 knows attribute lists only");
-    assert_eq!(lists(&old), [""; 0]);
+    assert_eq!(lists(&new).await, ["bob: Alias"], "1.3 knows attribute lists only");
+    assert_eq!(lists(&old).await, [""; 0]);
     world.presence().delete_attribute_list(&old, &bobs).await.unwrap();
     assert_eq!(world.statuses(&old, &[]).await, ["bob GRANTED: Alias"]);
     world.presence().delete_attribute_list(&new, &bobs).await.unwrap();
     assert_eq!(world.statuses(&old, &[]).await, [""; 0]);
     assert_eq!(world.told(&bob).await, ["alice: Alias=-"], "what he lost");
-    assert_eq!(lists(&new), [""; 0]);
+    assert_eq!(lists(&new).await, [""; 0]);
 }
 
 /// `ANU bob: Alias`, `ANC alice/f: Alias`, `AND: Alias`, each notification that a session gets.
