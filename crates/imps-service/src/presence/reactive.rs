@@ -32,6 +32,8 @@ use crate::session::Session;
 use crate::user::{UserInner, UserState};
 
 const STRIPES: usize = 64;
+/// Questions that nobody answered in time, of which so many go at once where there is no room for a new one.
+const FORGOTTEN_AT_ONCE: usize = 16;
 
 /// Locks of watchers, each shared by some. Taken behind a user's `change`; nobody holds two.
 pub struct Pairs(Box<[Mutex<()>]>);
@@ -43,7 +45,7 @@ impl Default for Pairs {
 }
 
 impl Pairs {
-    async fn lock(&self, watcher: &UserId) -> MutexGuard<'_, ()> {
+    pub(super) async fn lock(&self, watcher: &UserId) -> MutexGuard<'_, ()> {
         // The index is below the number of stripes.
         self.0[usize::from(Slot::of(watcher.as_str()).number()) % STRIPES].lock().await
     }
@@ -55,6 +57,13 @@ struct Question {
     attributes: AttributeSet,
     notice: MessageId,
     expires: Timestamp,
+}
+
+impl Question {
+    /// Whether the publisher may answer it still.
+    fn waits(&self, now: Timestamp) -> bool {
+        self.expires > now
+    }
 }
 
 /// What a publisher decided about a watcher, and what he is asked. No attribute is granted and denied.
@@ -83,6 +92,11 @@ impl Reactive {
 
     fn decided(&self) -> AttributeSet {
         self.granted.or(self.denied)
+    }
+
+    /// Whether there is nothing but a question that nobody answered in time.
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.decided().is_empty() && self.question.is_some_and(|question| !question.waits(now))
     }
 
     /// The attributes are decided anew, the others stay as they were; the question is answered.
@@ -180,6 +194,9 @@ impl Presence<'_> {
         for (publisher, wanted) in wanted {
             self.tell_who_wants_more(publisher, watcher, *wanted);
         }
+        for (publisher, _) in wanted {
+            self.make_room(publisher, watcher).await?;
+        }
         // Most have decided, and need no lock to say so.
         if !wanted.iter().any(|(publisher, wanted)| self.asks(publisher, watcher, *wanted).is_some()) {
             return Ok(());
@@ -231,8 +248,30 @@ impl Presence<'_> {
         }
         let before = before.unwrap_or_default();
         let undecided = wanted.without(before.decided());
-        let is_asked = before.question.is_some_and(|question| question.expires > self.0.clock.now());
+        let is_asked = before.question.is_some_and(|question| question.waits(self.0.clock.now()));
         (!undecided.is_empty() && !is_asked).then_some((before, undecided))
+    }
+
+    /// Forgets questions that nobody answered in time, if there is no room for another watcher. No pair is locked.
+    async fn make_room(&self, publisher: &UserState, watcher: &UserId) -> Result<(), Error> {
+        let now = self.0.clock.now();
+        let over: Vec<UserId> = {
+            let states = &publisher.lock().presence.reactive.0;
+            if states.len() < self.0.config.authorisations_max || states.contains_key(watcher) {
+                return Ok(());
+            }
+            let over = states.iter().filter(|(_, state)| state.is_over(now)).map(|(other, _)| other.clone());
+            over.take(FORGOTTEN_AT_ONCE).collect()
+        };
+        for other in over {
+            let _pair = self.0.pairs.lock(&other).await;
+            // He may have been asked anew meanwhile, or have answered.
+            let is_over = publisher.lock().presence.reactive.0.get(&other).is_some_and(|state| state.is_over(now));
+            if is_over {
+                self.replace(publisher, &other, Reactive::default()).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes `next` what is between the two, and ends the question if there is none any more. The pair is locked.
@@ -283,6 +322,7 @@ impl Presence<'_> {
         accept: bool,
         attributes: AttributeSet,
     ) -> Result<(), Error> {
+        self.make_room(publisher, watcher).await?;
         {
             let _pair = self.0.pairs.lock(watcher).await;
             let next = {
@@ -369,6 +409,7 @@ impl Presence<'_> {
         if !watchers.is_empty() && named.iter().all(Option::is_none) {
             return Err(Error::UnknownUser);
         }
+        let now = self.0.clock.now();
         let inner = session.user.lock();
         let states = inner.presence.reactive.0.iter();
         let mut states: Vec<(&UserId, &Reactive)> = states
@@ -377,7 +418,8 @@ impl Presence<'_> {
         states.sort_by_key(|(watcher, _)| *watcher);
         let mut statuses = Vec::new();
         for (watcher, reactive) in states {
-            let pending = reactive.question.map_or(AttributeSet::EMPTY, |question| question.attributes);
+            let question = reactive.question.filter(|question| question.waits(now));
+            let pending = question.map_or(AttributeSet::EMPTY, |question| question.attributes);
             for (state, set) in [
                 (ReactiveAuthState::Granted, reactive.granted),
                 (ReactiveAuthState::Denied, reactive.denied),

@@ -339,3 +339,30 @@ async fn adding_authorises_and_grants_at_once() {
         "nothing is asked any more"
     );
 }
+
+#[tokio::test]
+async fn a_question_that_nobody_answers_in_time_is_forgotten() {
+    use std::time::Duration;
+    let world = World::with(&["alice", "bob", "carol", "dave"], |config| {
+        config.authorisations_max = 1;
+        config.question_keep = Duration::from_secs(60);
+    })
+    .await;
+    let (alice, bob, carol) = (world.login("alice").await, world.login("bob").await, world.login("carol").await);
+    world.subscribe(&bob, users(&["alice"]), &[Alias]).await;
+    assert_eq!(world.asked(&alice).await, ["bob: Alias"]);
+    world.services.clock.advance(Duration::from_secs(59));
+    world.subscribe(&carol, users(&["alice"]), &[Alias]).await;
+    assert_eq!(world.asked(&alice).await, [""; 0], "there is no room");
+    world.services.clock.advance(Duration::from_secs(2));
+    assert_eq!(world.statuses(&alice, &[]).await, [""; 0], "bob's question waits no longer");
+    world.subscribe(&carol, users(&["alice"]), &[Alias]).await;
+    assert_eq!(world.asked(&alice).await, ["carol: Alias"], "and makes room");
+    assert_eq!(world.statuses(&alice, &[]).await, ["carol PENDING: Alias"]);
+    world.services.clock.advance(Duration::from_secs(61));
+    assert_eq!(world.decide(&alice, "dave", true, None).await, 200);
+    assert_eq!(world.decide(&alice, "bob", true, None).await, 755, "what is decided is not forgotten");
+    let world = world.restarted().await;
+    let alice = world.services.sessions.find(&alice.id).unwrap();
+    assert_eq!(world.statuses(&alice, &[]).await, ["dave GRANTED: all"]);
+}
