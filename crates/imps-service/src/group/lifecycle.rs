@@ -41,6 +41,11 @@ impl Groups<'_> {
         if id.owner().as_ref() != Some(user) {
             return Err(GroupError::Foreign.into());
         }
+        // How many groups are his, and how many this client has joined, is counted before the commit.
+        let _mine = session.user.change.lock().await;
+        if session.is_closed() {
+            return Err(Error::NotLoggedIn);
+        }
         if self.groups.find(&id).is_some() {
             return Err(GroupError::Exists.into());
         }

@@ -129,6 +129,21 @@ async fn a_group_is_made_under_ones_own_address_and_once() {
 }
 
 #[tokio::test]
+async fn groups_made_at_the_same_time_are_counted_too() {
+    let world = World::with(&["alice"], |config| config.groups_per_user = 1).await;
+    let (one, two) = (world.login("alice").await, world.login_as("alice", "two", Version::V1_2).await);
+    let groups = world.services.group();
+    let (first, second) = (Address::new("alice/one"), Address::new("alice/two"));
+    let create = async |session: &Arc<Session>, address: &Address| {
+        let new = NewGroup { join: true, ..NewGroup::default() };
+        groups.create(session, address, new).await
+    };
+    let (first, second) = tokio::join!(create(&one, &first), create(&two, &second));
+    assert_eq!((first, second), (Ok(()), refused(GroupError::TooManyGroups)));
+    assert_eq!(groups.owned_by(&user("alice")).len(), 1);
+}
+
+#[tokio::test]
 async fn who_joins_is_told_who_is_there_and_the_others_of_him() {
     let world = World::of(&["alice", "bob", "carol"]).await;
     let (alice, bob, carol) = (world.login("alice").await, world.login("bob").await, world.login("carol").await);
