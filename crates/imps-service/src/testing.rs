@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use imps_types::{Address, ClientId, Domain, Secret, UserId, Version};
 
 use crate::access::{LoginAttempt, LoginOutcome, PhonePassword};
-use crate::seam::{LocalBus, MemoryEngine, NodeId};
+use crate::seam::{Batch, Engine, Key, KeyRange, LocalBus, MemoryEngine, NodeId, Order, Row, Space, StoreError};
 use crate::store::Store;
 use crate::{Clock, ServiceConfig, Services, Session, Timestamp};
 
@@ -17,11 +18,15 @@ pub(crate) struct World {
 
 /// A server on this engine that has not taken up anything yet.
 pub(crate) fn start(engine: &Arc<MemoryEngine>, change: impl FnOnce(&mut ServiceConfig)) -> Arc<Services> {
+    start_on(engine.clone(), change)
+}
+
+fn start_on(engine: Arc<dyn Engine>, change: impl FnOnce(&mut ServiceConfig)) -> Arc<Services> {
     let mut config = ServiceConfig::new(Domain::parse("x").unwrap());
     change(&mut config);
     let clock = Clock::set(Timestamp(1_000_000));
     let bus = Arc::new(LocalBus::new(NodeId(1)));
-    Services::new(config, clock, Store::new(engine.clone()), bus, Secret::new([7; 32]))
+    Services::new(config, clock, Store::new(engine), bus, Secret::new([7; 32]))
 }
 
 pub(crate) fn user(name: &str) -> UserId {
@@ -35,7 +40,16 @@ impl World {
 
     pub(crate) async fn with(names: &[&str], change: impl FnOnce(&mut ServiceConfig)) -> Self {
         let engine = Arc::new(MemoryEngine::new());
-        let services = start(&engine, change);
+        Self::filled(start(&engine, change), engine, names).await
+    }
+
+    /// The same where a commit takes a moment, in which others get on.
+    pub(crate) async fn slow(names: &[&str], change: impl FnOnce(&mut ServiceConfig)) -> Self {
+        let engine = Arc::new(MemoryEngine::new());
+        Self::filled(start_on(Arc::new(SlowEngine(engine.clone())), change), engine, names).await
+    }
+
+    async fn filled(services: Arc<Services>, engine: Arc<MemoryEngine>, names: &[&str]) -> Self {
         for name in names {
             let password = PhonePassword::Set(Secret::new("secret".to_owned()));
             services.access().add_user(&user(name), None, password).await.unwrap();
@@ -87,5 +101,43 @@ impl World {
 
     pub(crate) async fn login(&self, name: &str) -> Arc<Session> {
         self.login_as(name, name, Version::V1_2).await
+    }
+}
+
+/// One whose commits are made at once, and answered when others have had their turn.
+struct SlowEngine(Arc<MemoryEngine>);
+
+impl Engine for SlowEngine {
+    fn get<'a>(
+        &'a self,
+        space: Space,
+        keys: &'a [Key],
+    ) -> BoxFuture<'a, Result<Vec<Option<bytes::Bytes>>, StoreError>> {
+        self.0.get(space, keys)
+    }
+
+    fn scan<'a>(
+        &'a self,
+        space: Space,
+        range: KeyRange,
+        order: Order,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Row>, StoreError>> {
+        self.0.scan(space, range, order, limit)
+    }
+
+    fn apply<'a>(&'a self, batches: &'a [Batch]) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
+        Box::pin(async move {
+            let results = self.0.apply(batches).await;
+            // The store looks once by itself whether it is done.
+            for _ in 0..2 {
+                tokio::task::yield_now().await;
+            }
+            results
+        })
+    }
+
+    fn snapshot<'a>(&'a self, to: &'a std::path::Path) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.0.snapshot(to)
     }
 }

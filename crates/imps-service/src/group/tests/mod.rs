@@ -130,7 +130,7 @@ async fn a_group_is_made_under_ones_own_address_and_once() {
 
 #[tokio::test]
 async fn groups_made_at_the_same_time_are_counted_too() {
-    let world = World::with(&["alice"], |config| config.groups_per_user = 1).await;
+    let world = World::slow(&["alice"], |config| config.groups_per_user = 1).await;
     let (one, two) = (world.login("alice").await, world.login_as("alice", "two", Version::V1_2).await);
     let groups = world.services.group();
     let (first, second) = (Address::new("alice/one"), Address::new("alice/two"));
