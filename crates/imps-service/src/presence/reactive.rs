@@ -201,7 +201,7 @@ impl Presence<'_> {
         if !wanted.iter().any(|(publisher, wanted)| self.asks(publisher, watcher, *wanted).is_some()) {
             return Ok(());
         }
-        let _pair = self.0.pairs.lock(watcher).await;
+        let pair = self.0.pairs.lock(watcher).await;
         let expires = self.0.clock.now().plus(self.0.config.question_keep);
         let (mut asked, mut notices) = (Vec::new(), Vec::new());
         for (publisher, wanted) in wanted {
@@ -228,8 +228,18 @@ impl Presence<'_> {
             batch
         });
         let ids = give.await?;
+        let mut decided = Vec::new();
         for ((publisher, before, attributes), id) in asked.into_iter().zip(ids) {
-            publisher.lock().presence.reactive.set(watcher, state(&before, attributes, id));
+            let mut inner = publisher.lock();
+            inner.presence.reactive.set(watcher, state(&before, attributes, id));
+            // An attribute list that came during the commit did not see the question.
+            if self.decision(&publisher.id, &inner, watcher) != Decision::Undecided {
+                decided.push(publisher);
+            }
+        }
+        drop(pair);
+        for publisher in decided {
+            self.end_question(publisher, watcher).await?;
         }
         Ok(())
     }

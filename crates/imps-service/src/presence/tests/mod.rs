@@ -77,6 +77,11 @@ fn shown(list: &PresenceSubList) -> String {
     list.attributes.iter().map(one).chain(own).collect::<Vec<_>>().join(" ")
 }
 
+/// Lets a future get on, once.
+async fn poll<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
+    std::future::poll_fn(|context| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(context))).await
+}
+
 /// `200`, or `201 531[wv:x] 700[wv:y/z]`.
 fn outcome(result: &ResultInfo) -> String {
     let mut text = result.status.to_string();

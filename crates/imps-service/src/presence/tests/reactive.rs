@@ -366,3 +366,22 @@ async fn a_question_that_nobody_answers_in_time_is_forgotten() {
     let alice = world.services.sessions.find(&alice.id).unwrap();
     assert_eq!(world.statuses(&alice, &[]).await, ["dave GRANTED: all"]);
 }
+
+#[tokio::test]
+async fn an_attribute_list_that_comes_while_the_question_is_written_answers_it() {
+    let world = World::slow(&["alice", "bob"], |_| {}).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    let waiting = async || world.services.im().waiting_messages(&user("alice"), None, 9).await.unwrap().len();
+    let mut subscribing = Box::pin(world.subscribe(&bob, users(&["alice"]), &[OnlineStatus]));
+    let before = world.services.sequence.last();
+    while world.services.sequence.last() == before {
+        assert!(poll(&mut subscribing).await.is_pending(), "the question is written before it is in memory");
+    }
+    world.allow(&alice, &["bob"], &[OnlineStatus]).await;
+    assert_eq!(waiting().await, 1, "nobody knows of the question yet");
+    assert_eq!(subscribing.await, "200");
+    assert_eq!(waiting().await, 0);
+    assert_eq!(world.statuses(&alice, &[]).await, [""; 0]);
+    assert_eq!(world.asked(&alice).await, [""; 0]);
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=T"]);
+}
