@@ -1,5 +1,7 @@
 //! Attribute lists (CSP 9): which attributes a user, the members of a contact list, or everybody may see.
 
+use std::sync::Arc;
+
 use imps_types::element::{Authorization, Notification, NotificationType, ResultInfo};
 use imps_types::presence::{AttributeSet, PresenceSubList};
 use imps_types::{Address, ContactListId, UserId, Version};
@@ -11,6 +13,7 @@ use crate::happening::Happening;
 use crate::record::{RecordError, RecordReader, RecordWriter};
 use crate::seam::{Batch, Key, Row, Space};
 use crate::session::Session;
+use crate::user::UserState;
 
 /// To whom attribute lists are attached, as a request names them.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -293,14 +296,21 @@ impl Presence<'_> {
         let users: Vec<_> = all.iter().filter_map(Target::user).cloned().collect();
         self.put_attribute_lists(session, all, None, &mut outcomes).await?;
         drop(change);
+        let mut forgotten = Ok(());
         if session.version >= Version::V1_3 {
             // Here it is the only way to take back what was granted or denied when the user was asked (CSP 9).
-            for user in &users {
-                self.forget_decision(owner, user).await?;
-            }
+            forgotten = self.forget_decisions(owner, &users).await;
         }
+        // The lists are gone, whatever became of the decisions.
         self.0.tell(Happening::AuthorisationChanged { user: owner.clone() }).await;
-        Ok(outcomes.done())
+        forgotten.map(|()| outcomes.done())
+    }
+
+    async fn forget_decisions(&self, owner: &Arc<UserState>, users: &[UserId]) -> Result<(), Error> {
+        for user in users {
+            self.forget_decision(owner, user).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn put_attribute_lists(

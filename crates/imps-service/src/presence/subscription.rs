@@ -377,19 +377,32 @@ impl Presence<'_> {
         let visible = self.visible(&publisher.id, &inner, &session.user.id);
         let watcher = super::state::Watcher { session: session.clone(), wanted, visible };
         let before = inner.presence.watchers.insert(session.id, watcher);
+        let seen = before.as_ref().map_or(AttributeSet::EMPTY, |before| before.visible.and(before.wanted));
+        // A list may have changed and its watchers not been looked at yet: then nobody has told what that took away.
+        let withdrawn = seen.without(visible).and(wanted);
+        let is_new = first || before.is_none_or(|before| before.wanted != wanted);
         let has_extensions = !inner.presence.values.extensions().is_empty();
         let hidden = if has_extensions { AttributeSet::EMPTY } else { AttributeSet::EXTENSIONS };
-        let told = wanted.and(visible).without(hidden);
-        if first || before.is_none_or(|before| before.wanted != wanted) {
+        let told = {
             let mut outbox = session.outbox();
             let queue = outbox.presence_queue();
-            // What waits was wanted otherwise; but that something is lost must be told still.
-            let waiting = queue.take_of(publisher).unwrap_or_default();
-            let told = Told { changed: told, lost: waiting.lost.and(wanted).without(visible) };
+            let told = if is_new {
+                // What waits was wanted otherwise; but that something is lost must be told still.
+                let waiting = queue.take_of(publisher).unwrap_or_default();
+                let lost = waiting.lost.and(wanted).without(visible).or(withdrawn);
+                Told { changed: wanted.and(visible).without(hidden), lost }
+            } else {
+                Told { changed: visible.and(wanted).without(seen), lost: withdrawn }
+            };
             if !told.all().is_empty() {
                 queue.note(publisher, told);
-                self.0.metrics.presence_queued.up();
             }
+            told
+        };
+        drop(inner);
+        if !told.all().is_empty() {
+            self.0.metrics.presence_queued.up();
+            session.wake();
         }
     }
 

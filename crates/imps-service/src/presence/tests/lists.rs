@@ -169,3 +169,26 @@ async fn attribute_lists_are_kept_and_told() {
     presence.delete_list(&alice, &"alice/f".into()).await.unwrap();
     check(named(&[], &[], true), 200, false, 0, 0).await;
 }
+
+#[tokio::test]
+async fn watchers_hear_that_a_list_is_gone_though_the_decision_stays() {
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login_as("alice", "alice", Version::V1_3).await, world.login("bob").await);
+    world.decide(&alice, "bob", true, Some(&[StatusText])).await;
+    world.allow(&alice, &["bob"], &[OnlineStatus]).await;
+    world.subscribe(&bob, users(&["alice"]), &[OnlineStatus, StatusText]).await;
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=T"]);
+    let pair = world.services.pairs.lock(&user("bob")).await;
+    let targets = AttributeListTargets { users: addresses(&["bob"]), ..AttributeListTargets::default() };
+    let presence = world.presence();
+    let mut deleting = Box::pin(presence.delete_attribute_list(&alice, &targets));
+    while alice.user.lock().attribute_lists.of_user(&user("bob")).is_some() {
+        assert!(poll(&mut deleting).await.is_pending(), "the decision is guarded");
+        tokio::task::yield_now().await;
+    }
+    world.engine.refuse(Some(StoreError::Full));
+    drop(pair);
+    assert_eq!(deleting.await.unwrap_err().status(), Status::SERVER_UNAVAILABLE);
+    world.engine.refuse(None);
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=- StatusText=-"], "what she decided counts again");
+}

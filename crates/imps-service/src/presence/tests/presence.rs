@@ -473,3 +473,28 @@ async fn the_same_value_again_is_the_newest_again() {
     world.update(&second, vec![zone("+02")]).await;
     assert_eq!(world.told(&bob).await, ["alice: TimeZone=+02"]);
 }
+
+#[tokio::test]
+async fn what_a_list_took_is_told_though_the_watcher_subscribes_otherwise_first() {
+    use crate::presence::attribute_lists::{AttributeList, Target};
+    let world = World::of(&["alice", "bob"]).await;
+    let (alice, bob) = (world.login("alice").await, world.login("bob").await);
+    world.allow(&alice, &["bob"], &[OnlineStatus, Alias]).await;
+    world.list(&bob, "bob/f", &["alice"]).await;
+    let wanted = [OnlineStatus, Alias, StatusText];
+    for targets in [lists(&["bob/f"]), users(&["alice"])] {
+        world.subscribe(&bob, targets, &wanted).await;
+    }
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=T Alias=-"]);
+    // The list has changed, and nobody has looked at the watchers yet.
+    let change = |attributes: &[Attribute]| {
+        let list = AttributeList { attributes: set(attributes), notify: false };
+        alice.user.lock().attribute_lists.set(&Target::User(user("bob")), Some(list));
+    };
+    change(&[OnlineStatus, StatusText]);
+    world.presence().unsubscribe(&bob, &lists(&["bob/f"])).await.unwrap();
+    assert_eq!(world.told(&bob).await, ["alice: StatusText=- Alias=-"], "got, and lost");
+    change(&[StatusText]);
+    world.subscribe(&bob, users(&["alice"]), &wanted).await;
+    assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=- StatusText=-"], "subscribed again");
+}
