@@ -241,6 +241,7 @@ impl Access<'_> {
     /// `UnknownUser`, or the store's failure.
     pub async fn remove_user(&self, user: &UserId) -> Result<(), Error> {
         let state = self.user(user).await?;
+        self.presence().forget_watcher(user).await?;
         // Nobody logs in meanwhile; whoever waits to finds that the state is not the user's any more.
         let _change = state.change.lock().await;
         for session in state.sessions() {

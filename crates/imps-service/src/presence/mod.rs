@@ -13,6 +13,7 @@ mod lists;
 mod manage;
 mod outcomes;
 mod reactive;
+mod removal;
 mod state;
 mod subscription;
 #[cfg(test)]
@@ -59,6 +60,7 @@ impl Presence<'_> {
     }
 
     /// Adds to `batch` that everything goes which this service element keeps of a user. For the removal of the account.
+    /// What others keep of him: [`Presence::forget_watcher`].
     pub(crate) fn remove_user(&self, user: &UserId, batch: &mut Batch) {
         let all = || Key::build().text(user.as_str()).range();
         for space in [Space::Lists, Space::AttributeLists, Space::Authorisations, Space::Watchers] {

@@ -130,7 +130,7 @@ impl Reactive {
     }
 }
 
-fn key(publisher: &UserId, watcher: &UserId) -> Key {
+pub(super) fn authorisation_key(publisher: &UserId, watcher: &UserId) -> Key {
     Key::build().text(publisher.as_str()).text(watcher.as_str()).done()
 }
 
@@ -223,7 +223,7 @@ impl Presence<'_> {
             let mut batch = Batch::new();
             for ((publisher, before, attributes), id) in asked.iter().zip(ids) {
                 let record = state(before, *attributes, *id).to_record();
-                batch.put(Space::Authorisations, key(&publisher.id, watcher), record);
+                batch.put(Space::Authorisations, authorisation_key(&publisher.id, watcher), record);
             }
             batch
         });
@@ -291,7 +291,7 @@ impl Presence<'_> {
             return Ok(());
         }
         let mut batch = Batch::new();
-        let key = key(&publisher.id, watcher);
+        let key = authorisation_key(&publisher.id, watcher);
         match next.is_empty() {
             true => batch.delete(Space::Authorisations, key),
             false => batch.put(Space::Authorisations, key, next.to_record()),

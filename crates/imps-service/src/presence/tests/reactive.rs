@@ -385,3 +385,35 @@ async fn an_attribute_list_that_comes_while_the_question_is_written_answers_it()
     assert_eq!(world.asked(&alice).await, [""; 0]);
     assert_eq!(world.told(&bob).await, ["alice: OnlineStatus=T"]);
 }
+
+#[tokio::test]
+async fn a_later_user_of_a_removed_address_may_see_nothing() {
+    use crate::access::PhonePassword;
+    use imps_types::Secret;
+    let world = World::of(&["alice", "bob", "carol", "dave", "erin"]).await;
+    let (alice, bob, carol) = (world.login("alice").await, world.login("bob").await, world.login("carol").await);
+    let (dave, erin) = (world.login("dave").await, world.login("erin").await);
+    world.allow(&alice, &["bob", "dave"], &[OnlineStatus]).await;
+    world.decide(&carol, "bob", true, None).await;
+    world.decide(&carol, "erin", true, None).await;
+    world.subscribe(&bob, users(&["dave"]), &[OnlineStatus]).await;
+    let access = world.services.access();
+    access.remove_user(&user("bob")).await.unwrap();
+    assert_eq!(world.statuses(&carol, &[]).await, ["erin GRANTED: all"]);
+    assert_eq!(world.statuses(&dave, &[]).await, [""; 0]);
+    assert_eq!(world.asked(&dave).await, [""; 0], "nobody wants to know any more");
+    access.add_user(&user("bob"), None, PhonePassword::Set(Secret::new("secret".to_owned()))).await.unwrap();
+    let world = world.restarted().await;
+    let [alice, carol, dave, erin] =
+        [alice, carol, dave, erin].map(|session| world.services.sessions.find(&session.id).unwrap());
+    let bob = world.login("bob").await;
+    world.subscribe(&bob, users(&["alice", "carol"]), &[OnlineStatus]).await;
+    assert_eq!(world.told(&bob).await, [""; 0]);
+    for publisher in [&alice, &carol] {
+        assert_eq!(world.asked(publisher).await, ["bob: OnlineStatus"]);
+    }
+    for (watcher, publisher) in [(&dave, "alice"), (&erin, "carol")] {
+        let (_, seen) = world.seen(watcher, users(&[publisher]), &[OnlineStatus]).await;
+        assert_eq!(seen, [format!("{publisher}: OnlineStatus=T")], "others are no part of it");
+    }
+}
