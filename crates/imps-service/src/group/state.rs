@@ -15,8 +15,8 @@ use crate::user::UserState;
 
 /// A group. All of them are in memory; everything durable is in the store as well, which is the truth.
 ///
-/// Locks are taken in this order: a group's `change`, its state, a session's groups or outbox. No user's lock is held
-/// while a group's is taken, nor the reverse.
+/// Locks are taken in this order: a user's `change` (where he makes a group, or is removed), a group's `change`, its
+/// state, a session's groups or outbox. No user's short lock is held while a group's is taken, nor the reverse.
 pub struct GroupState {
     /// The address.
     pub id: GroupId,
