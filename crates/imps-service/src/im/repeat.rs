@@ -52,9 +52,37 @@ pub(crate) struct SentRing {
 #[derive(Debug)]
 struct Entry {
     once: Once,
-    /// None: under way.
-    sent: Option<Sent>,
+    outcome: Outcome,
     time: Timestamp,
+}
+
+/// What became of a request. Small: a busy session remembers a thousand.
+#[derive(Debug)]
+enum Outcome {
+    UnderWay,
+    /// Accepted for all its recipients, and nothing else was said.
+    Accepted(MessageId),
+    Other(Box<Sent>),
+}
+
+impl From<Sent> for Outcome {
+    fn from(sent: Sent) -> Self {
+        match sent.id {
+            Some(id) if sent.result == ResultInfo::of(Status::SUCCESSFUL) => Self::Accepted(id),
+            _ => Self::Other(Box::new(sent)),
+        }
+    }
+}
+
+impl Outcome {
+    /// None: under way.
+    fn sent(&self) -> Option<Sent> {
+        match self {
+            Self::UnderWay => None,
+            Self::Accepted(id) => Some(Sent { id: Some(*id), result: ResultInfo::of(Status::SUCCESSFUL) }),
+            Self::Other(sent) => Some((**sent).clone()),
+        }
+    }
 }
 
 pub(super) enum Known {
@@ -72,12 +100,12 @@ impl SentRing {
         self.entries.get_mut(usize::try_from(place).ok()?).filter(|entry| entry.once == *once)
     }
 
-    fn push(&mut self, once: Once, sent: Option<Sent>, time: Timestamp) {
+    fn push(&mut self, once: Once, outcome: Outcome, time: Timestamp) {
         if self.entries.len() >= REMEMBERED {
             self.pop();
         }
         self.places.insert(once.content, self.gone + self.entries.len() as u64);
-        self.entries.push_back(Entry { once, sent, time });
+        self.entries.push_back(Entry { once, outcome, time });
     }
 
     fn pop(&mut self) {
@@ -90,23 +118,21 @@ impl SentRing {
     }
 
     pub(super) fn begin(&mut self, once: &Once, now: Timestamp, window: Duration) -> Known {
-        match self.find(once).filter(|entry| now.since(entry.time) <= window) {
-            Some(Entry { sent: Some(sent), .. }) => return Known::Done(sent.clone()),
-            Some(_) => return Known::UnderWay,
-            None => {}
+        if let Some(entry) = self.find(once).filter(|entry| now.since(entry.time) <= window) {
+            return entry.outcome.sent().map_or(Known::UnderWay, Known::Done);
         }
-        self.push(once.clone(), None, now);
+        self.push(once.clone(), Outcome::UnderWay, now);
         Known::New
     }
 
     pub(super) fn finish(&mut self, once: &Once, sent: Sent) {
         if let Some(entry) = self.find(once) {
-            entry.sent = Some(sent);
+            entry.outcome = sent.into();
         }
     }
 
     pub(super) fn give_up(&mut self, once: &Once) {
-        if self.find(once).is_some_and(|entry| entry.sent.is_none()) {
+        if self.find(once).is_some_and(|entry| matches!(entry.outcome, Outcome::UnderWay)) {
             self.places.remove(&once.content);
         }
     }
@@ -208,7 +234,7 @@ impl Im<'_> {
                 };
                 if let Some(session) = self.sessions.find(&session) {
                     let sent = Sent { id: Some(MessageId::new(sequence)), result };
-                    session.sent.lock().push(once, Some(sent), Sequence::time(sequence));
+                    session.sent.lock().push(once, sent.into(), Sequence::time(sequence));
                 }
             }
             range = range.after(&last);

@@ -208,7 +208,8 @@ impl Im<'_> {
             match known {
                 Known::New => return Ok(None),
                 Known::Done(sent) => return Ok(Some(sent)),
-                Known::UnderWay => tokio::time::sleep(REPEAT_INTERVAL).await,
+                // Boxed: a timer asks for an alignment that every message would pay for.
+                Known::UnderWay => Box::pin(tokio::time::sleep(REPEAT_INTERVAL)).await,
             }
         }
         Err(Error::Store(StoreError::Busy))
