@@ -150,17 +150,99 @@ async fn requests_are_carried_out_together_and_all_are_answered() {
     }
     assert_eq!(answered.len(), COUNT);
     // Bob gets no more than he can have open, in the order in which they were sent, and the rest as he acknowledges.
-    for number in 0..COUNT {
+    let mut number = 0;
+    while number < COUNT {
         let pushed = bob.hear().await;
-        assert!(pushed.contains(&format!(">number {number}<")), "{number}: {pushed}");
-        let (transaction, id) =
-            (between(&pushed, "<TransactionID>", "</TransactionID>"), between(&pushed, "<MessageID>", "</MessageID>"));
-        let delivered = format!("<MessageDelivered><MessageID>{id}</MessageID></MessageDelivered>");
-        bob.send(envelope(Some(&bob.session), "Response", transaction, &delivered)).await;
+        for (pushed, open) in transactions(&pushed).into_iter().zip(1..) {
+            assert!(open <= 5 && pushed.contains(&format!(">number {number}<")), "{number}: {pushed}");
+            number += 1;
+            bob.send(envelope(Some(&bob.session), "Response", id_of(pushed), &delivered(pushed))).await;
+        }
     }
     assert_eq!(bob.ask("", "<Polling-Request/>").await, "", "nothing waits any more");
     assert_eq!(server.metric("hamlet_websocket_pushed_total"), COUNT as u64);
     assert_eq!(server.metric("hamlet_websockets"), 2);
+}
+
+/// The transactions of a message.
+fn transactions(message: &str) -> Vec<&str> {
+    message.split("<Transaction>").skip(1).collect()
+}
+
+fn id_of(transaction: &str) -> &str {
+    between(transaction, "<TransactionID>", "</TransactionID>")
+}
+
+/// What answers the message that is in this transaction.
+fn delivered(transaction: &str) -> String {
+    let id = between(transaction, "<MessageID>", "</MessageID>");
+    format!("<MessageDelivered><MessageID>{id}</MessageID></MessageDelivered>")
+}
+
+/// One message of several transactions: mode, TransactionID, primitive.
+fn of_several(session: &str, several: &[(&str, String, String)]) -> String {
+    let mut parts = several.iter().map(|(mode, id, primitive)| envelope(Some(session), mode, id, primitive));
+    let mut whole = parts.next().unwrap();
+    for part in parts {
+        let (start, end) = (part.find("<Transaction>").unwrap(), part.find("</Session>").unwrap());
+        whole.insert_str(whole.find("</Session>").unwrap(), &part[start..end]);
+    }
+    whole
+}
+
+#[tokio::test]
+async fn several_transactions_go_in_one_message_both_ways() {
+    let server = Server::new(|_| {}).await;
+    let mut alice = server.connect().await;
+    alice.log_in("alice").await;
+    // Bob agrees to three at once, and is away while they come.
+    let mut bob = server.connect().await;
+    bob.log_in("bob").await;
+    let capabilities = "<CapabilityList><MultiTrans>3</MultiTrans></CapabilityList>";
+    bob.ask("c", &format!("<ClientCapability-Request>{capabilities}</ClientCapability-Request>")).await;
+    let session = std::mem::take(&mut bob.session);
+    drop(bob);
+    let send = |number: usize, to: &str| {
+        ("Request", format!("t{number}"), message(&format!("wv:{to}@localhost"), &format!("number {number}"), false))
+    };
+    // One is refused, one is no message: each is answered in its place.
+    let mut several: Vec<_> = (0..9).map(|number| send(number, if number == 4 { "nobody" } else { "bob" })).collect();
+    several.insert(6, ("Request", "k".to_owned(), "<KeepAlive-Request/>".to_owned()));
+    alice.send(of_several(&alice.session, &several)).await;
+    let answer = alice.hear().await;
+    let answers = transactions(&answer);
+    assert_eq!(
+        answers.iter().map(|one| id_of(one)).collect::<Vec<_>>(),
+        several.iter().map(|one| &one.1).collect::<Vec<_>>()
+    );
+    for (answer, (_, id, _)) in answers.iter().zip(&several) {
+        let code = if id == "t4" { "531" } else { "200" };
+        assert!(answer.contains(&format!("<Code>{code}</Code>")), "{answer}");
+    }
+    // Sent again as it was, none is carried out twice.
+    alice.send(of_several(&alice.session, &several)).await;
+    assert_eq!(transactions(&alice.hear().await).len(), several.len());
+
+    let mut bob = server.connect().await;
+    bob.session = session;
+    bob.send(envelope(Some(&bob.session), "Request", "k", "<KeepAlive-Request/>")).await;
+    let (mut texts, mut most, mut open) = (Vec::new(), 0, Vec::new());
+    while texts.len() < 8 {
+        let heard = bob.hear().await;
+        let pushed: Vec<_> = transactions(&heard).into_iter().filter(|one| one.contains("<NewMessage>")).collect();
+        most = most.max(pushed.len());
+        texts.extend(pushed.iter().map(|one| between(one, "number ", "<").parse::<usize>().unwrap()));
+        open.extend(pushed.iter().map(|one| ("Response", id_of(one).to_owned(), delivered(one))));
+        assert!(open.len() <= 3, "more than may be open");
+        // All that he has is acknowledged in one message too.
+        if open.len() == 3 || texts.len() == 8 {
+            bob.send(of_several(&bob.session, &open)).await;
+            open.clear();
+        }
+    }
+    assert_eq!(texts, [0, 1, 2, 3, 5, 6, 7, 8]);
+    assert!((2..=3).contains(&most), "{most}");
+    assert_eq!(bob.ask("", "<Polling-Request/>").await, "", "all were acknowledged");
 }
 
 #[tokio::test]
