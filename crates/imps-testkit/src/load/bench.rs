@@ -42,6 +42,7 @@ Options:
   --calm-pause-ms MS messages at 2,000/s: between an empty poll and the next one [default: 0.7]
   --socket-pairs N   messages over WebSocket: senders, and recipients [default: 32]
   --socket-ahead N   messages over WebSocket: so many of a sender's may be under way [default: 16]
+  --socket-together N  messages over WebSocket: transactions that a client may have in one message [default: 16]
   --watch-share X    presence: the next value is published when this share of the watchers has the last [default: 0.5]
   --watch-pause-ms MS  presence: between an empty poll and the next one [default: 4]
   --group-share X    group: the next message is sent when this share of those who have joined have the last [default: 0.5]
@@ -56,6 +57,8 @@ const PAIRS: usize = 64;
 const CALM_RATE: f64 = 2000.0;
 /// Messages a second over WebSocket, for the latency.
 const SOCKET_RATE: f64 = 10_000.0;
+/// Transactions that clients over WebSocket take at once.
+const TRANSACTIONS_OPEN: u32 = 64;
 /// CIR connections: as many as the server takes where the system allows 20,000 descriptors.
 const CALLED: usize = 15_900;
 const WATCHERS: usize = 500;
@@ -145,7 +148,7 @@ impl Options {
                 size: MESSAGE_SIZE,
             },
             socket_pairs: 32,
-            socket_plan: talk::Plan { rate: None, ahead: 16, size: MESSAGE_SIZE },
+            socket_plan: talk::Plan { rate: None, ahead: 16, together: 16, size: MESSAGE_SIZE },
             watch_plan: presence::Plan { share: 0.5, pause: Duration::from_millis(4) },
             group_plan: group::Plan { share: 0.5, pause: Duration::from_millis(4), size: MESSAGE_SIZE },
         };
@@ -172,6 +175,7 @@ impl Options {
                 "--calm-pairs" => options.calm_pairs = number(value()?)?.clamp(1.0, PAIRS as f64) as usize,
                 "--calm-pause-ms" => options.calm_plan.pause = millis(number(value()?)?),
                 "--socket-pairs" => options.socket_pairs = number(value()?)?.clamp(1.0, PAIRS as f64) as usize,
+                "--socket-together" => options.socket_plan.together = number(value()?)?.clamp(1.0, 60.0) as usize,
                 "--socket-ahead" => options.socket_plan.ahead = number(value()?)?.clamp(1.0, 60.0) as usize,
                 "--watch-share" => options.watch_plan.share = number(value()?)?,
                 "--watch-pause-ms" => options.watch_plan.pause = millis(number(value()?)?),
@@ -328,7 +332,7 @@ impl<'a> Bench<'a> {
             self.messages("")?;
         }
         if wants("sockets") {
-            self.sockets("WBXML", Form::Wbxml, |scanner, message| scanner.scan(message))?;
+            self.sockets("WBXML", Form::Wbxml, Scanner::scan_all)?;
             self.sockets("JSON", Form::Json, scan_json)?;
         }
         if wants("backlog") {
@@ -787,13 +791,16 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Messages end to end over WebSocket: at full rate, and at a steady one.
+    /// Messages end to end over WebSocket: at full rate, by clients that agreed to several transactions in a message and
+    /// have them at hand (CSP 3) and by clients that send one at a time, and at a steady rate.
     fn sockets(&mut self, name: &str, form: Form, scan: talk::Scan) -> Outcome {
-        let requests = SocketRequests::new(form);
-        for rate in [None, Some(SOCKET_RATE)] {
-            let plan = talk::Plan { rate, ..self.options.socket_plan };
+        let requests = SocketRequests::new(form, TRANSACTIONS_OPEN);
+        let several = self.options.socket_plan.together;
+        for (rate, together) in [(None, several), (None, 1), (Some(SOCKET_RATE), several)] {
+            let plan = talk::Plan { rate, together, ..self.options.socket_plan };
             let at = rate.map_or_else(String::new, |rate| format!(" at {rate:.0}/s"));
-            tell(&format!("messages over WebSocket, {name}{at}"));
+            let one = if together == 1 { ", sent one by one" } else { "" };
+            tell(&format!("messages over WebSocket, {name}{at}{one}"));
             let couples = self.couples(self.options.socket_pairs)?;
             let server = self.server()?;
             let subprotocol = crate::phone::websocket::subprotocol(form);
@@ -804,13 +811,14 @@ impl<'a> Bench<'a> {
             let late = sleeper.stop();
             let pairs = self.options.socket_pairs;
             let about = format!(
-                "{pairs} senders, {} under way at most, {:.0} messages/s; whoever merely sleeps waits longer by: p50 {:.2} ms, p99 {:.2} ms",
+                "{pairs} senders, {} under way at most, {together} in a message at most, {:.0} messages/s; whoever merely sleeps waits longer by: p50 {:.2} ms, p99 {:.2} ms",
                 plan.ahead,
                 said.rate,
                 late.at(0.5),
                 late.at(0.99)
             );
             let figure = match rate {
+                None if together == 1 => Figure::new(format!("  sent one by one, {name}"), said.rate, "1/s"),
                 None => Figure::new(format!("messages over WebSocket, {name}"), said.rate, "1/s")
                     .target(Target::AtLeast(40_000.0)),
                 Some(rate) => Figure::new(

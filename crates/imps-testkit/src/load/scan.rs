@@ -30,7 +30,17 @@ pub(crate) struct Seen<'a> {
 
 /// Likewise, of a message in JSON as the server writes it: names are looked for, not parsed, and what is escaped makes an
 /// answer wrong.
-pub(crate) fn scan_json<'a>(_: &Scanner, message: &'a [u8]) -> Option<Seen<'a>> {
+pub(crate) fn scan_json<'a>(_: &Scanner, message: &'a [u8], seen: &mut Vec<Seen<'a>>) -> Option<()> {
+    // A transaction has one descriptor, before its content.
+    let mut places = memchr::memmem::find_iter(message, b"\"TransactionDescriptor\":").peekable();
+    while let Some(start) = places.next() {
+        let end = places.peek().copied().unwrap_or(message.len());
+        seen.push(scan_json_transaction(message.get(start..end)?)?);
+    }
+    Some(())
+}
+
+fn scan_json_transaction(message: &[u8]) -> Option<Seen<'_>> {
     let after = |name: &str| {
         let at = memchr::memmem::find(message, name.as_bytes())?;
         message.get(at + name.len()..)
@@ -57,6 +67,7 @@ pub(crate) fn scan_json<'a>(_: &Scanner, message: &'a [u8]) -> Option<Seen<'a>> 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Role {
     Other,
+    Transaction,
     TransactionContent,
     TransactionMode,
     TransactionId,
@@ -71,6 +82,7 @@ enum Role {
 }
 
 const ROLES: &[(Element, Role)] = &[
+    (Element::Transaction, Role::Transaction),
     (Element::TransactionContent, Role::TransactionContent),
     (Element::TransactionMode, Role::TransactionMode),
     (Element::TransactionId, Role::TransactionId),
@@ -111,8 +123,18 @@ impl Scanner {
         Self { roles, status_text: Element::StatusText.token(VERSION).unwrap_or_default() }
     }
 
-    /// `None` when it is no message as the server writes them.
+    /// What a message of one transaction says. `None` when it is no message as the server writes them.
     pub(crate) fn scan<'a>(&self, message: &'a [u8]) -> Option<Seen<'a>> {
+        self.walk(message, |_| {})
+    }
+
+    /// What each transaction of a message says. `None` likewise.
+    pub(crate) fn scan_all<'a>(&self, message: &'a [u8], seen: &mut Vec<Seen<'a>>) -> Option<()> {
+        self.walk(message, |one| seen.push(std::mem::take(one))).map(drop)
+    }
+
+    /// Calls `ends` at the end of each transaction. What is left of the last one is the result.
+    fn walk<'a>(&self, message: &'a [u8], mut ends: impl FnMut(&mut Seen<'a>)) -> Option<Seen<'a>> {
         let mut bytes = Bytes(message.strip_prefix(&[0x03, 0x11, 0x6A, 0x00])?);
         let mut seen = Seen::default();
         let mut open = [(Role::Other, 0_u8, 0_u8); DEPTH];
@@ -123,6 +145,9 @@ impl Scanner {
                 0x00 => page = bytes.next()?,
                 0x01 => {
                     depth = depth.checked_sub(1)?;
+                    if open.get(depth)?.0 == Role::Transaction {
+                        ends(&mut seen);
+                    }
                     if depth == 0 {
                         return bytes.0.is_empty().then_some(seen);
                     }

@@ -22,12 +22,14 @@ pub(crate) struct Plan {
     pub(crate) rate: Option<f64>,
     /// A sender waits while so many of his messages have not arrived.
     pub(crate) ahead: usize,
+    /// So many transactions may be in one message, where so many are at hand.
+    pub(crate) together: usize,
     /// Bytes of a message.
     pub(crate) size: usize,
 }
 
-/// Reads what a generator of load needs of a message.
-pub(crate) type Scan = for<'a> fn(&Scanner, &'a [u8]) -> Option<Seen<'a>>;
+/// Reads what a generator of load needs of each transaction of a message.
+pub(crate) type Scan = for<'a> fn(&Scanner, &'a [u8], &mut Vec<Seen<'a>>) -> Option<()>;
 
 struct Entry {
     sent: Instant,
@@ -137,15 +139,19 @@ impl Talk<'_> {
         let moment = now();
         let (requests, plan) = (self.requests, self.plan);
         let Some(it) = self.pairs.get_mut(pair) else { return };
+        let mut new = Vec::new();
         while it.entries.len() < plan.ahead {
             let sent = match plan.rate {
-                None if moment >= self.window.until => return,
+                None if moment >= self.window.until => break,
                 None => moment,
                 // What could not be offered by then is not: it would be the next measurement's.
-                Some(_) if moment >= self.window.until => return it.due.clear(),
+                Some(_) if moment >= self.window.until => {
+                    it.due.clear();
+                    break;
+                }
                 Some(_) => match it.due.pop_front() {
                     Some(due) => due,
-                    None => return,
+                    None => break,
                 },
             };
             let number = it.base + it.entries.len() as u64;
@@ -155,10 +161,13 @@ impl Talk<'_> {
                 content.push_str("Meet me at the old mill at noon, and bring the letters with you. ");
             }
             content.truncate(plan.size);
-            let transaction = number.to_string();
-            let values: [&[u8]; 4] =
-                [&it.couple.sender, transaction.as_bytes(), it.address.as_bytes(), content.as_bytes()];
-            sockets.send(2 * pair, |out| requests.send.append(out, &values));
+            new.push((number.to_string(), content));
+        }
+        for some in new.chunks(plan.together) {
+            let values = some.iter().map(|(transaction, content)| {
+                [it.couple.sender.as_slice(), transaction.as_bytes(), it.address.as_bytes(), content.as_bytes()]
+            });
+            sockets.send(2 * pair, |out| requests.send.append(out, values));
             self.result.requests += u64::from(self.window.contains(moment));
         }
     }
@@ -190,10 +199,9 @@ impl Talk<'_> {
         }
     }
 
-    fn delivered(&mut self, sockets: &mut Sockets, pair: usize, seen: Seen<'_>) {
+    fn delivered(&mut self, pair: usize, seen: Seen<'_>) {
         let moment = now();
         let in_window = self.window.contains(moment);
-        let requests = self.requests;
         let Some(it) = self.pairs.get_mut(pair) else { return };
         let number = seen.content.get(..NUMBER).and_then(|digits| std::str::from_utf8(digits).ok());
         let number = number.and_then(|digits| {
@@ -225,10 +233,20 @@ impl Talk<'_> {
         if seen.content.len() != self.plan.size {
             self.result.faults.add(|| "a message came in another length".to_owned());
         }
-        let values: [&[u8]; 3] = [&it.couple.recipient, seen.transaction_id, seen.message_id];
-        sockets.send(2 * pair + 1, |out| requests.delivered.append(out, &values));
-        self.result.acknowledged += u64::from(in_window);
-        self.result.requests += u64::from(in_window);
+    }
+
+    /// Acknowledges what came in one message.
+    fn acknowledge(&mut self, sockets: &mut Sockets, pair: usize, seen: &[Seen<'_>]) {
+        let in_window = self.window.contains(now());
+        let requests = self.requests;
+        let Some(it) = self.pairs.get(pair) else { return };
+        for some in seen.chunks(self.plan.together) {
+            let values =
+                some.iter().map(|one| [it.couple.recipient.as_slice(), one.transaction_id, one.message_id, &[]]);
+            sockets.send(2 * pair + 1, |out| requests.delivered.append(out, values));
+            self.result.requests += u64::from(in_window);
+        }
+        self.result.acknowledged += if in_window { seen.len() as u64 } else { 0 };
     }
 
     /// Messages that are through make room for others.
@@ -263,10 +281,11 @@ impl Talk<'_> {
 impl Driver for Talk<'_> {
     fn came(&mut self, sockets: &mut Sockets, connection: usize, message: &[u8]) {
         let pair = connection / 2;
-        let Some(seen) = (self.scan)(self.scanner, message) else {
+        let mut seen = Vec::with_capacity(16);
+        if (self.scan)(self.scanner, message, &mut seen).is_none() || seen.is_empty() {
             return self.result.faults.add(|| "a message could not be read".to_owned());
-        };
-        if seen.transaction_id == HELLO {
+        }
+        if seen.iter().any(|one| one.transaction_id == HELLO) {
             self.ready += 1;
             if self.ready == 2 * self.pairs.len() {
                 self.begin(sockets);
@@ -274,12 +293,17 @@ impl Driver for Talk<'_> {
             return;
         }
         if connection.is_multiple_of(2) {
-            self.accepted(pair, seen);
-        } else if seen.is_request && seen.primitive == Some(Element::NewMessage) {
-            self.delivered(sockets, pair, seen);
+            seen.iter().for_each(|one| self.accepted(pair, *one));
         } else {
-            let (primitive, code) = (seen.primitive, seen.code);
-            self.result.faults.add(|| format!("a recipient got {primitive:?} with {code}"));
+            for one in &seen {
+                if one.is_request && one.primitive == Some(Element::NewMessage) {
+                    self.delivered(pair, *one);
+                } else {
+                    let (primitive, code) = (one.primitive, one.code);
+                    self.result.faults.add(|| format!("a recipient got {primitive:?} with {code}"));
+                }
+            }
+            self.acknowledge(sockets, pair, &seen);
         }
         self.settle(sockets, pair);
     }

@@ -106,6 +106,45 @@ impl Template {
     }
 }
 
+/// A message of as many transactions of one kind as there are, each with values of its own.
+pub(crate) struct Several {
+    /// Up to the end of the first transaction.
+    first: Template,
+    /// Each further one.
+    further: Template,
+    /// What comes after the last.
+    tail: Vec<u8>,
+}
+
+impl Several {
+    fn in_form(form: Form, mode: Mode, write: &dyn Fn(&mut dyn Writer)) -> Self {
+        let (namespaces, session, transaction) = (Namespaces::default(), hole(SESSION), hole(TRANSACTION));
+        let message = |count: usize| {
+            let mut message = MessageWriter::new(form, VERSION, &namespaces, Some(&session), Vec::new());
+            for _ in 0..count {
+                message.transaction(mode, &transaction, None, write);
+            }
+            message.finish(None)
+        };
+        // Two messages that differ by one transaction show what one is.
+        let (one, two) = (message(1), message(2));
+        let alike = one.iter().zip(&two).take_while(|(one, other)| one == other).count();
+        let (head, tail) = one.split_at(alike);
+        let further = two.get(alike..alike + two.len() - one.len()).unwrap_or_default();
+        Self { first: Template::cut(head), further: Template::cut(further), tail: tail.to_vec() }
+    }
+
+    /// Appends a message with these transactions.
+    pub(crate) fn append<'v>(&self, out: &mut Vec<u8>, transactions: impl IntoIterator<Item = [&'v [u8]; 4]>) {
+        let mut template = &self.first;
+        for values in transactions {
+            template.append(out, &values);
+            template = &self.further;
+        }
+        out.extend_from_slice(&self.tail);
+    }
+}
+
 /// Appends a number.
 pub(crate) fn decimal(out: &mut Vec<u8>, number: usize) {
     use std::io::Write as _;
@@ -164,33 +203,31 @@ pub(crate) struct SocketRequests {
     /// As many transactions open as the server allows.
     pub(crate) capability: Template,
     /// Values 2, 3: recipient, content.
-    pub(crate) send: Template,
+    pub(crate) send: Several,
     /// Value 2: MessageID.
-    pub(crate) delivered: Template,
+    pub(crate) delivered: Several,
 }
 
 impl SocketRequests {
-    pub(crate) fn new(form: Form) -> Self {
+    /// `open`: so many transactions may be open, and be in one message.
+    pub(crate) fn new(form: Form, open: u32) -> Self {
         let capabilities = CapabilityList {
             client_type: Some(ClientType::Computer),
             any_content: Some(true),
             content_length: Some(102_400),
-            multi_trans: Some(64),
+            multi_trans: Some(open),
             parser_size: Some(131_072),
             ..CapabilityList::default()
         };
         let capability = ClientCapabilityRequest { client_id: None, capability_list: Box::new(capabilities) };
         let delivered = MessageDelivered { message_id: hole(2).as_str().into() };
         let send = send_request(Recipient::user(User::of(Address::new(&hole(2)))));
-        let request = |write: &dyn Fn(&mut dyn Writer)| {
-            Template::in_form(form, true, Mode::Request, &hole(TRANSACTION), |writer| write(writer))
-        };
         Self {
-            capability: request(&|writer| capability.write(writer)),
-            send: request(&|writer| send.write(writer)),
-            delivered: Template::in_form(form, true, Mode::Response, &hole(TRANSACTION), |writer| {
-                delivered.write(writer);
+            capability: Template::in_form(form, true, Mode::Request, &hole(TRANSACTION), |writer| {
+                capability.write(writer);
             }),
+            send: Several::in_form(form, Mode::Request, &|writer| send.write(writer)),
+            delivered: Several::in_form(form, Mode::Response, &|writer| delivered.write(writer)),
         }
     }
 }
@@ -326,6 +363,37 @@ impl Requests {
             create_group: Template::inband(|writer| create_group.write(writer)),
             join_group: Template::inband(|writer| join_group.write(writer)),
             send_to_group: send(Recipient { groups: vec![Group::Id(group)], ..Recipient::default() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::scan::{Scanner, scan_json};
+
+    /// What was rendered is what the encoder writes.
+    #[test]
+    fn several_transactions_are_as_the_encoder_writes_them() {
+        for form in [Form::Wbxml, Form::Json] {
+            let (delivered, namespaces) = (MessageDelivered { message_id: "m".into() }, Namespaces::default());
+            let mut whole = MessageWriter::new(form, VERSION, &namespaces, Some("s"), Vec::new());
+            for id in ["a", "b", "c"] {
+                whole.transaction(Mode::Response, id, None, |writer| delivered.write(writer));
+            }
+            let whole = whole.finish(None);
+            let requests = SocketRequests::new(form, 1);
+            let mut out = Vec::new();
+            let values = ["a", "b", "c"].map(|id| [b"s".as_slice(), id.as_bytes(), b"m", b""]);
+            requests.delivered.append(&mut out, values);
+            assert_eq!(out.escape_ascii().to_string(), whole.escape_ascii().to_string());
+            let mut seen = Vec::new();
+            match form {
+                Form::Json => scan_json(&Scanner::new(), &out, &mut seen).unwrap(),
+                _ => Scanner::new().scan_all(&out, &mut seen).unwrap(),
+            }
+            let ids: Vec<_> = seen.iter().map(|one| (one.transaction_id, one.message_id)).collect();
+            assert_eq!(ids, [(b"a".as_slice(), b"m".as_slice()), (b"b", b"m"), (b"c", b"m")]);
         }
     }
 }
