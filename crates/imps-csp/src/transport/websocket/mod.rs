@@ -7,12 +7,14 @@
 //! Back-pressure: while too much waits to be written, nothing is read and nothing pushed; while too many requests are
 //! being carried out, nothing is read.
 
+mod close;
+mod memory;
+mod subprotocol;
+
 use std::collections::VecDeque;
-use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -28,15 +30,18 @@ use imps_service::seam::Link;
 use imps_types::SessionId;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig as Protocol};
-use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig as Protocol};
+use tokio_tungstenite::tungstenite::{Error, Message};
 
+use self::close::Why;
+pub(crate) use self::memory::Memory;
+use self::memory::Metered;
+pub(crate) use self::subprotocol::{Agreed, subprotocols};
 use crate::answer::{Answered, Asking, Pushed};
 use crate::channel::Channel;
 use crate::form::form_of;
@@ -87,124 +92,6 @@ impl Default for WebSocketConfig {
     }
 }
 
-/// What a client may speak, by the name that it asks for.
-struct Subprotocol {
-    name: &'static str,
-    /// Whether messages are text frames.
-    is_text: bool,
-    content_type: &'static str,
-}
-
-const SUBPROTOCOLS: &[Subprotocol] = &[
-    Subprotocol { name: "csp.xml", is_text: true, content_type: "application/vnd.wv.csp+xml" },
-    Subprotocol { name: "csp.wbxml", is_text: false, content_type: "application/vnd.wv.csp+wbxml" },
-    Subprotocol { name: "csp.json", is_text: true, content_type: "application/vnd.hamlet.csp+json" },
-    Subprotocol { name: "csp.pts", is_text: true, content_type: "application/vnd.wv.csp.sms" },
-];
-
-/// The names of all.
-pub(crate) fn subprotocols() -> String {
-    SUBPROTOCOLS.iter().map(|one| one.name).collect::<Vec<_>>().join(", ")
-}
-
-/// What was agreed on with a client.
-#[derive(Clone, Copy)]
-pub(crate) struct Agreed(Option<&'static Subprotocol>);
-
-impl Agreed {
-    /// The first of a client's wishes that is known. A client that names none may speak any; one that names only what is
-    /// unknown here, none: `None`.
-    pub(crate) fn new<'a>(wishes: impl Iterator<Item = &'a str>) -> Option<Self> {
-        let mut names =
-            wishes.flat_map(|list| list.split(',')).map(str::trim).filter(|name| !name.is_empty()).peekable();
-        if names.peek().is_none() {
-            return Some(Self(None));
-        }
-        let found = names.find_map(|name| SUBPROTOCOLS.iter().find(|one| one.name.eq_ignore_ascii_case(name)))?;
-        Some(Self(Some(found)))
-    }
-
-    /// The name that the client is told.
-    pub(crate) fn name(self) -> Option<&'static str> {
-        self.0.map(|one| one.name)
-    }
-}
-
-/// The bytes that all connections hold together.
-#[derive(Debug)]
-pub(crate) struct Memory {
-    held: AtomicUsize,
-    most: usize,
-}
-
-impl Memory {
-    pub(crate) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { held: AtomicUsize::new(0), most })
-    }
-
-    /// A connection holds another number of bytes. Whether all of them hold too much.
-    fn changes(&self, from: usize, to: usize) -> bool {
-        // It wraps around where this is less than before; the sum is exact all the same.
-        let before = self.held.fetch_add(to.wrapping_sub(from), Ordering::Relaxed);
-        before.wrapping_add(to).wrapping_sub(from) > self.most
-    }
-}
-
-/// A stream, and what went through it.
-struct Metered<S> {
-    stream: S,
-    /// Bytes that were read since the last message was complete.
-    unread: usize,
-    /// Bytes that were written.
-    written: u64,
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.unread += buffer.filled().len().saturating_sub(before);
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> Metered<S> {
-    fn count(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(bytes)) = &written {
-            self.written += *bytes as u64;
-        }
-        written
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.count(written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.count(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
 /// What links know of a connection: whom it has to look after.
 #[derive(Default)]
 pub(crate) struct Socket {
@@ -227,50 +114,6 @@ impl Socket {
 
     fn take_ready(&self) -> Vec<SessionId> {
         std::mem::take(&mut *self.ready.lock())
-    }
-}
-
-/// Why the server closes a connection: what its client is told. Codes from 4000 on are ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
-    ServerStops,
-    NoLogin,
-    SessionsEnded,
-    NoSignOfLife,
-    TooManySessions,
-    TooLarge,
-    TooMuch,
-    NotProtocol,
-    NotText,
-    NotCsp,
-    ServerFailed,
-}
-
-/// Code and words of each.
-const CLOSES: &[(Why, u16, &str)] = &[
-    (Why::ServerStops, 1001, "the server stops"),
-    (Why::NotProtocol, 1002, "this is not how WebSocket is spoken"),
-    (Why::NotCsp, 1003, "this is no CSP message"),
-    (Why::NotText, 1007, "a text frame must be UTF-8"),
-    (Why::TooManySessions, 1008, "too many sessions on one connection"),
-    (Why::TooLarge, 1009, "the message is too large"),
-    (Why::ServerFailed, 1011, "the server failed"),
-    (Why::TooMuch, 1013, "too much at once, try again later"),
-    (Why::NoLogin, 4000, "no session was opened in time"),
-    (Why::SessionsEnded, 4001, "the session has ended"),
-    (Why::NoSignOfLife, 4002, "no answer to a ping"),
-];
-
-impl Why {
-    fn frame(self) -> CloseFrame {
-        let row = CLOSES.iter().find(|row| row.0 == self);
-        let (code, reason) = row.map_or((1011, ""), |row| (row.1, row.2));
-        CloseFrame { code: CloseCode::from(code), reason: Utf8Bytes::from_static(reason) }
-    }
-
-    /// Whether the client is to blame.
-    fn is_refusal(self) -> bool {
-        !matches!(self, Self::ServerStops | Self::SessionsEnded | Self::ServerFailed)
     }
 }
 
@@ -879,114 +722,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use imps_proto::wire::PtsCodes;
-
-    #[test]
-    fn subprotocols_say_the_encoding() {
-        for (wishes, name) in [
-            (&["csp.wbxml"][..], Some(Some("csp.wbxml"))),
-            (&["chat, csp.json , csp.xml"], Some(Some("csp.json"))),
-            (&["chat", "CSP.XML"], Some(Some("csp.xml"))),
-            (&[], Some(None)),
-            (&["", " , "], Some(None)),
-            (&["chat", "soap"], None),
-        ] {
-            assert_eq!(Agreed::new(wishes.iter().copied()).map(Agreed::name), name, "{wishes:?}");
-        }
-        for one in SUBPROTOCOLS {
-            let form = form_of(Some(one.content_type), b"", PtsCodes::Attested).unwrap();
-            let short = format!("{form:?}").to_lowercase();
-            assert_eq!(one.name.strip_prefix("csp.").unwrap(), short.split('(').next().unwrap());
-        }
-    }
-
-    async fn csp() -> Arc<Csp> {
-        use imps_service::seam::{LocalBus, MemoryEngine, NodeId};
-        let services = imps_service::Services::new(
-            imps_service::ServiceConfig::new(imps_types::Domain::parse("localhost").unwrap()),
-            imps_service::Clock::set(imps_service::Timestamp(1_700_000_000_000)),
-            imps_service::store::Store::new(Arc::new(MemoryEngine::new())),
-            Arc::new(LocalBus::new(NodeId(1))),
-            imps_service::services::SealKey::new([1; 32]),
-        );
-        Csp::new(services, crate::CspConfig::default())
-    }
-
-    /// A client of which so many answers wait, and that takes some bytes of them every so often. How many bytes it gets
-    /// within a time.
-    async fn taken(bytes: usize, every: Duration, within: Duration) -> usize {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let csp = csp().await;
-        let (stop, stopped) = watch::channel(false);
-        let (mut client, stream) = tokio::io::duplex(2048);
-        let opening = Opening {
-            csp,
-            config: WebSocketConfig { write_timeout: Duration::from_secs(1), ..WebSocketConfig::default() },
-            agreed: Agreed(None),
-            channel: Channel::WebSocket,
-            peer: IpAddr::from([127, 0, 0, 1]),
-            msisdn: None,
-            read: Bytes::new(),
-            memory: Memory::new(usize::MAX),
-        };
-        let served = tokio::spawn(serve(stream, opening, stopped));
-        // Of a session that is not there: each is answered with a refusal.
-        let body = "<WV-CSP-Message xmlns=\"http://www.openmobilealliance.org/DTD/WV-CSP1.2\"><Session><SessionDescriptor>\
-                    <SessionType>Inband</SessionType><SessionID>none</SessionID></SessionDescriptor><Transaction>\
-                    <TransactionDescriptor><TransactionMode>Request</TransactionMode><TransactionID>1</TransactionID>\
-                    </TransactionDescriptor><TransactionContent \
-                    xmlns=\"http://www.openmobilealliance.org/DTD/WV-TRC1.2\"><KeepAlive-Request/></TransactionContent>\
-                    </Transaction></Session></WV-CSP-Message>";
-        let mut frame = vec![0x81, 0x80 | 126];
-        frame.extend_from_slice(&(body.len() as u16).to_be_bytes());
-        frame.extend_from_slice(&[0; 4]);
-        frame.extend_from_slice(body.as_bytes());
-        for _ in 0..400 {
-            client.write_all(&frame).await.unwrap();
-        }
-        let began = Instant::now();
-        let mut taken = 0;
-        let mut buffer = vec![0; bytes];
-        while began.elapsed() < within {
-            tokio::time::sleep(every).await;
-            match client.read(&mut buffer).await {
-                Ok(read) if read > 0 => taken += read,
-                _ => break,
-            }
-        }
-        drop((client, stop));
-        served.await.unwrap();
-        taken
-    }
-
-    #[tokio::test]
-    async fn who_reads_slowly_is_not_cut_off() {
-        // Two thousand bytes a second: far less than waits, and for far longer than nothing may be taken.
-        let (slow, never) = tokio::join!(
-            taken(100, Duration::from_millis(50), Duration::from_secs(6)),
-            taken(100, Duration::from_secs(6), Duration::from_secs(20)),
-        );
-        assert!(slow > 8000, "{slow}");
-        assert!(never <= 2048, "what was in the pipe already: {never}");
-    }
-
-    #[test]
-    fn what_all_hold_is_summed_up() {
-        let memory = Memory::new(100);
-        assert!(!memory.changes(0, 60));
-        assert!(memory.changes(0, 41));
-        assert!(!memory.changes(60, 59));
-        assert!(!memory.changes(41, 0) && !memory.changes(59, 0));
-        assert_eq!(memory.held.load(Ordering::Relaxed), 0);
-    }
-
-    #[test]
-    fn every_close_has_its_code() {
-        let mut codes: Vec<_> = CLOSES.iter().map(|row| (row.0.frame().code.into(), row.1)).collect();
-        assert!(codes.iter().all(|(sent, row): &(u16, u16)| sent == row));
-        codes.dedup();
-        assert_eq!(codes.len(), CLOSES.len());
-    }
-}
+mod tests;
