@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use imps_service::seam::Bounds;
 
@@ -32,6 +33,8 @@ pub struct Options {
     pub wal: u64,
     /// The log does not grow beyond this, save while a long read such as a snapshot needs its old pages.
     pub wal_bound: u64,
+    /// After so long a row is brought from the journal into its table. What is deleted sooner never comes there.
+    pub settle: Duration,
     /// How much may wait for the writer.
     pub queue: Bounds,
 }
@@ -46,6 +49,7 @@ impl Default for Options {
             page: 4096,
             wal: 16 << 20,
             wal_bound: 64 << 20,
+            settle: Duration::from_secs(1),
             queue: Bounds::default(),
         }
     }

@@ -536,8 +536,23 @@ pub async fn random_writes_like_the_model(subject: impl Subject) {
     let model: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let mut dice = Dice::new(3);
     let spaces = [Space::Users, Space::Messages, Space::MessageIndex];
-    for round in 0..150 {
-        let batches: Vec<Batch> = (0..=dice.roll(8)).map(|_| random_batch(&mut dice, &spaces)).collect();
+    let mut made = 0;
+    for round in 0..300 {
+        let mut batches: Vec<Batch> = (0..=dice.roll(8)).map(|_| random_batch(&mut dice, &spaces)).collect();
+        // Rows under keys that are used once, most of which are deleted soon.
+        for batch in &mut batches {
+            let back = dice.roll(20);
+            match dice.roll(3) {
+                0 => batch.insert(SPACE, numbered(made), random_value(&mut dice)),
+                1 if back < made => batch.delete(SPACE, numbered(made - back)),
+                _ => continue,
+            };
+            made += 1;
+        }
+        if round % 10 == 0 {
+            // Somebody who waits, as phones do, so that rows grow old.
+            tokio::time::sleep(std::time::Duration::from_millis(4)).await;
+        }
         assert_eq!(engine.apply(&batches).await, model.apply(&batches).await, "round {round}: {batches:?}");
         for space in spaces {
             let range = random_range(&mut dice);
@@ -550,6 +565,10 @@ pub async fn random_writes_like_the_model(subject: impl Subject) {
         }
     }
     assert!(everything(&engine).await == everything(&model).await);
+}
+
+fn numbered(number: u64) -> Key {
+    Key::build().u16(u16::from_be_bytes(*b"nn")).u64(number).done()
 }
 
 fn random_key(dice: &mut Dice) -> Key {

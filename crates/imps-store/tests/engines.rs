@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use imps_service::seam::{Engine, MemoryEngine};
 use imps_store::suite::{Folder, Subject};
@@ -42,18 +43,20 @@ struct OnDisk {
     engine: Checked,
     data: PathBuf,
     folder: Arc<Folder>,
+    settle: Duration,
 }
 
 impl OnDisk {
-    fn new() -> Self {
+    /// Rows stay in the journal for so long.
+    fn new(settle: Duration) -> Self {
         let folder = Arc::new(Folder::new());
-        Self::at(folder.path().join("data"), folder)
+        Self::at(folder.path().join("data"), folder, settle)
     }
 
-    fn at(data: PathBuf, folder: Arc<Folder>) -> Self {
+    fn at(data: PathBuf, folder: Arc<Folder>, settle: Duration) -> Self {
         // A log so short that every test sees checkpoints.
-        let options = Options { wal: 128 << 10, wal_bound: 512 << 10, ..Options::default() };
-        Self { engine: Checked(open(&data, options).unwrap()), data, folder }
+        let options = Options { wal: 128 << 10, wal_bound: 512 << 10, settle, ..Options::default() };
+        Self { engine: Checked(open(&data, options).unwrap()), data, folder, settle }
     }
 }
 
@@ -67,10 +70,10 @@ impl Subject for OnDisk {
     }
 
     fn reopen(self) -> Self {
-        let Self { engine, data, folder } = self;
+        let Self { engine, data, folder, settle } = self;
         assert_eq!(Arc::strong_count(&engine.0), 1, "somebody else holds it");
         drop(engine);
-        Self::at(data, folder)
+        Self::at(data, folder, settle)
     }
 
     fn load(&self, copy: &Path) -> Self {
@@ -79,7 +82,7 @@ impl Subject for OnDisk {
         let data = PathBuf::from(data);
         std::fs::create_dir_all(&data).unwrap();
         std::fs::copy(copy, data.join(DATABASE)).unwrap();
-        Self::at(data, self.folder.clone())
+        Self::at(data, self.folder.clone(), self.settle)
     }
 }
 
@@ -93,4 +96,17 @@ impl Drop for Checked {
 }
 
 engine_suite!(memory, InMemory::new());
-engine_suite!(sqlite, OnDisk::new(), durable);
+engine_suite!(sqlite, OnDisk::new(Duration::from_secs(1)), durable);
+
+/// The same with rows that leave the journal at once, or while others are being written.
+mod settling {
+    use super::*;
+
+    engine_suite!(at_once, OnDisk::new(Duration::ZERO), durable);
+}
+
+mod settling_soon {
+    use super::*;
+
+    engine_suite!(soon, OnDisk::new(Duration::from_millis(3)), durable);
+}

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use imps_service::seam::{Batch, Engine, Key, KeyRange, Order, Space};
 use imps_service::store::Store;
@@ -18,16 +19,36 @@ const DATA: &str = "HAMLET_KILL_TEST_DATA";
 const FIRST: &str = "HAMLET_KILL_TEST_FIRST";
 
 fn opened(folder: &Path) -> Arc<SqliteEngine> {
-    // So short a log that the kill hits checkpoints too.
-    open(folder, Options { wal: 64 << 10, wal_bound: 256 << 10, ..Options::default() }).unwrap()
+    // So short a log that the kill hits checkpoints too, and so short a time in the journal that it hits settling.
+    let settle = Duration::from_millis(10);
+    open(folder, Options { wal: 64 << 10, wal_bound: 256 << 10, settle, ..Options::default() }).unwrap()
 }
 
 fn batch(number: u64) -> Batch {
     let mut batch = Batch::new();
     for space in SPACES {
-        batch.put(space, Key::build().u64(number).done(), vec![b'x'; (number % 3000) as usize]);
+        batch.insert(space, Key::build().u64(number).done(), vec![b'x'; (number % 3000) as usize]);
     }
     batch
+}
+
+/// Every fourth is deleted again, some at once and some after a while.
+fn is_deleted(number: u64) -> bool {
+    number.is_multiple_of(4)
+}
+
+fn deletion(number: u64) -> Batch {
+    let mut batch = Batch::new();
+    for space in SPACES {
+        batch.delete(space, Key::build().u64(number).done());
+    }
+    batch
+}
+
+fn say(what: &str, number: u64) {
+    let mut output = std::io::stdout().lock();
+    output.write_all(format!("\n{what} {number}\n").as_bytes()).unwrap();
+    output.flush().unwrap();
 }
 
 /// Writes from several tasks: so many and then no more, or for ever, saying of each number when it is committed.
@@ -44,10 +65,16 @@ async fn write(folder: PathBuf, first: u64, count: Option<u64>) {
                         return;
                     }
                     store.commit(batch(number)).await.unwrap();
-                    if count.is_none() {
-                        let mut output = std::io::stdout().lock();
-                        output.write_all(format!("\ncommitted {number}\n").as_bytes()).unwrap();
-                        output.flush().unwrap();
+                    if count.is_some() {
+                        continue;
+                    }
+                    say("committed", number);
+                    if is_deleted(number) {
+                        if number.is_multiple_of(3) {
+                            tokio::time::sleep(Duration::from_millis(25)).await;
+                        }
+                        store.commit(deletion(number)).await.unwrap();
+                        say("deleted", number);
                     }
                 }
             })
@@ -90,7 +117,7 @@ async fn the_writer_says_what_is_committed() {
 async fn a_killed_process_loses_nothing_that_it_acknowledged() {
     let folder = Folder::new();
     let mut dice = Dice::new(11);
-    let mut acknowledged = Vec::new();
+    let (mut acknowledged, mut deleted) = (Vec::new(), Vec::new());
     for cycle in 0..8_u64 {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "the_writer_says_what_is_committed", "--nocapture"])
@@ -105,6 +132,7 @@ async fn a_killed_process_loses_nothing_that_it_acknowledged() {
         for line in lines {
             let line = line.unwrap();
             acknowledged.extend(line.strip_prefix("committed ").map(|number| number.parse::<u64>().unwrap()));
+            deleted.extend(line.strip_prefix("deleted ").map(|number| number.parse::<u64>().unwrap()));
             if acknowledged.len() as u64 == until {
                 // What is said after this is in the pipe already, and counts.
                 child.kill().unwrap();
@@ -116,9 +144,14 @@ async fn a_killed_process_loses_nothing_that_it_acknowledged() {
 
         let found = numbers(folder.path()).await;
         acknowledged.sort_unstable();
-        let lost: Vec<_> = acknowledged.iter().filter(|number| found.binary_search(number).is_err()).collect();
+        let is_there = |number: &&u64| found.binary_search(number).is_ok();
+        let kept = acknowledged.iter().filter(|number| !is_deleted(**number));
+        let lost: Vec<_> = kept.filter(|number| !is_there(number)).collect();
         assert!(lost.is_empty(), "cycle {cycle} lost {lost:?}");
+        let back: Vec<_> = deleted.iter().filter(is_there).collect();
+        assert!(back.is_empty(), "cycle {cycle}: {back:?} came back");
         // At most those that were under way may be there without having been acknowledged: eight in each cycle.
-        assert!(found.len() - acknowledged.len() <= 8 * (cycle as usize + 1));
+        let unheard = found.iter().filter(|number| acknowledged.binary_search(number).is_err()).count();
+        assert!(unheard <= 8 * (cycle as usize + 1), "cycle {cycle}: {unheard}");
     }
 }

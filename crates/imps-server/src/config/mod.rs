@@ -320,6 +320,7 @@ settings! {
     "store.readers"                   Count(0, 256) => store_readers, "Reads at the same time; 0: by the number of processors.";
     "store.wal"                       Bytes(MIB, 64 * GIB) => store.wal, "With so many bytes in the write-ahead log, its pages are brought home.";
     "store.wal_bound"                 Bytes(MIB, 64 * GIB) => store.wal_bound, "The write-ahead log does not grow beyond this.";
+    "store.settle"                    Millis(0, 60_000) => store.settle, "How long what was committed stays in the journal of the database before it is brought into its table. What is deleted sooner, as most messages are, never comes there.";
     "store.queue_batches"             Count(1, 10_000_000) => store.queue.batches, "Changes that may wait for the disk; with more, clients get Status 503.";
     "store.queue_bytes"               Bytes(MIB, 64 * GIB) => store.queue.bytes, "Bytes that may wait for the disk.";
     "store.group_batches"             Count(1, 1_000_000) => store.queue.group_batches, "Changes that are committed together at most.";

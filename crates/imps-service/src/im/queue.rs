@@ -266,8 +266,9 @@ impl Records {
 
     /// Adds the rows.
     pub(super) fn put(self, batch: &mut Batch, sequence: u64, recipient: &UserId, expires: Timestamp) {
-        batch.put(Space::Messages, body_key(sequence, recipient), self.body);
-        batch.put(Space::MessageIndex, index_key(recipient, sequence), self.index);
+        // The number is new, and so are the keys.
+        batch.insert(Space::Messages, body_key(sequence, recipient), self.body);
+        batch.insert(Space::MessageIndex, index_key(recipient, sequence), self.index);
         if ends_early(sequence, expires) {
             put_end(batch, sequence, recipient, expires);
         }

@@ -143,6 +143,8 @@ pub enum Write {
         key: Key,
         /// Its new value.
         value: Bytes,
+        /// Nothing was ever stored under this key, so an engine need not look for what it replaces.
+        is_new: bool,
     },
     /// The key has no value now, whether or not it had one before.
     Delete {
@@ -206,7 +208,14 @@ impl Batch {
 
     /// Adds: the key gets this value.
     pub fn put(&mut self, space: Space, key: impl Into<Key>, value: impl Into<Bytes>) -> &mut Self {
-        self.writes.push(Write::Put { space, key: key.into(), value: value.into() });
+        self.writes.push(Write::Put { space, key: key.into(), value: value.into(), is_new: false });
+        self
+    }
+
+    /// Adds: this key, which never had a value and is never put again, gets one. What is deleted soon costs an engine less
+    /// then.
+    pub fn insert(&mut self, space: Space, key: impl Into<Key>, value: impl Into<Bytes>) -> &mut Self {
+        self.writes.push(Write::Put { space, key: key.into(), value: value.into(), is_new: true });
         self
     }
 

@@ -182,7 +182,7 @@ fn read_rows(copy: &mut &[u8], state: &mut State) -> io::Result<()> {
         let value = Bytes::copy_from_slice(part(copy)?);
         let space = std::str::from_utf8(table).ok().and_then(Space::from_table);
         let space = space.ok_or_else(|| io::Error::other("a row of an unknown space"))?;
-        state.write(&Write::Put { space, key, value });
+        state.write(&Write::Put { space, key, value, is_new: false });
     }
     Ok(())
 }

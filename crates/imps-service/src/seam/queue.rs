@@ -155,7 +155,7 @@ struct Waiting {
 enum Committer {
     /// It will look at the queue before it sleeps.
     Awake,
-    /// It sleeps until it is woken.
+    /// It sleeps until it is woken, or has other work to do.
     Asleep,
     /// It sleeps until it is woken or the merged writes are due.
     Dozing,
@@ -305,16 +305,27 @@ impl CommitQueue {
     /// For the committer: waits until there is something to do and takes it into an empty group. `false` when the queue
     /// is closed and empty.
     pub fn take(&self, group: &mut Group) -> bool {
+        while self.take_within(group, None) {
+            if !group.is_empty() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The same for a committer with other work to do: when nothing came for so long, the group is empty.
+    pub fn take_within(&self, group: &mut Group, patience: Option<Duration>) -> bool {
         let mut state = self.state.lock();
         while state.waiting.is_empty() && !state.closed {
-            if state.later.is_empty() {
+            let delay = Some(self.bounds.delay).filter(|_| !state.later.is_empty());
+            let Some(delay) = delay.into_iter().chain(patience).min() else {
                 state.committer = Committer::Asleep;
                 self.arrived.wait(&mut state);
-            } else {
-                state.committer = Committer::Dozing;
-                if self.arrived.wait_for(&mut state, self.bounds.delay).timed_out() {
-                    break;
-                }
+                continue;
+            };
+            state.committer = if state.later.is_empty() { Committer::Asleep } else { Committer::Dozing };
+            if self.arrived.wait_for(&mut state, delay).timed_out() {
+                break;
             }
         }
         self.gather(&mut state);
@@ -334,7 +345,7 @@ impl CommitQueue {
             group.later.extend(due.map(|((space, key), (value, after))| Later { space, key, value, after }));
             group.later.sort_unstable_by_key(|later| later.after);
         }
-        !group.is_empty()
+        !group.is_empty() || !state.closed
     }
 
     /// Those who were just answered are about to come back, all together. Committing the first of them alone would make

@@ -2,7 +2,11 @@
 
 mod checkpoint;
 mod copy;
+mod journal;
+mod pending;
+mod recent;
 mod schema;
+mod tables;
 mod writer;
 
 use std::fmt;
@@ -23,6 +27,7 @@ use rusqlite::{Connection, Statement};
 
 use self::checkpoint::Wal;
 pub use self::copy::Copy;
+use self::recent::{Entry, Recent, Rows};
 use self::schema::{Sql, store_error, unusable};
 use crate::lock::FolderLock;
 use crate::open::{OpenError, Options, sync_folder};
@@ -51,7 +56,9 @@ impl SqliteEngine {
         let page: i64 = writer.query_row("PRAGMA page_size", [], |row| row.get(0)).map_err(unusable)?;
         let page = u64::try_from(page).unwrap_or(0).max(512);
         let checkpointer = schema::checkpointer(path, &options).map_err(unusable)?;
-        let readers = Readers::new(path, &options).map_err(unusable)?;
+        let (rows, written) = journal::load(&writer).map_err(unusable)?;
+        let recent = Arc::new(Recent::new(rows));
+        let readers = Readers::new(path, &options, recent.clone()).map_err(unusable)?;
         let queue = Arc::new(CommitQueue::new(options.queue));
         let wal = Arc::new(Wal::new(page, options.wal, options.wal_bound));
         let page_limit = Arc::new(AtomicU32::new(0));
@@ -64,8 +71,8 @@ impl SqliteEngine {
             threads: Mutex::new(Vec::new()),
             _lock: lock,
         };
-        let shared = writer::Shared { queue, wal: wal.clone(), page_limit };
-        engine.start("store-writer", move || writer::run(writer, &shared))?;
+        let shared = writer::Shared { queue, wal: wal.clone(), page_limit, recent, settle: options.settle };
+        engine.start("store-writer", move || writer::run(writer, &shared, written))?;
         engine.start("store-wal", move || wal.run(&checkpointer))?;
         Ok(engine)
     }
@@ -98,9 +105,7 @@ impl SqliteEngine {
 
     /// How many rows a space has. Reads its whole table, and blocks meanwhile.
     pub fn count(&self, space: Space) -> Result<u64, StoreError> {
-        let sql = format!("SELECT count(*) FROM {}", space.table());
-        let count = self.readers.with(|connection| connection.query_row(&sql, [], |row| row.get::<_, i64>(0)))?;
-        Ok(u64::try_from(count).unwrap_or(0))
+        self.readers.count(space)
     }
 
     /// Commits what waits, and refuses everything after that. Blocks until it is done. Reads go on.
@@ -156,6 +161,7 @@ fn copy_pages(path: &Path, to: &Path) -> rusqlite::Result<()> {
     Backup::new(&from, &mut copy)?.step(-1)?;
     // A copy is one file that needs no log beside it.
     copy.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
+    journal::settle(&mut copy)?;
     copy.close().map_err(|(_, error)| error)
 }
 
@@ -246,13 +252,14 @@ async fn aside<T: Send + 'static>(
 struct Readers {
     pool: Vec<Mutex<Connection>>,
     next: AtomicUsize,
+    recent: Arc<Recent>,
 }
 
 impl Readers {
-    fn new(path: &Path, options: &Options) -> rusqlite::Result<Self> {
+    fn new(path: &Path, options: &Options, recent: Arc<Recent>) -> rusqlite::Result<Self> {
         let reader = |_| schema::reader(path, options.reader_cache).map(Mutex::new);
         let pool = (0..options.readers.max(1)).map(reader).collect::<rusqlite::Result<_>>()?;
-        Ok(Self { pool, next: AtomicUsize::new(0) })
+        Ok(Self { pool, next: AtomicUsize::new(0), recent })
     }
 
     fn with<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
@@ -270,13 +277,24 @@ impl Readers {
 
     fn get(&self, space: Space, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StoreError> {
         let sql = Sql::on(space)?;
-        self.with(|connection| {
-            let mut statement = connection.prepare_cached(&sql.value)?;
-            // Several keys are read as of one moment.
-            let moment = (keys.len() > 1).then(|| connection.unchecked_transaction()).transpose()?;
-            let values = keys.iter().map(|key| value(&mut statement, key)).collect::<rusqlite::Result<_>>()?;
-            moment.map_or(Ok(()), rusqlite::Transaction::finish)?;
-            Ok(values)
+        let look = |rows: &Rows| {
+            keys.iter().map(|key| rows.get(space, key).map(|entry| entry.value.clone())).collect::<Vec<_>>()
+        };
+        self.recent.read(look, |recent| {
+            let missing = recent.iter().filter(|one| one.is_none()).count();
+            if missing == 0 {
+                return Ok(recent.into_iter().map(Option::flatten).collect());
+            }
+            self.with(|connection| {
+                let mut statement = connection.prepare_cached(&sql.value)?;
+                // Several keys are read as of one moment.
+                let moment = (missing > 1).then(|| connection.unchecked_transaction()).transpose()?;
+                let both = keys.iter().zip(recent);
+                let values = both.map(|(key, recent)| recent.map_or_else(|| value(&mut statement, key), Ok));
+                let values = values.collect::<rusqlite::Result<_>>()?;
+                moment.map_or(Ok(()), rusqlite::Transaction::finish)?;
+                Ok(values)
+            })
         })
     }
 
@@ -285,26 +303,95 @@ impl Readers {
             return Ok(Vec::new());
         }
         let sql = sql_of(Sql::on(space)?, range, order);
-        self.with(|connection| {
-            let mut statement = connection.prepare_cached(sql)?;
-            rows(&mut statement, range, limit)
-        })
+        self.recent.read(
+            |rows| in_range(rows, space, range),
+            |recent| {
+                self.with(|connection| {
+                    let mut statement = connection.prepare_cached(sql)?;
+                    // Each of the recent rows may be in the place of one of the table's.
+                    let found = rows(&mut statement, range, limit.saturating_add(recent.len()))?;
+                    Ok(merged(found, recent, order, limit))
+                })
+            },
+        )
     }
 
     fn scan_each(&self, space: Space, ranges: &[KeyRange]) -> Result<Vec<Vec<Row>>, StoreError> {
         let sql = Sql::on(space)?;
-        self.with(|connection| {
-            // As of one moment, and the page cache is looked after once.
-            let moment = (ranges.len() > 1).then(|| connection.unchecked_transaction()).transpose()?;
-            let mut all = Vec::with_capacity(ranges.len());
-            for range in ranges {
-                let mut statement = connection.prepare_cached(sql_of(sql, range, Order::Forwards))?;
-                all.push(if range.is_empty() { Vec::new() } else { rows(&mut statement, range, usize::MAX)? });
-            }
-            moment.map_or(Ok(()), rusqlite::Transaction::finish)?;
-            Ok(all)
+        let look = |rows: &Rows| ranges.iter().map(|range| in_range(rows, space, range)).collect::<Vec<_>>();
+        self.recent.read(look, |recent| {
+            self.with(|connection| {
+                // As of one moment, and the page cache is looked after once.
+                let moment = (ranges.len() > 1).then(|| connection.unchecked_transaction()).transpose()?;
+                let mut all = Vec::with_capacity(ranges.len());
+                for (range, recent) in ranges.iter().zip(recent) {
+                    let mut statement = connection.prepare_cached(sql_of(sql, range, Order::Forwards))?;
+                    let found = if range.is_empty() { Vec::new() } else { rows(&mut statement, range, usize::MAX)? };
+                    all.push(merged(found, recent, Order::Forwards, usize::MAX));
+                }
+                moment.map_or(Ok(()), rusqlite::Transaction::finish)?;
+                Ok(all)
+            })
         })
     }
+
+    fn count(&self, space: Space) -> Result<u64, StoreError> {
+        let sql = Sql::on(space)?;
+        self.recent.read(
+            |rows| in_range(rows, space, &KeyRange::all()),
+            |recent| {
+                self.with(|connection| {
+                    let moment = connection.unchecked_transaction()?;
+                    let all = format!("SELECT count(*) FROM {}", space.table());
+                    let mut count = connection.query_row(&all, [], |row| row.get::<_, i64>(0))?;
+                    let mut statement = connection.prepare_cached(&sql.value)?;
+                    for (key, entry) in recent {
+                        let is_there = value(&mut statement, &key)?.is_some();
+                        count += i64::from(entry.value.is_some()) - i64::from(is_there);
+                    }
+                    moment.finish()?;
+                    Ok(u64::try_from(count).unwrap_or(0))
+                })
+            },
+        )
+    }
+}
+
+/// What the journal has of a range, in order.
+fn in_range(rows: &Rows, space: Space, range: &KeyRange) -> Vec<(Key, Entry)> {
+    rows.range(space, range).map(|(key, entry)| (key.clone(), entry.clone())).collect()
+}
+
+/// The rows of a table with what is newer over them. Both are of one range; `found` is in the order that is wanted.
+fn merged(found: Vec<Row>, mut recent: Vec<(Key, Entry)>, order: Order, limit: usize) -> Vec<Row> {
+    if recent.is_empty() {
+        return found;
+    }
+    if order == Order::Backwards {
+        recent.reverse();
+    }
+    let comes_first = |one: &Key, other: &Key| match order {
+        Order::Forwards => one <= other,
+        Order::Backwards => one >= other,
+    };
+    let mut all = Vec::with_capacity(found.len().saturating_add(recent.len()).min(limit));
+    let mut found = found.into_iter().peekable();
+    let mut recent = recent.into_iter().peekable();
+    while all.len() < limit {
+        let is_recent = match (found.peek(), recent.peek()) {
+            (None, None) => break,
+            (Some(_), None) => false,
+            (None, Some(_)) => true,
+            (Some(row), Some((key, _))) => comes_first(key, &row.key),
+        };
+        if !is_recent {
+            all.extend(found.next());
+        } else if let Some((key, entry)) = recent.next() {
+            found.next_if(|row| row.key == key);
+            all.extend(entry.value.map(|value| Row { key, value }));
+        }
+    }
+    all
 }
 
 /// The statement for a range in this order.

@@ -12,8 +12,9 @@ use crate::open::{OpenError, Options};
 /// "Haml": says in the file's header whose it is.
 const APPLICATION: i64 = 0x4861_6d6c;
 
-/// The version of the tables. A new space is no new version: its table is made when it is missing.
-const VERSION: i64 = 1;
+/// The version of the tables. A new space is no new version: its table is made when it is missing. Version 2 has the journal,
+/// which a program of version 1 would leave unread.
+const VERSION: i64 = 2;
 
 /// A checkpoint, or the tool of an operator, may hold a lock for a moment.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -126,6 +127,7 @@ fn prepare(connection: &Connection, is_new: bool, options: &Options) -> rusqlite
          PRAGMA user_version = {VERSION};
          CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY KEY, made_at TEXT NOT NULL);
          INSERT OR IGNORE INTO schema_versions VALUES ({VERSION}, datetime('now'));
+         CREATE TABLE IF NOT EXISTS journal (number INTEGER PRIMARY KEY, changes BLOB NOT NULL);
          {tables}
          COMMIT;"
     ))
