@@ -1,7 +1,9 @@
-//! What CSP looks like on the wire: elements, encodings, primitives. No I/O: bytes in, values out, and back.
+//! What CSP looks like on the wire: elements, encodings, primitives; and CLP, which is lines of text. No I/O: bytes in,
+//! values out, and back.
 //!
 //! The way in is [`wire::utf8`], [`wire::reader`] and a primitive's decoder; the way out is [`wire::writer`].
 
+pub mod clp;
 pub mod csp;
 pub mod element;
 pub mod elements;
