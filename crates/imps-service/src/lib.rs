@@ -24,6 +24,7 @@ pub mod seam;
 pub mod services;
 pub mod session;
 pub mod store;
+pub mod terminal;
 #[cfg(test)]
 mod testing;
 pub mod user;

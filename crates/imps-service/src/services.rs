@@ -18,6 +18,7 @@ use crate::routing::Router;
 use crate::seam::Bus;
 use crate::session::SessionTable;
 use crate::store::Store;
+use crate::terminal::{TerminalTable, Terminals};
 use crate::user::UserTable;
 
 /// Milliseconds from which on a correction of the system's clock is a step.
@@ -67,6 +68,8 @@ pub struct Services {
     pub(crate) tidying: parking_lot::Mutex<Option<crate::seam::Key>>,
     /// Who can be found, and the searches that are open.
     pub(crate) searches: Searches,
+    /// What is kept for clients that have only a line of text.
+    pub(crate) terminals: TerminalTable,
     tidied: LastTime,
 }
 
@@ -99,6 +102,7 @@ impl Services {
             pairs: Pairs::default(),
             tidying: parking_lot::Mutex::default(),
             searches,
+            terminals: TerminalTable::default(),
             tidied: LastTime::default(),
         })
     }
@@ -126,6 +130,11 @@ impl Services {
     /// The Common features: search, invitations, names and profiles.
     pub fn common(&self) -> Common<'_> {
         Common(self)
+    }
+
+    /// What is kept for clients that have only a line of text: numbers and settings.
+    pub fn terminals(&self) -> Terminals<'_> {
+        Terminals(self)
     }
 
     /// Whether there is no memory for more requests.

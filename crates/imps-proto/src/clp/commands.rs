@@ -1,5 +1,7 @@
 //! The table of commands (CLP 6): keywords, short forms, arguments, usage, and the service call behind each.
 
+use crate::element::Element;
+
 /// What an argument is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arg {
@@ -114,8 +116,8 @@ pub struct Row {
     pub about: &'static str,
     /// Where it stands in CLP 6.
     pub section: Section,
-    /// The primitive that asks for the same in the Client-Server Protocol; empty where there is none.
-    pub imps: &'static str,
+    /// The primitive that asks for the same in the Client-Server Protocol, if one does. By it is decided who may.
+    pub imps: Option<Element>,
     /// Whether it is there before log-in (CLP 7).
     pub before_login: bool,
 }
@@ -137,7 +139,7 @@ const fn may(arg: Arg) -> Param {
 
 macro_rules! commands {
     ($($section:ident { $($command:ident $keyword:literal [$($short:literal)*] ($($need:ident $arg:expr),*)
-        $usage:literal $about:literal $imps:literal $($before:ident)?;)* })*) => {
+        $usage:literal $about:literal $($imps:ident)? $(/ $before:ident)?;)* })*) => {
         /// What a line asks for.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Command { $($(#[doc = concat!("`", $keyword, " ", $usage, "`: ", $about)] $command,)*)* }
@@ -151,11 +153,19 @@ macro_rules! commands {
             usage: $usage,
             about: $about,
             section: Section::$section,
-            imps: $imps,
+            imps: commands!(@imps $($imps)?),
             before_login: false $(|| commands!(@$before))?,
         },)*)*];
     };
-    (@before_login) => { true };
+    (@imps) => {
+        None
+    };
+    (@imps $imps:ident) => {
+        Some(Element::$imps)
+    };
+    (@before_login) => {
+        true
+    };
 }
 
 const ON_OFF: Arg = Arg::Choice(&["on", "off"]);
@@ -165,111 +175,107 @@ const MOODS: &[&str] =
 commands! {
     Access {
         // command   keyword     short forms    arguments   usage   what it is for   IMPS
-        Login "LOGIN" ["LI"] (may Arg::Word, may Arg::Word) "user password" "log in" "Login" before_login;
-        Logout "LOGOUT" ["LO" "BYE" "QUIT"] () "" "log out and hang up" "Logout" before_login;
-        WhoAmI "WHOAMI" ["ME"] () "" "who you are, and what waits" "";
-        Help "HELP" ["H" "?"] (may Arg::Word) "[command]" "this list, or how a command is used" "" before_login;
+        Login "LOGIN" ["LI"] (may Arg::Word, may Arg::Word) "user password" "log in" LoginRequest / before_login;
+        Logout "LOGOUT" ["LO" "BYE" "QUIT"] () "" "log out and hang up" LogoutRequest / before_login;
+        WhoAmI "WHOAMI" ["ME"] () "" "who you are, and what waits";
+        Help "HELP" ["H" "?"] (may Arg::Word) "[command]" "this list, or how a command is used" / before_login;
         Set "SET" [] (may Arg::Word, may Arg::Word) "[key value]"
-            "push report codes auto presence on/off, page pages N, lang xx, quiet 22-7" "ClientCapability";
-        More "MORE" ["M"] () "" "the next page" "";
-        Info "INFO" [] () "" "who runs this service" "GetSPInfo" before_login;
-        Pass "PASS" [] (must Arg::Word, must Arg::Word) "old new" "change your password" "";
-        Ping "PING" [] () "" "is the server there?" "KeepAlive" before_login;
+            "push report codes auto presence on/off, page pages N, lang xx, quiet 22-7" ClientCapabilityRequest;
+        More "MORE" ["M"] () "" "the next page";
+        Info "INFO" [] () "" "who runs this service" GetSpInfoRequest / before_login;
+        Pass "PASS" [] (must Arg::Word, must Arg::Word) "old new" "change your password";
+        Ping "PING" [] () "" "is the server there?" KeepAliveRequest / before_login;
     }
     Presence {
-        On "ON" [] (may Arg::Text) "[text]" "be available" "UpdatePresence";
-        Away "AWAY" ["AW"] (may Arg::Text) "[text]" "be there, but discreet" "UpdatePresence";
-        Hide "HIDE" ["DND"] (may Arg::Text) "[text]" "not be available" "UpdatePresence";
-        Text "TEXT" ["TX"] (may Arg::Text) "[text]" "say what you do; nothing takes it away" "UpdatePresence";
+        On "ON" [] (may Arg::Text) "[text]" "be available" UpdatePresenceRequest;
+        Away "AWAY" ["AW"] (may Arg::Text) "[text]" "be there, but discreet" UpdatePresenceRequest;
+        Hide "HIDE" ["DND"] (may Arg::Text) "[text]" "not be available" UpdatePresenceRequest;
+        Text "TEXT" ["TX"] (may Arg::Text) "[text]" "say what you do; nothing takes it away" UpdatePresenceRequest;
         Mood "MOOD" [] (may Arg::Choice(MOODS)) "[word]"
-            "HAPPY SAD ANGRY JEALOUS ASHAMED INVINCIBLE IN_LOVE SLEEPY BORED EXCITED ANXIOUS" "UpdatePresence";
-        At "AT" [] (may Arg::Text) "[text]" "say where you are" "UpdatePresence";
-        Alias "ALIAS" [] (may Arg::Text) "[text]" "say what you are called" "UpdatePresence";
+            "HAPPY SAD ANGRY JEALOUS ASHAMED INVINCIBLE IN_LOVE SLEEPY BORED EXCITED ANXIOUS" UpdatePresenceRequest;
+        At "AT" [] (may Arg::Text) "[text]" "say where you are" UpdatePresenceRequest;
+        Alias "ALIAS" [] (may Arg::Text) "[text]" "say what you are called" UpdatePresenceRequest;
         Prefer "PREFER" [] (must Arg::Choice(&["IM", "SMS", "CALL", "MMS", "EMAIL"])) "IM/SMS/CALL/MMS/EMAIL"
-            "how you want to be reached" "UpdatePresence";
+            "how you want to be reached" UpdatePresenceRequest;
         Show "SHOW" ["S" "WHO"] (may Arg::People, may Arg::Attributes) "[user/list] [attr,...]"
-            "how others are; your default list if you name nobody" "GetPresence";
+            "how others are; your default list if you name nobody" GetPresenceRequest;
         Sub "SUB" ["SB"] (must Arg::People, may Arg::Attributes) "user/list [attr,...]"
-            "be told when their presence changes" "SubscribePresence";
-        Unsub "UNSUB" ["US"] (must Arg::People) "user/list" "be told no longer" "UnsubscribePresence";
-        Watchers "WATCHERS" ["WA"] () "" "who is told of your presence" "GetWatcherList";
+            "be told when their presence changes" SubscribePresenceRequest;
+        Unsub "UNSUB" ["US"] (must Arg::People) "user/list" "be told no longer" UnsubscribePresenceRequest;
+        Watchers "WATCHERS" ["WA"] () "" "who is told of your presence" GetWatcherListRequest;
         Allow "ALLOW" ["AL"] (must Arg::ItemOrUser, may Arg::Attributes) "n/user [attr,...]"
-            "let somebody see your presence" "PresenceAuth-User";
+            "let somebody see your presence" PresenceAuthUser;
         Deny "DENY" ["DN"] (must Arg::ItemOrUser, may Arg::Attributes) "n/user [attr,...]"
-            "do not let him" "PresenceAuth-User";
-        Unallow "UNALLOW" ["UA"] (must Arg::User) "user" "forget what you decided" "CancelAuth";
+            "do not let him" PresenceAuthUser;
+        Unallow "UNALLOW" ["UA"] (must Arg::User) "user" "forget what you decided" CancelAuthRequest;
         Give "GIVE" [] (must Arg::Holders, must Arg::Attributes) "user/list/default attr,..."
-            "who sees what of you without asking" "CreateAttributeList";
-        Take "TAKE" [] (must Arg::Holders) "user/list/default" "take that back" "DeleteAttributeList";
-        Given "GIVEN" [] (may Arg::Holders) "[user/list/default]" "what you gave" "GetAttributeList";
+            "who sees what of you without asking" CreateAttributeListRequest;
+        Take "TAKE" [] (must Arg::Holders) "user/list/default" "take that back" DeleteAttributeListRequest;
+        Given "GIVEN" [] (may Arg::Holders) "[user/list/default]" "what you gave" GetAttributeListRequest;
     }
     Lists {
-        Lists "LISTS" ["LS"] () "" "your contact lists" "GetList";
-        List "LIST" ["L"] (may Arg::List) "[~name]" "who is in a list" "ListManage";
-        NewList "NEWLIST" ["NL"] (must Arg::List, may Arg::Text) "~name [\"Shown name\"]" "make a list" "CreateList";
-        DelList "DELLIST" ["DL"] (must Arg::List) "~name" "delete a list" "DeleteList";
+        Lists "LISTS" ["LS"] () "" "your contact lists" GetListRequest;
+        List "LIST" ["L"] (may Arg::List) "[~name]" "who is in a list" ListManageRequest;
+        NewList "NEWLIST" ["NL"] (must Arg::List, may Arg::Text) "~name [\"Shown name\"]" "make a list" CreateListRequest;
+        DelList "DELLIST" ["DL"] (must Arg::List) "~name" "delete a list" DeleteListRequest;
         Add "ADD" ["A"] (may Arg::List, must Arg::User, may Arg::Text) "[~name] user [\"Nick\"]"
-            "put somebody into a list" "ListManage";
-        Rem "REM" ["R"] (may Arg::List, must Arg::User) "[~name] user" "take him out" "ListManage";
-        NameList "NAMELIST" [] (must Arg::List, must Arg::Text) "~name \"Shown\"" "rename a list" "ListManage";
-        DefList "DEFLIST" [] (must Arg::List) "~name" "make it the default list" "ListManage";
+            "put somebody into a list" ListManageRequest;
+        Rem "REM" ["R"] (may Arg::List, must Arg::User) "[~name] user" "take him out" ListManageRequest;
+        NameList "NAMELIST" [] (must Arg::List, must Arg::Text) "~name \"Shown\"" "rename a list" ListManageRequest;
+        DefList "DEFLIST" [] (must Arg::List) "~name" "make it the default list" ListManageRequest;
     }
     Messages {
-        Msg "MSG" ["T"] (must Arg::Targets, must Arg::Text) "who text" "send a message" "SendMessage";
+        Msg "MSG" ["T"] (must Arg::Targets, must Arg::Text) "who text" "send a message" SendMessageRequest;
         MsgR "MSGR" ["TR"] (must Arg::Targets, must Arg::Text) "who text"
-            "the same, and be told when it was delivered" "SendMessage";
-        Reply "REPLY" ["RE"] (may Arg::Item, must Arg::Text) "[n] text" "answer a message, the last one without n"
-            "SendMessage";
-        Talk "TALK" [] (may Arg::Target) "[who]" "all lines go there; .TALK ends" "SendMessage";
-        Inbox "INBOX" ["IN"] () "" "messages that wait" "GetMessageList";
-        Read "READ" ["RD"] (may Arg::Item) "[n]" "read one" "GetMessage";
-        Fwd "FWD" ["FW"] (must Arg::Item, must Arg::Targets) "n who" "send it on" "ForwardMessage";
-        Drop "DROP" ["DR"] (must Arg::Item) "n" "reject a message unread" "RejectMessage";
-        Block "BLOCK" ["BL"] (must Arg::Users) "user[,...]" "hear nothing from him" "BlockEntity";
-        Unblock "UNBLOCK" ["UB"] (must Arg::Users) "user[,...]" "hear from him again" "BlockEntity";
-        Grant "GRANT" ["GR"] (must Arg::Users) "user[,...]" "hear from him while the grant list is on" "BlockEntity";
-        Ungrant "UNGRANT" ["UG"] (must Arg::Users) "user[,...]" "take that back" "BlockEntity";
+            "the same, and be told when it was delivered" SendMessageRequest;
+        Reply "REPLY" ["RE"] (may Arg::Item, must Arg::Text) "[n] text" "answer a message, the last one without n" SendMessageRequest;
+        Talk "TALK" [] (may Arg::Target) "[who]" "all lines go there; .TALK ends" SendMessageRequest;
+        Inbox "INBOX" ["IN"] () "" "messages that wait" GetMessageListRequest;
+        Read "READ" ["RD"] (may Arg::Item) "[n]" "read one" GetMessageRequest;
+        Fwd "FWD" ["FW"] (must Arg::Item, must Arg::Targets) "n who" "send it on" ForwardMessageRequest;
+        Drop "DROP" ["DR"] (must Arg::Item) "n" "reject a message unread" RejectMessageRequest;
+        Block "BLOCK" ["BL"] (must Arg::Users) "user[,...]" "hear nothing from him" BlockEntityRequest;
+        Unblock "UNBLOCK" ["UB"] (must Arg::Users) "user[,...]" "hear from him again" BlockEntityRequest;
+        Grant "GRANT" ["GR"] (must Arg::Users) "user[,...]" "hear from him while the grant list is on" BlockEntityRequest;
+        Ungrant "UNGRANT" ["UG"] (must Arg::Users) "user[,...]" "take that back" BlockEntityRequest;
         Blocks "BLOCKS" [] (may Arg::Choice(&["block", "grant"]), may ON_OFF) "[block/grant on/off]"
-            "show these lists, or use them or not" "GetBlockedList";
-        Push "PUSH" [] (must ON_OFF) "on/off" "get messages, or be told that they wait" "SetDeliveryMethod";
+            "show these lists, or use them or not" GetBlockedListRequest;
+        Push "PUSH" [] (must ON_OFF) "on/off" "get messages, or be told that they wait" SetDeliveryMethodRequest;
     }
     Groups {
-        Groups "GROUPS" ["GS"] () "" "groups you are in, and your own" "Search";
+        Groups "GROUPS" ["GS"] () "" "groups you are in, and your own" SearchRequest;
         NewGroup "NEWGROUP" ["NG"] (must Arg::Group, may Arg::Pairs) "/name [key=value...]"
-            "make a group: name topic open searchable max private-msg welcome as" "CreateGroup";
-        DelGroup "DELGROUP" [] (must Arg::Group) "/name" "delete a group" "DeleteGroup";
-        Join "JOIN" ["J"] (must Arg::Group, may Arg::Text) "/group [nick]" "go into a group" "JoinGroup";
-        Leave "LEAVE" ["LV"] (must Arg::Group) "/group" "go out of it" "LeaveGroup";
-        Say "SAY" [] (must Arg::Group, must Arg::Text) "/group text" "say something there" "SendMessage";
-        Users "USERS" ["U"] (must Arg::Group) "/group" "who is in it now" "GetJoinedUsers";
-        Members "MEMBERS" ["MB"] (must Arg::Group) "/group" "who belongs to it" "GetGroupMembers";
-        Member "MEMBER" [] (must Arg::Group, must Arg::Changes) "/group +user -user" "change that"
-            "AddGroupMembers";
+            "make a group: name topic open searchable max private-msg welcome as" CreateGroupRequest;
+        DelGroup "DELGROUP" [] (must Arg::Group) "/name" "delete a group" DeleteGroupRequest;
+        Join "JOIN" ["J"] (must Arg::Group, may Arg::Text) "/group [nick]" "go into a group" JoinGroupRequest;
+        Leave "LEAVE" ["LV"] (must Arg::Group) "/group" "go out of it" LeaveGroupRequest;
+        Say "SAY" [] (must Arg::Group, must Arg::Text) "/group text" "say something there" SendMessageRequest;
+        Users "USERS" ["U"] (must Arg::Group) "/group" "who is in it now" GetJoinedUsersRequest;
+        Members "MEMBERS" ["MB"] (must Arg::Group) "/group" "who belongs to it" GetGroupMembersRequest;
+        Member "MEMBER" [] (must Arg::Group, must Arg::Changes) "/group +user -user" "change that" AddGroupMembersRequest;
         Role "ROLE" [] (must Arg::Group, must Arg::User, must Arg::Choice(&["admin", "mod", "user"]))
-            "/group user admin/mod/user" "what a member may do" "MemberAccess";
-        Props "PROPS" ["PR"] (must Arg::Group, may Arg::Pairs) "/group [key=value...]" "how it is set up"
-            "SetGroupProps";
-        Topic "TOPIC" [] (must Arg::Group, must Arg::Text) "/group text" "what it talks about" "SetGroupProps";
-        Ban "BAN" [] (must Arg::Group, must Arg::User) "/group user" "keep somebody out" "RejectList";
-        Unban "UNBAN" [] (must Arg::Group, must Arg::User) "/group user" "let him in again" "RejectList";
-        Bans "BANS" [] (must Arg::Group) "/group" "who is kept out" "RejectList";
-        Watch "WATCH" [] (must Arg::Group) "/group" "be told who comes and goes" "SubscribeGroupNotice";
-        Unwatch "UNWATCH" [] (must Arg::Group) "/group" "be told no longer" "SubscribeGroupNotice";
+            "/group user admin/mod/user" "what a member may do" MemberAccessRequest;
+        Props "PROPS" ["PR"] (must Arg::Group, may Arg::Pairs) "/group [key=value...]" "how it is set up" SetGroupPropsRequest;
+        Topic "TOPIC" [] (must Arg::Group, must Arg::Text) "/group text" "what it talks about" SetGroupPropsRequest;
+        Ban "BAN" [] (must Arg::Group, must Arg::User) "/group user" "keep somebody out" RejectListRequest;
+        Unban "UNBAN" [] (must Arg::Group, must Arg::User) "/group user" "let him in again" RejectListRequest;
+        Bans "BANS" [] (must Arg::Group) "/group" "who is kept out" RejectListRequest;
+        Watch "WATCH" [] (must Arg::Group) "/group" "be told who comes and goes" SubscribeGroupNoticeRequest;
+        Unwatch "UNWATCH" [] (must Arg::Group) "/group" "be told no longer" SubscribeGroupNoticeRequest;
     }
     Invitations {
         Invite "INVITE" ["I"] (must Arg::Users, must Arg::Occasion, may Arg::Text) "user[,...] /group/presence [note]"
-            "invite to a group, or to share presence" "Invite";
+            "invite to a group, or to share presence" InviteRequest;
         Share "SHARE" ["SH"] (must Arg::Targets, must Arg::Urls, may Arg::Text) "user/list/group url [url...] [note]"
-            "show somebody what lies at a URL" "Invite";
-        Accept "ACCEPT" ["Y"] (may Arg::Item, may Arg::Text) "[n] [note]" "accept, the last one without n"
-            "InviteUser-Response";
-        Reject "REJECT" ["N"] (may Arg::Item, may Arg::Text) "[n] [note]" "say no" "InviteUser-Response";
-        Uninvite "UNINVITE" [] (must Arg::Item, may Arg::Text) "n [note]" "take an invitation back" "CancelInvite";
-        Unshare "UNSHARE" [] (must Arg::Item, may Arg::Text) "n [note]" "take back what you shared" "CancelInvite";
-        Invites "INVITES" [] () "" "invitations that are open, in and out" "";
+            "show somebody what lies at a URL" InviteRequest;
+        Accept "ACCEPT" ["Y"] (may Arg::Item, may Arg::Text) "[n] [note]" "accept, the last one without n" InviteUserResponse;
+        Reject "REJECT" ["N"] (may Arg::Item, may Arg::Text) "[n] [note]" "say no" InviteUserResponse;
+        Uninvite "UNINVITE" [] (must Arg::Item, may Arg::Text) "n [note]" "take an invitation back" CancelInviteRequest;
+        Unshare "UNSHARE" [] (must Arg::Item, may Arg::Text) "n [note]" "take back what you shared" CancelInviteRequest;
+        Invites "INVITES" [] () "" "invitations that are open, in and out";
         Find "FIND" ["F"] (may Arg::Choice(&["user", "group"]), must Arg::Pairs) "[user/group] key=value..."
-            "users by id first last mail alias online, groups by id name topic owner user" "Search";
-        Stop "STOP" [] () "" "end a search" "StopSearch";
+            "users by id first last mail alias online, groups by id name topic owner user" SearchRequest;
+        Stop "STOP" [] () "" "end a search" StopSearchRequest;
     }
 }
 
@@ -327,6 +333,13 @@ mod tests {
             // What takes the rest of a line stands at its end.
             let ends = |param: &&Param| matches!(param.arg, Arg::Text | Arg::Pairs | Arg::Changes);
             assert!(row.shape.iter().rev().skip(1).all(|param| !ends(&param)), "{}", row.keyword);
+        }
+    }
+
+    #[test]
+    fn every_call_is_one_of_the_catalogue() {
+        for element in COMMANDS.iter().filter_map(|row| row.imps) {
+            assert!(crate::csp::catalogue::Row::of_client(element).is_some(), "{}", element.name());
         }
     }
 

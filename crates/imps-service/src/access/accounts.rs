@@ -255,6 +255,7 @@ impl Access<'_> {
         self.common().remove_user(user, &mut batch).await?;
         self.forget_receipts(user, &mut batch);
         self.im().remove_user(user, &mut batch);
+        self.terminals().remove_user(user, &mut batch);
         self.store.commit(batch).await?;
         self.forget_user(user);
         self.tell(Happening::FindableChanged { user: user.clone() }).await;

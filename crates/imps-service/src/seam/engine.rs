@@ -98,6 +98,10 @@ spaces! {
     InviteCodes        "invite_codes"       false;
     /// Whose mobile number it is. Keyed by number: digits.
     MobileNumbers      "mobile_numbers"     false;
+    /// How a user wants the replies of the Command Line Protocol, and the last number that it gave him. Keyed by user.
+    Terminals          "terminals"          false;
+    /// What its numbers stand for. Keyed by user, number.
+    TerminalItems      "terminal_items"     false;
     /// What the server itself remembers, such as the domain that it serves. Keyed by name.
     Server             "server"             false;
 }
