@@ -7,6 +7,7 @@ mod answer;
 mod calls;
 mod channel;
 pub mod cir;
+pub mod clp;
 mod events;
 mod finish;
 mod form;
@@ -117,6 +118,10 @@ impl Csp {
     /// The services.
     pub fn services(&self) -> &Arc<Services> {
         &self.services
+    }
+
+    pub(crate) fn busy(&self) -> &limits::Limits {
+        &self.busy
     }
 
     pub(crate) fn cir(&self) -> &Arc<Cir> {

@@ -18,6 +18,9 @@ pub(crate) struct Channels {
     pub(crate) http: TcpListener,
     pub(crate) https: Option<(TcpListener, Arc<Tls>)>,
     pub(crate) cir: Option<TcpListener>,
+    /// Where lines of text come in: plain, and in TLS.
+    pub(crate) clp: Option<TcpListener>,
+    pub(crate) clps: Option<(TcpListener, Arc<Tls>)>,
     /// Where datagrams come from.
     pub(crate) udp: Option<SocketAddr>,
     pub(crate) offer: CirOffer,
@@ -39,6 +42,18 @@ impl Channels {
             None => None,
         };
         let cir = cir(config).await?;
+        let clp = match settings.clp.listen {
+            Some(wanted) => Some(listen("clp.listen", wanted).await?),
+            None => None,
+        };
+        let clps = match (settings.clp.tls_listen, &https) {
+            (Some(wanted), Some((_, tls))) => Some((listen("clp.tls_listen", wanted).await?, tls.clone())),
+            (Some(wanted), None) => {
+                let tls = certificate_for("clp.tls_listen", &settings.https)?;
+                Some((listen("clp.tls_listen", wanted).await?, tls))
+            }
+            (None, _) => None,
+        };
         let udp = settings.cir.udp.then(|| SocketAddr::new(settings.listen.ip(), settings.cir.udp_port));
         let host = host(settings, address);
         let offer = CirOffer {
@@ -47,15 +62,20 @@ impl Channels {
             http: settings.cir.http.then(|| url(&settings.cir.http_url, CIR_PATH, &host, address).into()),
         };
         let content_url = url(&settings.content_url, CONTENT_PATH, &host, address);
-        Ok(Self { http, https, cir, udp, offer, content_url })
+        Ok(Self { http, https, cir, clp, clps, udp, offer, content_url })
     }
 }
 
 /// The certificate that HTTPS needs.
 pub(crate) fn certificate(https: &HttpsSettings) -> Result<Arc<Tls>, Failure> {
+    certificate_for("https.listen", https)
+}
+
+/// The certificate for a listener whose setting this is.
+fn certificate_for(listener: &str, https: &HttpsSettings) -> Result<Arc<Tls>, Failure> {
     for (key, path) in [("https.certificate", &https.certificate), ("https.key", &https.key)] {
         if path.as_os_str().is_empty() {
-            return Err(Failure::new(format!("https.listen is set, and {key} is not"))
+            return Err(Failure::new(format!("{listener} is set, and {key} is not"))
                 .hint("name the files of the certificate and of its key, in PEM"));
         }
     }
@@ -102,7 +122,11 @@ fn url(set: &str, path: &str, host: &str, address: SocketAddr) -> String {
 
 async fn listen(key: &str, wanted: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(wanted).await.map_err(|error| {
-        let option = if key == "listen" { "--listen".to_owned() } else { format!("the setting {key}") };
+        let option = match key {
+            "listen" => "--listen".to_owned(),
+            "clp.listen" => "--clp-listen".to_owned(),
+            other => format!("the setting {other}"),
+        };
         let failure = Failure::new(format!("cannot listen on {wanted}: {error}"));
         match error.kind() {
             io::ErrorKind::AddrInUse => failure.hint(format!(

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use imps_csp::transport::http;
+use imps_csp::clp::Clp;
+use imps_csp::transport::{http, line};
 use imps_csp::{Csp, cir};
 use imps_service::account::Account;
 use imps_service::config::Logo;
@@ -246,6 +247,18 @@ pub(crate) async fn key_fits(services: &Services) -> Result<Option<bool>, Failur
     }
 }
 
+/// The face for lines of text. Those of a former run are gone, and so are their sessions.
+async fn clp(node: &Node, settings: &Settings, csp: &Arc<Csp>) -> Arc<Clp> {
+    let mut config = settings.clp.lines.clone();
+    config.connections_max = limits::lasting(limits::connections(config.connections_max));
+    config.handshake_timeout = settings.http.handshake_timeout;
+    config.stop_timeout = settings.http.stop_timeout;
+    debug_assert!(node.is_running, "commands serve nobody");
+    let clp = Clp::new(csp.clone(), config);
+    clp.end_former_sessions().await;
+    clp
+}
+
 /// Serves clients on every channel until `stop` says so and open requests are done.
 pub(crate) async fn clients(
     node: &Node,
@@ -274,6 +287,21 @@ pub(crate) async fn clients(
         Ok(())
     });
     tasks.spawn(http.clone().serve(channels.http, None, stop.clone()));
+    let lines = line::Lines::new(clp(node, settings, &csp).await, places.clone());
+    if let Some(listener) = channels.clp {
+        tasks.spawn(lines.clone().serve(listener, None, stop.clone()));
+    }
+    if let Some((listener, tls)) = channels.clps {
+        if channels.https.is_none() {
+            let metrics = node.services.metrics.clone();
+            let watched = tls.clone().watch(settings.https.reload, metrics, stop.clone());
+            tasks.spawn(async move {
+                watched.await;
+                Ok(())
+            });
+        }
+        tasks.spawn(lines.serve(listener, Some(tls), stop.clone()));
+    }
     if let Some((listener, tls)) = channels.https {
         let metrics = node.services.metrics.clone();
         let watched = tls.clone().watch(settings.https.reload, metrics, stop.clone());

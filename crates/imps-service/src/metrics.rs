@@ -85,6 +85,9 @@ metrics! {
     overloaded           gauge   "hamlet_overloaded"                   "Whether requests are refused because there is no memory for more";
     malformed            counter "hamlet_csp_malformed_total"          "CSP messages that could not be read";
     refused_http         counter "hamlet_http_refused_total"           "HTTP requests refused because they were no CSP";
+    clp_lines            gauge   "hamlet_clp_lines"                    "Lines of the Command Line Protocol that are open";
+    clp_commands         counter "hamlet_clp_commands_total"           "Commands of the Command Line Protocol carried out";
+    clp_events           counter "hamlet_clp_events_total"             "Events written to lines";
     websockets           gauge   "hamlet_websockets"                   "WebSocket connections that are open";
     websocket_received   counter "hamlet_websocket_received_total"     "Messages received over WebSocket";
     websocket_sent       counter "hamlet_websocket_sent_total"         "Messages sent over WebSocket, answers and pushed ones";

@@ -17,6 +17,7 @@ mod presence_notification;
 mod system_message;
 
 pub(crate) use new_message::with_content;
+pub(crate) use system_message::as_text;
 
 use imps_proto::wire::{Form, Writer};
 use imps_service::event::Event;

@@ -35,7 +35,7 @@ fn as_message(notice: &Notice, said: &Said) -> Message {
 }
 
 /// The text, what can be answered, and where to look.
-fn as_text(message: &SystemMessage) -> String {
+pub(crate) fn as_text(message: &SystemMessage) -> String {
     let mut text = message.text.as_deref().unwrap_or_default().to_owned();
     for option in &message.options {
         text.push_str(&format!("\n{}: {}", option.id, option.text));

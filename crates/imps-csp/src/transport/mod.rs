@@ -4,5 +4,6 @@ mod account;
 mod content;
 pub mod gateway;
 pub mod http;
+pub mod line;
 pub mod tls;
 pub mod websocket;

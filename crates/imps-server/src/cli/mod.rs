@@ -206,7 +206,7 @@ impl Common {
         let mut flags = self.flags()?;
         for (key, value) in more {
             if let Some(value) = value {
-                flags.values.push(((*key).to_owned(), format!("--{key}"), (*value).clone()));
+                flags.values.push(((*key).to_owned(), format!("--{}", key.replace('.', "-")), (*value).clone()));
             }
         }
         let config = Config::load(&flags, std::env::vars_os())?;

@@ -25,11 +25,15 @@ pub(super) struct Serve {
     /// Where clients connect; port 0 is any free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR:PORT", help_heading = "Settings")]
     listen: Option<String>,
+
+    /// Where people connect with telnet or netcat (Command Line Protocol), such as 127.0.0.1:5520 [default: off]
+    #[arg(long, value_name = "ADDR:PORT", help_heading = "Settings")]
+    clp_listen: Option<String>,
 }
 
 impl Serve {
     pub(super) fn run(self, common: &Common) -> Done {
-        let config = common.load(&[("listen", self.listen.as_ref())])?;
+        let config = common.load(&[("listen", self.listen.as_ref()), ("clp.listen", self.clp_listen.as_ref())])?;
         start_log(&config.settings.log, &config.settings.log_format);
         log_panics();
         let mut builder = tokio::runtime::Builder::new_multi_thread();

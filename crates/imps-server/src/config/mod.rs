@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use imps_csp::CspConfig;
+use imps_csp::clp::ClpConfig;
 use imps_csp::transport::http::HttpConfig;
 use imps_service::ServiceConfig;
 use imps_service::access::Registration;
@@ -42,6 +43,7 @@ pub(crate) struct Settings {
     pub(crate) http: HttpConfig,
     pub(crate) https: HttpsSettings,
     pub(crate) cir: CirSettings,
+    pub(crate) clp: ClpSettings,
     pub(crate) content_url: String,
     pub(crate) store: imps_store::Options,
 }
@@ -64,6 +66,14 @@ pub(crate) struct CirSettings {
     pub(crate) http: bool,
     pub(crate) http_url: String,
     pub(crate) host: String,
+}
+
+/// Where the Command Line Protocol is spoken.
+#[derive(Clone, Debug)]
+pub(crate) struct ClpSettings {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) tls_listen: Option<SocketAddr>,
+    pub(crate) lines: ClpConfig,
 }
 
 impl Settings {
@@ -95,6 +105,7 @@ impl Settings {
                 http_url: String::new(),
                 host: String::new(),
             },
+            clp: ClpSettings { listen: None, tls_listen: None, lines: ClpConfig::default() },
             content_url: String::new(),
             store: imps_store::Options::default(),
         }
@@ -313,6 +324,20 @@ settings! {
     "cir.http_hold"                   Seconds(0, 3600) => csp.cir.http_hold, "How long such a request waits. Proxies and phones give up after 30 to 60 s.";
     "cir.repeat_after"                Seconds(1, 3600) => csp.cir.repeat_after, "When a client that was called and does not poll is called again, another way first; each further time after twice as long, up to 32 times this.";
 
+    "clp.listen"                      MaybeListen => clp.listen, "Where people connect who have only a line of text: the Command Line Protocol over TCP, on port 5520 by custom, for telnet and netcat.";
+    "clp.tls_listen"                  MaybeListen => clp.tls_listen, "The same inside TLS, on port 5521 by custom. It needs https.certificate and https.key.";
+    "clp.allow_plain"                 Flag => clp.lines.allow_plain, "Whether passwords are taken over lines without TLS from other machines than this.";
+    "clp.idle"                        Seconds(10, 86_400) => clp.lines.idle, "How long a line may be silent before it is closed and its user logged out.";
+    "clp.login_within"                Seconds(1, 3600) => clp.lines.login_within, "How long a line may have no session.";
+    "clp.login_failures"              Count(1, 1000) => clp.lines.login_failures, "Wrong passwords on one line until it is closed.";
+    "clp.address_failures"            Count(1, 1_000_000) => clp.lines.address_failures, "Wrong passwords from one address until its lines are refused.";
+    "clp.address_window"              Seconds(1, 86_400) => clp.lines.address_window, "How long these are counted.";
+    "clp.talk_idle"                   Seconds(10, 86_400) => clp.lines.talk_idle, "How long TALK stays on while nothing is said.";
+    "clp.push_length"                 Count(160, 4000) => clp.lines.push_length, "Bytes of the largest text that is written to a line without being asked for; larger ones are announced.";
+    "clp.pull_length"                 Count(160, 1_000_000) => clp.lines.pull_length, "Bytes of the largest text that is read on a line; larger ones, and what is no text, are told by their URL.";
+    "clp.connections_max"             Count(1, 1_000_000) => clp.lines.connections_max, "Lines at the same time; further ones are told to come back.";
+    "clp.write_timeout"               Seconds(1, 86_400) => clp.lines.write_timeout, "How long a line may take nothing of what is written to it.";
+
     "metrics.remote"                  Flag => metrics_remote, "Whether GET /metrics answers others than this machine.";
 
     "store.cache"                     Bytes(64 * KIB, 64 * GIB) => store.cache, "Pages of the database that its writer keeps in memory.";
@@ -402,6 +427,10 @@ mod tests {
             ("metrics.remote", "false"),
             ("https.listen", "off"),
             ("cir.tcp_port", "3171"),
+            ("clp.listen", "off"),
+            ("clp.allow_plain", "false"),
+            ("clp.idle", "1800"),
+            ("clp.login_within", "60"),
             ("cir.repeat_after", "30"),
             ("cir.hello_within", "300"),
         ] {

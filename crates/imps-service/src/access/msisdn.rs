@@ -41,7 +41,10 @@ pub(super) fn renumber(batch: &mut Batch, user: &UserId, before: &Account, after
 
 impl Access<'_> {
     /// Who has this number: the user who is called by it, or the one whose account says so.
-    pub(super) async fn user_of_number(&self, number: &str) -> Result<Option<UserId>, Error> {
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn user_of_number(&self, number: &str) -> Result<Option<UserId>, Error> {
         if let Ok(called) = self.router.local_user(&Address::new(&format!("wv:+{number}")))
             && self.user_exists(&called).await?
         {

@@ -1,0 +1,362 @@
+//! Groups (CLP 6.5).
+
+use imps_proto::clp::{Arguments, Command, DATA_MAX, Pair, Reply, quoted, wrapped};
+use imps_proto::element::Element;
+use imps_service::Error;
+use imps_service::group::{GroupState, JoinWish, JoinedUsers, Manager, NewGroup};
+use imps_types::element::{
+    Content, Group, GroupProperties, Mapping, Property, Recipient, ResultInfo, Role, SubscribeType, User, UserList,
+    WelcomeNote,
+};
+use imps_types::{Address, Status, UserId};
+
+use super::dialogue::{Dialogue, Failure, Outcome};
+use super::messages::failed;
+use super::shown;
+use super::texts::Say;
+
+/// A key of NEWGROUP and PROPS, and the property that it stands for.
+struct Key {
+    key: &'static str,
+    property: &'static str,
+    takes: Takes,
+}
+
+/// What a key takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Text,
+    YesNo,
+    /// Whether everybody may join.
+    Open,
+}
+
+const KEYS: &[Key] = &[
+    Key { key: "name", property: "Name", takes: Takes::Text },
+    Key { key: "topic", property: "Topic", takes: Takes::Text },
+    Key { key: "open", property: "Accesstype", takes: Takes::Open },
+    Key { key: "searchable", property: "Searchable", takes: Takes::YesNo },
+    Key { key: "max", property: "MaxActiveUsers", takes: Takes::Text },
+    Key { key: "private-msg", property: "PrivateMessaging", takes: Takes::YesNo },
+    Key { key: "auto-delete", property: "AutoDelete", takes: Takes::YesNo },
+    Key { key: "validity", property: "Validity", takes: Takes::Text },
+];
+
+/// The key of the welcome note, which is no property, and the one of the own screen name.
+const WELCOME: &str = "welcome";
+const AS: &str = "as";
+
+fn yes_or_no(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "y" | "yes" | "on" | "t" => Some(true),
+        "n" | "no" | "off" | "f" => Some(false),
+        _ => None,
+    }
+}
+
+impl Key {
+    /// A value as it is typed, as the property has it.
+    fn value(&self, typed: &str) -> Option<String> {
+        let flag = |yes: &str, no: &str| yes_or_no(typed).map(|is| if is { yes } else { no }.to_owned());
+        match self.takes {
+            Takes::Text => Some(typed.to_owned()),
+            Takes::YesNo => flag("T", "F"),
+            Takes::Open => flag("Open", "Restricted"),
+        }
+    }
+
+    /// The reverse.
+    fn typed(&self, value: &str) -> String {
+        let is = |yes: &str| if value.eq_ignore_ascii_case(yes) { "y" } else { "n" }.to_owned();
+        match self.takes {
+            Takes::Text if value.contains([' ', '"']) || value.is_empty() => quoted(value),
+            Takes::Text => value.to_owned(),
+            Takes::YesNo => is("T"),
+            Takes::Open => is("Open"),
+        }
+    }
+}
+
+/// Pairs as properties; the screen name beside them.
+fn properties(pairs: &[Pair]) -> Result<(GroupProperties, Option<Box<str>>), Failure> {
+    let (mut properties, mut name) = (GroupProperties::default(), None);
+    for (key, value) in pairs {
+        if &**key == AS {
+            name = Some(value.clone());
+        } else if &**key == WELCOME {
+            let content = Content::text(value);
+            properties.welcome_note = Some(WelcomeNote { content_type: "text/plain".into(), content });
+        } else {
+            let row = KEYS.iter().find(|row| row.key == &**key).ok_or(Failure::Usage)?;
+            let value = row.value(value).ok_or(Failure::Usage)?;
+            properties.properties.push(Property::new(row.property, &value));
+        }
+    }
+    Ok((properties, name))
+}
+
+/// Properties as pairs.
+pub(super) fn pairs(properties: &GroupProperties) -> Vec<String> {
+    let mut pairs: Vec<_> = properties
+        .properties
+        .iter()
+        .map(|property| {
+            let value = property.value.as_deref().unwrap_or_default();
+            match KEYS.iter().find(|row| row.property.eq_ignore_ascii_case(&property.name)) {
+                Some(row) => format!("{}={}", row.key, row.typed(value)),
+                None => format!(
+                    "{}={}",
+                    property.name.to_lowercase(),
+                    if value.contains(' ') { quoted(value) } else { value.to_owned() }
+                ),
+            }
+        })
+        .collect();
+    pairs.extend(properties.welcome_note.as_ref().map(|note| format!("{WELCOME}={}", quoted(&welcome(note)))));
+    pairs
+}
+
+fn welcome(note: &WelcomeNote) -> String {
+    String::from_utf8_lossy(&note.content.data).into_owned()
+}
+
+impl Dialogue {
+    pub(super) async fn groups(&mut self, command: Command, mut arguments: Arguments) -> Outcome {
+        if command == Command::Groups {
+            return self.group_lines();
+        }
+        let named = arguments.group.take().ok_or(Failure::Usage)?;
+        if command == Command::NewGroup {
+            let address = self.own_group(&named)?;
+            return self.new_group(&address, &arguments).await;
+        }
+        let group = self.group(&named)?;
+        let text = arguments.text.take();
+        let (session, groups) = (&self.person()?.session, self.services().group());
+        match command {
+            Command::DelGroup => {
+                groups.delete(session, &group).await?;
+                self.ok(Say::Ok, &[])
+            }
+            Command::Join => {
+                let name = text.filter(|name| !name.is_empty()).map(Into::into);
+                self.join(&group, name).await
+            }
+            Command::Leave => {
+                // Afterwards its name alone means another one, or none.
+                let shown = shown_group(self, &group);
+                groups.leave(session, &group).await?;
+                self.ok(Say::Left, &[&shown])
+            }
+            Command::Say => {
+                let recipient = Recipient { groups: vec![Group::Id(group)], ..Recipient::default() };
+                self.send(recipient, &text.unwrap_or_default(), false).await
+            }
+            Command::Users => self.joined(&group),
+            Command::Members => self.group_members(&group),
+            Command::Member => self.change_members(&group, &arguments).await,
+            Command::Role => self.role(&group, &arguments).await,
+            Command::Props if arguments.pairs.is_empty() => {
+                self.agreed(Element::GetGroupPropsRequest)?;
+                let told = groups.properties(session, &group)?;
+                let mut lines: Vec<_> = pairs(&told.common);
+                lines.extend(
+                    told.own.iter().flatten().map(|own| {
+                        format!("my-{}={}", own.name.to_lowercase(), own.value.as_deref().unwrap_or_default())
+                    }),
+                );
+                Ok(Reply::ok(self.say(Say::Ok, &[])).with(lines))
+            }
+            Command::Props => {
+                let (common, name) = properties(&arguments.pairs)?;
+                if name.is_some() {
+                    return Err(Failure::Usage);
+                }
+                self.set_properties(&group, common).await
+            }
+            Command::Topic => {
+                let topic = Property::new("Topic", &text.unwrap_or_default());
+                let common = GroupProperties { properties: vec![topic], welcome_note: None };
+                self.set_properties(&group, common).await
+            }
+            Command::Ban | Command::Unban | Command::Bans => self.bans(command, &group, &arguments).await,
+            Command::Watch | Command::Unwatch => {
+                let kind = if command == Command::Watch { SubscribeType::Set } else { SubscribeType::Unset };
+                groups.subscribe(session, &group, kind).await?;
+                self.ok(Say::Ok, &[])
+            }
+            _ => Err(Failure::Usage),
+        }
+    }
+
+    /// The groups that the person is in, and his own.
+    fn group_lines(&self) -> Outcome {
+        let session = &self.person()?.session;
+        let groups = self.services().group();
+        let joined = session.joined_groups();
+        let line = |group: &GroupState, word: &str| {
+            let summary = group.summary();
+            let topic = if summary.topic.is_empty() { String::new() } else { format!(" {}", quoted(&summary.topic)) };
+            let users = summary.joined;
+            format!("{} {word} {users}{topic}", shown::address(summary.id.as_str(), self.home()))
+        };
+        let mut lines: Vec<_> = joined.iter().map(|group| line(group, "in")).collect();
+        for group in groups.owned_by(&session.user.id) {
+            if !joined.iter().any(|one| one.id == group.id) {
+                lines.push(line(&group, "own"));
+            }
+        }
+        Ok(Reply::ok(self.say(Say::Ok, &[])).with(lines))
+    }
+
+    async fn new_group(&self, address: &Address, arguments: &Arguments) -> Outcome {
+        let session = &self.person()?.session;
+        let (properties, name) = properties(&arguments.pairs)?;
+        let join = name.is_some();
+        let wish = JoinWish { screen_name: name, subscribe: false, own: Vec::new() };
+        self.services().group().create(session, address, NewGroup { properties, join, wish }).await?;
+        self.ok(if join { Say::Joined } else { Say::Ok }, &[&shown::group_name(address.as_str())])
+    }
+
+    /// Joins a group: what it says, and who is in.
+    pub(super) async fn join(&self, group: &Address, name: Option<Box<str>>) -> Outcome {
+        self.agreed(Element::JoinGroupRequest)?;
+        let session = &self.person()?.session;
+        let groups = self.services().group();
+        let wish = JoinWish { screen_name: name, subscribe: false, own: Vec::new() };
+        let joining = groups.join(session, group, wish).await?;
+        let mut lines = Vec::new();
+        if let Some(note) = &joining.welcome_note {
+            lines.extend(wrapped(&format!("welcome: {}", shown::text(&welcome(note))), DATA_MAX));
+        }
+        let others: Vec<_> = groups.shown_to(session, &joining.group).iter().map(|one| one.name.to_string()).collect();
+        if !others.is_empty() {
+            lines.extend(wrapped(&format!("in: {}", others.join(", ")), DATA_MAX));
+        }
+        let shown = self.group_shown(joining.group.as_str());
+        Ok(self.ok(Say::Joined, &[&shown])?.with(lines))
+    }
+
+    fn joined(&self, group: &Address) -> Outcome {
+        let (joined, blocked) = self.services().group().joined_users(&self.person()?.session, group)?;
+        let line = |one: &Mapping, role: &str| {
+            let user = one.user_id.as_ref().map(|user| format!(" {}", shown::address(user.as_str(), self.home())));
+            format!("{}{}{role}", one.name, user.unwrap_or_default())
+        };
+        let mut lines: Vec<String> = Vec::new();
+        match &joined {
+            JoinedUsers::ByRole { admins, mods, users } => {
+                for (list, role) in [(admins, " admin"), (mods, " mod"), (users, "")] {
+                    lines.extend(list.iter().map(|one| line(one, role)));
+                }
+            }
+            JoinedUsers::All(users) => lines.extend(users.iter().map(|one| line(one, ""))),
+        }
+        lines.extend(blocked.iter().map(|name| format!("{name} blocked")));
+        Ok(Reply::ok(self.say(Say::Ok, &[])).with(lines))
+    }
+
+    fn group_members(&self, group: &Address) -> Outcome {
+        let session = &self.person()?.session;
+        let members = self.services().group().members(Manager::User(session), group)?;
+        let mut lines = Vec::new();
+        for (list, role) in [(&members.admins, " admin"), (&members.mods, " mod"), (&members.users, "")] {
+            let line = |user: &UserId| format!("{}{role}", shown::address(user.as_str(), self.home()));
+            lines.extend(list.iter().map(line));
+        }
+        Ok(Reply::ok(self.say(Say::Ok, &[])).with(lines))
+    }
+
+    async fn change_members(&self, group: &Address, arguments: &Arguments) -> Outcome {
+        let session = &self.person()?.session;
+        let groups = self.services().group();
+        let mut result = ResultInfo::of(Status::SUCCESSFUL);
+        if !arguments.add.is_empty() {
+            let users = listed(self.users_of(&arguments.add).await?);
+            result = groups.add_members(Manager::User(session), group, users).await?;
+        }
+        if !arguments.remove.is_empty() {
+            self.agreed(Element::RemoveGroupMembersRequest)?;
+            failed(result.clone())?;
+            let users = listed(self.users_of(&arguments.remove).await?);
+            let removed = groups.remove_members(Manager::User(session), group, users).await?;
+            result = if removed.status == Status::SUCCESSFUL { result } else { removed };
+        }
+        self.result(result, Say::Ok, &[])
+    }
+
+    async fn role(&self, group: &Address, arguments: &Arguments) -> Outcome {
+        let session = &self.person()?.session;
+        let user = self.one_user(arguments.targets.first()).await?;
+        let role = match arguments.words.first().map(|word| &**word) {
+            Some("admin") => Role::Admin,
+            Some("mod") => Role::Mod,
+            _ => Role::User,
+        };
+        let lists = vec![(role, listed(vec![user]))];
+        let result = self.services().group().set_access(Manager::User(session), group, lists).await?;
+        self.result(result, Say::Ok, &[])
+    }
+
+    async fn set_properties(&self, group: &Address, common: GroupProperties) -> Outcome {
+        let session = &self.person()?.session;
+        let result = self.services().group().set_properties(session, group, Some(common), None).await?;
+        self.result(result, Say::Ok, &[])
+    }
+
+    async fn bans(&self, command: Command, group: &Address, arguments: &Arguments) -> Outcome {
+        let session = &self.person()?.session;
+        let (mut add, mut remove) = (UserList::default(), UserList::default());
+        match command {
+            Command::Ban => add = listed(vec![self.one_user(arguments.targets.first()).await?]),
+            Command::Unban => remove = listed(vec![self.one_user(arguments.targets.first()).await?]),
+            _ => {}
+        }
+        let (result, rejected) = self.services().group().reject(Manager::User(session), group, add, remove).await?;
+        let lines = match command {
+            Command::Bans => rejected.iter().map(|user| shown::address(user.as_str(), self.home())).collect(),
+            _ => Vec::new(),
+        };
+        Ok(self.result(result, Say::Ok, &[])?.with(lines))
+    }
+
+    /// Joins a group that the person was invited to; who is in it already stays.
+    pub(super) async fn join_invited(&self, group: &Address) -> Outcome {
+        match self.join(group, None).await {
+            Err(Failure::Service(Error::Group(error))) if error.status() == Status::GROUP_IS_ALREADY_JOINED => {
+                let shown = self.group_shown(group.as_str());
+                self.ok(Say::Joined, &[&shown])
+            }
+            other => other,
+        }
+    }
+}
+
+/// A group as it is shown, by its address as it was named.
+fn shown_group(dialogue: &Dialogue, group: &Address) -> String {
+    let id = dialogue.services().router.group(group);
+    id.map_or_else(|_| shown::group_name(group.as_str()), |id| dialogue.group_shown(id.as_str()))
+}
+
+fn listed(users: Vec<Address>) -> UserList {
+    UserList { users: users.into_iter().map(User::of).collect(), screen_names: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_properties_and_back() {
+        let typed = [("name", "Old cars"), ("open", "n"), ("max", "50"), ("private-msg", "yes"), ("welcome", "hi")];
+        let typed: Vec<Pair> = typed.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
+        let Ok((properties, name)) = properties(&typed) else { panic!("refused") };
+        assert_eq!(name, None);
+        assert_eq!(properties.properties.first(), Some(&Property::new("Name", "Old cars")));
+        assert_eq!(properties.properties.get(1), Some(&Property::new("Accesstype", "Restricted")));
+        assert_eq!(pairs(&properties), ["name=\"Old cars\"", "open=n", "max=50", "private-msg=y", "welcome=\"hi\""]);
+        for bad in [("color", "red"), ("open", "maybe")] {
+            assert!(super::properties(&[(bad.0.into(), bad.1.into())]).is_err());
+        }
+    }
+}

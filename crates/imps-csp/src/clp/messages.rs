@@ -1,0 +1,339 @@
+//! Messages (CLP 6.4).
+
+use bytes::Bytes;
+use imps_proto::clp::{Arguments, Command, DATA_MAX, Reply, Target, wrapped};
+use imps_proto::element::Element;
+use imps_service::Error;
+use imps_service::event::Message;
+use imps_service::im::{Forward, OutgoingMessage};
+use imps_service::terminal::{Item, ItemKind};
+use imps_types::element::{
+    AccessList, AccessLists, Content, DeliveryMethod, EntityList, Group, MessageInfo, Recipient, ResultInfo, Sender,
+};
+use imps_types::{Address, Status};
+
+use super::dialogue::{Dialogue, Failure, Outcome, Talk};
+use super::shown;
+use super::texts::Say;
+use crate::link::ClientLink;
+
+/// Characters of a data line of a text, with room for what stands before it.
+const TEXT_LINE: usize = DATA_MAX - 10;
+/// Lines of INBOX.
+const INBOX_MAX: u32 = 100;
+
+impl Dialogue {
+    pub(super) async fn messages(&mut self, command: Command, mut arguments: Arguments) -> Outcome {
+        let text = arguments.text.take().unwrap_or_default();
+        match command {
+            Command::Msg | Command::MsgR => {
+                let recipient = self.recipient(&arguments.targets).await?;
+                self.send(recipient, &text, command == Command::MsgR).await
+            }
+            Command::Reply => {
+                let answerable = |item: &Item| matches!(item.kind, ItemKind::Message | ItemKind::Waiting);
+                let number = match arguments.item {
+                    Some(number) => number,
+                    None => self.item_or_newest(None, answerable)?.0,
+                };
+                let recipient = self.recipient(&[Target::Item(number)]).await?;
+                self.send(recipient, &text, false).await
+            }
+            Command::Talk => self.talk(arguments.targets.pop()).await,
+            Command::Inbox => self.inbox().await,
+            Command::Read => self.read(arguments.item).await,
+            Command::Fwd => self.forward(&arguments).await,
+            Command::Drop => self.reject(&arguments).await,
+            Command::Block | Command::Unblock | Command::Grant | Command::Ungrant => {
+                self.change_access(command, &arguments).await
+            }
+            Command::Blocks => self.access_lists(&arguments).await,
+            Command::Push => {
+                let push = arguments.words.first().is_some_and(|word| &**word == "on");
+                self.set_push(push).await?;
+                self.ok(Say::Ok, &[])
+            }
+            _ => Err(Failure::Usage),
+        }
+    }
+
+    /// Sends a text. What was sent gets a number, under which its report comes.
+    pub(super) async fn send(&self, recipient: Recipient, text: &str, report: bool) -> Outcome {
+        self.agreed(Element::SendMessageRequest)?;
+        let person = self.person()?;
+        if text.is_empty() {
+            return Err(Failure::Said(Status::BAD_PARAMETER, Say::NoText, String::new()));
+        }
+        let data = Bytes::copy_from_slice(text.as_bytes());
+        let (who, group) = addressed(&recipient);
+        let message = OutgoingMessage {
+            info: MessageInfo {
+                content_type: Some("text/plain".into()),
+                content_size: u32::try_from(data.len()).unwrap_or(u32::MAX),
+                recipient,
+                ..MessageInfo::default()
+            },
+            content: Content { data, binary: false },
+            delivery_report: report || self.services().terminals().settings(&person.terminal).report,
+        };
+        let sent = self.services().im().send(&person.session, message, None).await?;
+        let Some(id) = sent.id else { return Err(Failure::Result(sent.result)) };
+        let item = Item { who, group, ..Item::new(ItemKind::Sent, &id.to_string()) };
+        let number = self.services().terminals().number(&person.terminal, item)?.to_string();
+        self.result(sent.result, Say::Sent, &[&number])
+    }
+
+    /// From now on lines go there, or no longer.
+    async fn talk(&mut self, target: Option<Target>) -> Outcome {
+        let target = match target {
+            Some(target) => target,
+            None if self.talk.take().is_some() => return self.ok(Say::TalkOff, &[]),
+            None => Target::Item(self.item_or_newest(None, |item| item.kind == ItemKind::Message)?.0),
+        };
+        // What cannot be reached is told now.
+        self.recipient(std::slice::from_ref(&target)).await?;
+        let shown = target.to_string();
+        self.talk = Some(Talk { target, since: self.services().clock.now() });
+        self.ok(Say::TalkOn, &[&shown])
+    }
+
+    async fn inbox(&self) -> Outcome {
+        let session = &self.person()?.session;
+        let im = self.services().im();
+        let infos = im.message_list(session, None, Some(INBOX_MAX)).await?;
+        let count = im.message_count(session, None).await?;
+        let mut lines = Vec::with_capacity(infos.len());
+        for info in &infos {
+            let number = self.number_of(info, ItemKind::Waiting)?;
+            let at = info.date_time.map(|at| shown::moment(at, self.now(), self.offset)).unwrap_or_default();
+            let kind = shown::content_type(info.content_type.as_deref());
+            lines.push(format!("{number} {} {at} {kind} {}", self.from(info), info.content_size));
+        }
+        Ok(Reply::ok(self.say(Say::Waiting, &[&count.to_string()])).with(lines))
+    }
+
+    /// Who sent a message, and through which group.
+    pub(super) fn from(&self, info: &MessageInfo) -> String {
+        let sender = shown::sender(info.sender.as_ref(), self.home());
+        match group_of(info) {
+            Some(group) => format!("{sender} {}", self.group_shown(group)),
+            None => sender,
+        }
+    }
+
+    /// The number of a message that came, or that waits.
+    pub(super) fn number_of(&self, info: &MessageInfo, kind: ItemKind) -> Result<u16, Failure> {
+        let terminal = &self.person()?.terminal;
+        let terminals = self.services().terminals();
+        let id = info.message_id.as_deref().unwrap_or_default();
+        for known in [ItemKind::Waiting, ItemKind::Message] {
+            if let Some(number) = terminals.number_of(terminal, known, id) {
+                return Ok(number);
+            }
+        }
+        let (mut who, mut screen_name) = (Box::default(), Box::default());
+        let mut group: Box<str> = group_of(info).map(Into::into).unwrap_or_default();
+        match &info.sender {
+            Some(Sender::User(user)) => who = user.user_id.as_str().into(),
+            Some(Sender::Group(Group::ScreenName(name))) => {
+                screen_name = name.name.clone();
+                if group.is_empty() {
+                    group = name.group_id.as_str().into();
+                }
+            }
+            Some(Sender::Group(Group::Id(id))) => group = id.as_str().into(),
+            None => {}
+        }
+        Ok(terminals.number(terminal, Item { who, group, screen_name, ..Item::new(kind, id) })?)
+    }
+
+    /// Fetches a message and shows it; with that it is delivered.
+    async fn read(&self, number: Option<u16>) -> Outcome {
+        let (number, item) = match number {
+            Some(number) => {
+                let fits = |item: &Item| matches!(item.kind, ItemKind::Waiting | ItemKind::Message);
+                self.item_or_newest(Some(number), fits)?
+            }
+            None => self.item_or_newest(None, |item| item.kind == ItemKind::Waiting && item.is_open)?,
+        };
+        let person = self.person()?;
+        let message = match self.services().im().message(&person.session, &item.id).await {
+            Ok(message) => message,
+            Err(Error::TooLarge) => return self.read_by_url(number, &item).await,
+            Err(Error::UnknownMessage) => {
+                self.services().terminals().close(&person.terminal, number);
+                return Err(Failure::Said(Status::INVALID_MESSAGE_ID, Say::NoItem, number.to_string()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let Some(text) = text_of(&message) else {
+            return Ok(self.described(number, &message.info));
+        };
+        let at = message.info.date_time.map(|at| shown::moment(at, self.now(), self.offset)).unwrap_or_default();
+        let head = format!("{number} {} {at}: {}", self.from(&message.info), shown::text(&text));
+        let mut lines = wrapped(&head, TEXT_LINE);
+        lines.retain(|line| !line.is_empty());
+        self.services().im().delivered(&person.session, &item.id, Some(&message)).await?;
+        self.is_through_with(number, &item.id)?;
+        Ok(Reply::ok(self.say(Say::Ok, &[])).with(lines))
+    }
+
+    /// What cannot be fetched on a line is told by its URL, where there is one.
+    async fn read_by_url(&self, number: u16, item: &Item) -> Outcome {
+        let infos = self.services().im().message_list(&self.person()?.session, None, Some(INBOX_MAX)).await?;
+        match infos.iter().find(|info| info.message_id.as_deref() == Some(&*item.id)) {
+            Some(info) => Ok(self.described(number, info)),
+            None => Err(Failure::Said(Status::UNSUPPORTED_MEDIA_TYPE, Say::TextOnly, String::new())),
+        }
+    }
+
+    fn described(&self, number: u16, info: &MessageInfo) -> Reply {
+        let kind = shown::content_type(info.content_type.as_deref());
+        let url = info.message_uri.as_deref().map(|url| format!(" {url}")).unwrap_or_default();
+        let line = format!("{number} {} {kind} {}{url}", self.from(info), shown::size(info.content_size));
+        Reply::ok(self.say(Say::Ok, &[])).with(vec![line])
+    }
+
+    /// A message needs nothing more, and none of the person's clients is offered it again.
+    fn is_through_with(&self, number: u16, id: &str) -> Result<(), Failure> {
+        let person = self.person()?;
+        self.services().terminals().close(&person.terminal, number);
+        for session in person.session.user.sessions() {
+            if let Some(link) = ClientLink::known(&session) {
+                link.close_message(id);
+            }
+        }
+        Ok(())
+    }
+
+    async fn forward(&self, arguments: &Arguments) -> Outcome {
+        let number = arguments.item.ok_or(Failure::Usage)?;
+        let item = self.item(number)?;
+        let person = self.person()?;
+        let recipient = self.recipient(&arguments.targets).await?;
+        let (who, group) = addressed(&recipient);
+        let forward = Forward { message_id: item.id.clone(), recipient, sender: None };
+        let sent = match self.services().im().forward(&person.session, forward, None).await {
+            Err(Error::UnknownMessage) => {
+                return Err(Failure::Said(Status::INVALID_MESSAGE_ID, Say::NoItem, number.to_string()));
+            }
+            sent => sent?,
+        };
+        let Some(id) = sent.id else { return Err(Failure::Result(sent.result)) };
+        self.is_through_with(number, &item.id)?;
+        let sent_item = Item { who, group, ..Item::new(ItemKind::Sent, &id.to_string()) };
+        let number = self.services().terminals().number(&person.terminal, sent_item)?.to_string();
+        self.result(sent.result, Say::Sent, &[&number])
+    }
+
+    async fn reject(&self, arguments: &Arguments) -> Outcome {
+        let number = arguments.item.ok_or(Failure::Usage)?;
+        let item = self.item(number)?;
+        let session = &self.person()?.session;
+        let result = self.services().im().reject(session, std::slice::from_ref(&item.id)).await?;
+        if !result.status.is_success() {
+            return Err(Failure::Said(Status::INVALID_MESSAGE_ID, Say::NoItem, number.to_string()));
+        }
+        self.is_through_with(number, &item.id)?;
+        self.ok(Say::Ok, &[])
+    }
+
+    async fn change_access(&self, command: Command, arguments: &Arguments) -> Outcome {
+        let users = Some(EntityList::users(self.users_of(&arguments.targets).await?));
+        // Whom a list names is refused, or let through, once the list is used.
+        let lists = match command {
+            Command::Block => {
+                let in_use = Some(true);
+                AccessLists { block: Some(AccessList { in_use, add: users, ..AccessList::default() }), grant: None }
+            }
+            Command::Unblock => {
+                AccessLists { block: Some(AccessList { remove: users, ..AccessList::default() }), grant: None }
+            }
+            Command::Grant => {
+                AccessLists { grant: Some(AccessList { add: users, ..AccessList::default() }), block: None }
+            }
+            _ => AccessLists { grant: Some(AccessList { remove: users, ..AccessList::default() }), block: None },
+        };
+        let result = self.services().im().change_blocking(&self.person()?.session, lists).await?;
+        self.result(result, Say::Ok, &[])
+    }
+
+    /// Shows the block and grant lists, or sets whether they are used.
+    async fn access_lists(&self, arguments: &Arguments) -> Outcome {
+        let session = &self.person()?.session;
+        if let [which, how] = arguments.words.as_slice() {
+            self.agreed(Element::BlockEntityRequest)?;
+            let list = Some(AccessList { in_use: Some(&**how == "on"), ..AccessList::default() });
+            let lists = match &**which {
+                "block" => AccessLists { block: list, grant: None },
+                _ => AccessLists { grant: list, block: None },
+            };
+            let result = self.services().im().change_blocking(session, lists).await?;
+            return self.result(result, Say::Ok, &[]);
+        }
+        if !arguments.words.is_empty() {
+            return Err(Failure::Usage);
+        }
+        let lists = session.user.lock().blocking.to_lists();
+        let line = |name: &str, list: Option<AccessList>| {
+            let list = list.unwrap_or_default();
+            let entities = list.entities.unwrap_or_default();
+            let names = entities.user_ids.iter().chain(&entities.group_ids).chain(&entities.contact_lists);
+            let mut names: Vec<_> = names.map(|one| shown::address(one.as_str(), self.home())).collect();
+            names.extend(entities.screen_names.iter().map(|name| name.name.to_string()));
+            names.extend(entities.domains.iter().chain(&entities.application_ids).map(|other| other.to_string()));
+            let how = if list.in_use == Some(true) { "on" } else { "off" };
+            let names = if names.is_empty() { "-".to_owned() } else { names.join(", ") };
+            wrapped(&format!("{name} {how}: {names}"), DATA_MAX)
+        };
+        let mut lines = line("block", lists.block);
+        lines.extend(line("grant", lists.grant));
+        Ok(Reply::ok(self.say(Say::Ok, &[])).with(lines))
+    }
+
+    /// Messages are pushed from now on, or announced.
+    pub(super) async fn set_push(&self, push: bool) -> Result<(), Failure> {
+        let person = self.person()?;
+        let method = if push { DeliveryMethod::Push } else { DeliveryMethod::Notify };
+        self.services().im().set_delivery_method(&person.session, Some(method), None, None).await?;
+        let terminals = self.services().terminals();
+        let settings = terminals.settings(&person.terminal);
+        terminals.set(&person.terminal, imps_service::terminal::TerminalSettings { push, ..settings }).await?;
+        Ok(())
+    }
+}
+
+/// The text of a message; none if it is no text.
+pub(super) fn text_of(message: &Message) -> Option<String> {
+    let kind = shown::content_type(message.info.content_type.as_deref());
+    let is_text = kind == "text" && !message.binary;
+    is_text.then(|| String::from_utf8_lossy(&message.content).into_owned())
+}
+
+/// The group that a message came through.
+pub(super) fn group_of(info: &MessageInfo) -> Option<&str> {
+    info.recipient.groups.first().map(|group| match group {
+        Group::Id(id) => id.as_str(),
+        Group::ScreenName(name) => name.group_id.as_str(),
+    })
+}
+
+/// Whom a message is for, as its item has it: users with commas between, or a group.
+fn addressed(recipient: &Recipient) -> (Box<str>, Box<str>) {
+    let users: Vec<_> = recipient.users.iter().map(|user| user.user_id.as_str()).collect();
+    let group = recipient.groups.iter().find_map(|group| match group {
+        Group::Id(id) => Some(id.as_str()),
+        Group::ScreenName(_) => None,
+    });
+    (users.join(",").into(), group.unwrap_or_default().into())
+}
+
+/// An address, if there is one.
+pub(super) fn address(text: &str) -> Option<Address> {
+    (!text.is_empty()).then(|| Address::new(text))
+}
+
+/// A result that is a failure as a whole.
+pub(super) fn failed(result: ResultInfo) -> Result<(), Failure> {
+    if result.status.is_success() { Ok(()) } else { Err(Failure::Result(result)) }
+}
