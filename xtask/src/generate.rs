@@ -20,6 +20,7 @@ Options:
   docs/settings.md       from the program: hamlet config explain --markdown
   docs/csp.schema.json   from spec/csp-elements.toml
   docs/conformance.md    from what the last whole run of the scenarios has shown; with --scenarios they are run first
+  docs/clp.md            from what the test clp has left: cargo test -p imps-testkit --test clp; likewise
 
 Builds the program first (development profile). Add a document in xtask/src/generate.rs.";
 
@@ -84,23 +85,42 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         }
         Err(error) => println!("{} is left as it is: {error}", conformance::DOCUMENT),
     }
+    match clp_page(&metadata) {
+        Ok(page) if committed(CLP) == page => println!("{CLP} is up to date"),
+        Ok(_) if check => found.push(stale_document(CLP)),
+        Ok(page) => {
+            write(CLP, &page)?;
+            println!("{CLP} is written");
+        }
+        Err(error) => println!("{CLP} is left as it is: {error}"),
+    }
     if found.is_empty() { Ok(()) } else { Err(found.join("\n       ")) }
+}
+
+/// The page for those who have a line of text: an introduction, the table of commands, and a session.
+const CLP: &str = "docs/clp.md";
+
+/// The page, as the last run of its test has left it.
+fn clp_page(metadata: &Metadata) -> Outcome<String> {
+    std::fs::read_to_string(metadata.target_directory.join("tmp/clp/page.md"))
+        .map_err(|_| "its test was not run: cargo test -p imps-testkit --test clp".to_owned())
 }
 
 /// Runs all scenarios, which leave what they have shown.
 fn run_scenarios(metadata: &Metadata) -> Outcome {
     stream(cargo().args(["build", "--workspace", "--bins", "--locked"]))?;
     forget_scenarios(metadata);
-    stream(cargo().args(["test", "--locked", "-p", "imps-testkit", "--test", "scenarios"]))
+    stream(cargo().args(["test", "--locked", "-p", "imps-testkit", "--test", "scenarios", "--test", "clp"]))
 }
 
 /// Removes what former runs of the scenarios have shown.
 pub(crate) fn forget_scenarios(metadata: &Metadata) {
     // There may be nothing.
     let _ = std::fs::remove_dir_all(conformance::folder(metadata));
+    let _ = std::fs::remove_dir_all(metadata.target_directory.join("tmp/clp"));
 }
 
-/// What is wrong with `docs/conformance.md` after a whole run of the scenarios.
+/// What is wrong with `docs/conformance.md` and `docs/clp.md` after a whole run of the tests.
 pub(crate) fn conformance_violations(metadata: &Metadata) -> Outcome<Vec<String>> {
     let page = conformance::page(metadata)?;
     let mut found = Vec::new();
@@ -111,6 +131,9 @@ pub(crate) fn conformance_violations(metadata: &Metadata) -> Outcome<Vec<String>
         println!("\n{}: not everything is built, and {} cells are empty", conformance::DOCUMENT, page.gaps.len());
     } else {
         found.extend(page.gaps.iter().map(|gap| format!("no scenario shows {gap}")));
+    }
+    if committed(CLP) != clp_page(metadata)? {
+        found.push(stale_document(CLP));
     }
     Ok(found)
 }
