@@ -19,7 +19,7 @@ use super::server::{Folder, Hamlet, Helper, address, cpu, default_folder, make_u
 use super::sockets::Sockets;
 use super::talk::{self, talk};
 use super::template::{Requests, SocketRequests, Template, send_to};
-use super::{Latencies, Outcome, Sleeper, Window, called, codec, group, idle, lists, login, now, search};
+use super::{Latencies, Outcome, Sleeper, Window, called, codec, group, idle, lines, lists, login, now, search};
 
 /// What `--help` says.
 pub const HELP: &str = "\
@@ -33,7 +33,7 @@ Options:
   --hamlet PATH      the server [default: hamlet beside this program]
   --libwbxml PATH    the program that measures libwbxml (reference/wbxml_bench.c), compiled
   --only NAME        this group of figures alone (may be repeated): polls, get-presence, logins, presence, messages,
-                     backlog, sockets, memory, called, codec, search, group, lists
+                     backlog, sockets, memory, called, codec, search, group, lists, clp
   --dir DIR          where data folders are made: the disk that is measured [default: beside this program]
   --seconds S        how long each figure is measured [default: 5, with --quick 1.5]
   --ahead N          messages: so many of a sender's may be unacknowledged at full rate [default: 2]
@@ -67,6 +67,8 @@ const LOGIN_CLIENTS: usize = 64;
 const SEARCHERS: usize = 8;
 /// Users who have joined a group, its sender beside them.
 const JOINED: usize = 1000;
+/// Lines of the Command Line Protocol.
+const LINES: usize = 100;
 /// Recipients of one message of the backlog, and users who share it.
 const BACKLOG_WIDTH: usize = 500;
 const MESSAGE_SIZE: usize = 80;
@@ -99,6 +101,11 @@ pub fn run(arguments: &[String]) -> Outcome<bool> {
         && first == "echo-server"
     {
         return echo::serve(size.parse().map_err(|_| "a size")?).map(|()| true);
+    }
+    if let [first] = arguments
+        && first == "line-echo-server"
+    {
+        return lines::serve_echo().map(|()| true);
     }
     let Some(options) = Options::parse(arguments)? else {
         say(HELP);
@@ -297,6 +304,7 @@ impl<'a> Bench<'a> {
             "search",
             "group",
             "lists",
+            "clp",
         ];
         if let Some(unknown) = self.options.only.iter().find(|only| !all.contains(&only.as_str())) {
             return Err(format!("--only {unknown}: there is {}", all.join(", ")));
@@ -358,6 +366,9 @@ impl<'a> Bench<'a> {
         }
         if wants("lists") {
             self.lists()?;
+        }
+        if wants("clp") {
+            self.clp()?;
         }
         Ok(())
     }
@@ -788,6 +799,48 @@ impl<'a> Bench<'a> {
                 called.sessions as f64 / called.helloes.as_secs_f64(),
             ));
         self.figures.push(figure);
+        Ok(())
+    }
+
+    /// Commands over lines of text: what is answered from memory, and messages, which wait for a commit. Beside it the same
+    /// lines to somebody who merely sends them back.
+    fn clp(&mut self) -> Outcome {
+        tell("commands over lines of text");
+        let users = names("line", LINES);
+        // They are away, so that nothing but answers comes over the lines.
+        let absent = names("absent", PAIRS);
+        self.start("clp", &[users.clone(), absent.clone()].concat())?;
+        let command = |text: &str| format!("{text}\r\n");
+        let quick = ["ping", "show line0", "lists", "text on a line"].map(command);
+        let sent: Vec<_> =
+            absent.iter().map(|user| format!("msg {user} {}\r\n", "x".repeat(MESSAGE_SIZE))).collect();
+        let helper = Helper::start(&["line-echo-server"])?;
+        let echoed = lines::repeat(helper.address, lines::Peer::Echo, LINES, &quick, || self.window())?;
+        for (name, commands, target) in [
+            ("commands over 100 lines (CLP)", &quick[..3], Some(Target::AtLeast(20_000.0))),
+            ("commands over 100 lines, presence published too", &quick[..], None),
+            ("messages sent over 100 lines (CLP)", &sent[..], None),
+        ] {
+            let server = self.server()?;
+            let (used, began, host) = (server.cpu(), now(), stolen());
+            let measured = lines::repeat(server.clp, lines::Peer::Server(&users), LINES, commands, || self.window())?;
+            let (used, spent) = (server.cpu() - used, began.elapsed().as_secs_f64());
+            let mut faults = measured.faults.clone();
+            faults.merge(echoed.faults.clone());
+            let mut figure = Figure::new(name, measured.rate(), "1/s")
+                .beside("bare TCP echo", echoed.rate())
+                .note(latency_note("latency", &measured.latencies))
+                .note(format!(
+                    "one command under way on each line; the server used {:.2} processors{}",
+                    used / spent,
+                    stolen_note(stolen_since(host)),
+                ))
+                .faults(faults);
+            if let Some(target) = target {
+                figure = figure.target(target);
+            }
+            self.figures.push(figure);
+        }
         Ok(())
     }
 

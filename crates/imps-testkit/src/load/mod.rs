@@ -16,6 +16,7 @@ mod echo;
 mod faults;
 mod group;
 mod idle;
+mod lines;
 mod lists;
 mod login;
 mod net;

@@ -75,6 +75,8 @@ pub(crate) struct Hamlet {
     pub(crate) address: SocketAddr,
     /// Where they connect to be called.
     pub(crate) cir: SocketAddr,
+    /// Where lines of text come in.
+    pub(crate) clp: SocketAddr,
     /// Its process.
     pub(crate) process: u32,
 }
@@ -106,10 +108,12 @@ impl Hamlet {
         // What is measured is how much it can do, not how much a client may.
         command.env("HAMLET_LIMIT__SESSION_RATE", "0").env("HAMLET_LIMIT__ADDRESS_RATE", "0");
         command.env("HAMLET_CIR__TCP_PORT", cir.port().to_string());
+        let clp = free_address().map_err(|error| format!("no port is free: {error}"))?;
+        command.env("HAMLET_CLP__LISTEN", clp.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log_file);
         let child = command.spawn().map_err(|error| format!("cannot start {}: {error}", program.display()))?;
         let process = child.id();
-        let mut hamlet = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), cir, process };
+        let mut hamlet = Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), cir, clp, process };
         let began = now();
         loop {
             let address = fs::read_to_string(&announced).ok().and_then(|text| text.trim().parse().ok());
