@@ -136,3 +136,27 @@ fn the_certificate_is_looked_at() {
     assert!(is_new, "the new certificate is not seen");
     assert_eq!(server.stop().0, Some(0));
 }
+
+#[test]
+fn people_connect_with_a_line_of_text() {
+    let folder = Folder::new();
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let server = folder.serve_with(&["--clp-listen", &address]);
+    folder.run(&["user", "add", "alice", "--phone-password", "secret"]);
+    let mut line = TcpStream::connect(&address).unwrap();
+    line.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    assert_eq!(hear(&mut line), "+200 wv:@localhost CLP 1, LOGIN user password or HELP\r\n");
+    line.write_all(b"login alice secret\r\n").unwrap();
+    assert_eq!(hear(&mut line), "+200 hello alice, 0 new\r\n");
+    // An operator sees the client, and ends its session.
+    let shown = folder.run(&["session", "list"]);
+    assert!(shown.contains("clp-tcp-"), "{shown}");
+    folder.run(&["session", "close", "--user", "alice"]);
+    assert!(hear(&mut line).starts_with("*bye "));
+    assert_eq!(line.read(&mut [0; 1]).unwrap(), 0);
+    drop(server);
+    // Nobody listens unless it is said.
+    let _server = folder.serve_with(&[]);
+    assert!(TcpStream::connect(&address).is_err());
+}

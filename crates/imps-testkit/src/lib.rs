@@ -7,5 +7,5 @@
 pub mod load;
 pub mod phone;
 pub mod scenario;
-mod secure;
+pub mod secure;
 pub mod server;

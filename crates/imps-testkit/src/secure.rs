@@ -59,12 +59,15 @@ pub(crate) fn server() -> Result<Arc<Tls>, String> {
 }
 
 /// A connection, in TLS or not.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin + std::fmt::Debug {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin + std::fmt::Debug {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin + std::fmt::Debug> Stream for S {}
 
 /// Connects; in TLS only to a server with our certificate.
-pub(crate) async fn connect(address: SocketAddr, is_secure: bool) -> Result<Box<dyn Stream>, String> {
+///
+/// # Errors
+/// What prevented it, in words.
+pub async fn connect(address: SocketAddr, is_secure: bool) -> Result<Box<dyn Stream>, String> {
     let stream = TcpStream::connect(address).await.map_err(text)?;
     stream.set_nodelay(true).map_err(text)?;
     if !is_secure {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use imps_proto::clp::{COMMANDS, Command, Section};
+use imps_testkit::secure::{self, Stream};
 use imps_testkit::server::{End, EngineKind, Server};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -22,13 +23,17 @@ const IAC: u8 = 255;
 
 /// A person at a terminal.
 struct Terminal {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     bytes: Vec<u8>,
 }
 
 impl Terminal {
     async fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("a line");
+        Self::connect_by(address, false).await
+    }
+
+    async fn connect_by(address: SocketAddr, is_secure: bool) -> Self {
+        let stream = secure::connect(address, is_secure).await.expect("a line");
         Self { stream, bytes: Vec::new() }
     }
 
@@ -417,6 +422,26 @@ async fn who_does_not_log_in_or_says_nothing_is_hung_up() {
     assert!(silent.is_closed().await);
     assert_eq!(bob.line().await, "*bye idle");
     assert!(bob.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_line_in_tls_is_a_line() {
+    let secure = free_port();
+    let (_server, address) = server(&[("clp.tls_listen", &secure.to_string())]).await;
+    let mut bob = Terminal::connect_by(secure, true).await;
+    assert!(bob.line().await.starts_with("+200 wv:@localhost CLP 1"));
+    assert_eq!(bob.outcome("login bob secret-bob").await, "+200 hello bob, 0 new");
+    let mut ann = logged_in(address, "ann").await;
+    assert_eq!(ann.outcome("msg bob hi").await, "+200 sent #1");
+    assert_eq!(bob.line().await, "*1 ann: hi");
+    assert_eq!(bob.outcome("bye").await, "+200 bye");
+    assert!(bob.is_closed().await);
+    // Whoever speaks no TLS there gets nowhere.
+    let mut plain = Terminal::connect(secure).await;
+    plain.say("login bob secret-bob").await;
+    while let Some(count) = plain.stream.read(&mut [0; 64]).await.ok().filter(|count| *count > 0) {
+        assert!(count <= 64);
+    }
 }
 
 /// Lines that say nothing, as many as this process may open, 10,000 at most.

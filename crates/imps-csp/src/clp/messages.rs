@@ -144,7 +144,9 @@ impl Dialogue {
             Some(Sender::Group(Group::Id(id))) => group = id.as_str().into(),
             None => {}
         }
-        Ok(terminals.number(terminal, Item { who, group, screen_name, ..Item::new(kind, id) })?)
+        // Where a content that is too large for a line can be fetched is told with the message alone.
+        let detail = info.message_uri.clone().unwrap_or_default();
+        Ok(terminals.number(terminal, Item { who, group, screen_name, detail, ..Item::new(kind, id) })?)
     }
 
     /// Fetches a message and shows it; with that it is delivered.
@@ -167,7 +169,7 @@ impl Dialogue {
             Err(error) => return Err(error.into()),
         };
         let Some(text) = text_of(&message) else {
-            return Ok(self.described(number, &message.info));
+            return Ok(self.described(number, &item, &message.info));
         };
         let at = message.info.date_time.map(|at| shown::moment(at, self.now(), self.offset)).unwrap_or_default();
         let head = format!("{number} {} {at}: {}", self.from(&message.info), shown::text(&text));
@@ -182,14 +184,15 @@ impl Dialogue {
     async fn read_by_url(&self, number: u16, item: &Item) -> Outcome {
         let infos = self.services().im().message_list(&self.person()?.session, None, Some(INBOX_MAX)).await?;
         match infos.iter().find(|info| info.message_id.as_deref() == Some(&*item.id)) {
-            Some(info) => Ok(self.described(number, info)),
+            Some(info) => Ok(self.described(number, item, info)),
             None => Err(Failure::Said(Status::UNSUPPORTED_MEDIA_TYPE, Say::TextOnly, String::new())),
         }
     }
 
-    fn described(&self, number: u16, info: &MessageInfo) -> Reply {
+    fn described(&self, number: u16, item: &Item, info: &MessageInfo) -> Reply {
         let kind = shown::content_type(info.content_type.as_deref());
-        let url = info.message_uri.as_deref().map(|url| format!(" {url}")).unwrap_or_default();
+        let url = info.message_uri.as_deref().unwrap_or(&item.detail);
+        let url = if url.is_empty() { String::new() } else { format!(" {url}") };
         let line = format!("{number} {} {kind} {}{url}", self.from(info), shown::size(info.content_size));
         Reply::ok(self.say(Say::Ok, &[])).with(vec![line])
     }

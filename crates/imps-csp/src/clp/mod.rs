@@ -15,6 +15,8 @@ mod messages;
 mod presence;
 mod resolve;
 mod shown;
+#[cfg(test)]
+mod tests;
 mod texts;
 
 use std::net::IpAddr;

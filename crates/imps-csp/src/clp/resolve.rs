@@ -58,10 +58,13 @@ impl Dialogue {
             Who::Address { local, domain: Some(domain) } => Ok(Address::new(&format!("wv:{local}@{domain}"))),
             Who::Address { local, domain: None } => {
                 let address = Address::new(&format!("wv:{local}@{}", self.home()));
+                let nicknamed = self.nickname(local);
+                if matches!(nicknamed, Ok(None)) {
+                    return Ok(address);
+                }
                 // Only who is in a list under this name is asked for in the store.
-                let Ok(Some(nicknamed)) = self.nickname(local) else { return Ok(address) };
                 let user = services.router.local_user(&address)?;
-                Ok(if services.user_exists(&user).await? { address } else { nicknamed })
+                if services.user_exists(&user).await? { Ok(address) } else { Ok(nicknamed?.unwrap_or(address)) }
             }
         }
     }
@@ -84,7 +87,8 @@ impl Dialogue {
             [] => Ok(None),
             [one] => Ok(Some(Address::from(one))),
             many => {
-                let names: Vec<_> = many.iter().map(|user| shown::address(user.as_str(), self.home())).collect();
+                let mut names: Vec<_> = many.iter().map(|user| shown::address(user.as_str(), self.home())).collect();
+                names.sort_unstable();
                 Err(Failure::Said(Status::BAD_PARAMETER, Say::Which, names.join(", ")))
             }
         }

@@ -812,8 +812,7 @@ impl<'a> Bench<'a> {
         self.start("clp", &[users.clone(), absent.clone()].concat())?;
         let command = |text: &str| format!("{text}\r\n");
         let quick = ["ping", "show line0", "lists", "text on a line"].map(command);
-        let sent: Vec<_> =
-            absent.iter().map(|user| format!("msg {user} {}\r\n", "x".repeat(MESSAGE_SIZE))).collect();
+        let sent: Vec<_> = absent.iter().map(|user| format!("msg {user} {}\r\n", "x".repeat(MESSAGE_SIZE))).collect();
         let helper = Helper::start(&["line-echo-server"])?;
         let echoed = lines::repeat(helper.address, lines::Peer::Echo, LINES, &quick, || self.window())?;
         for (name, commands, target) in [
