@@ -39,8 +39,10 @@ pub enum Arg {
     Changes,
     /// One URL or several.
     Urls,
-    /// The rest of the line.
+    /// The rest of the line, as it stands there.
     Text,
+    /// The rest of the line: a name, perhaps in quotes.
+    Name,
 }
 
 /// Whether an argument may be left out.
@@ -180,7 +182,7 @@ commands! {
         WhoAmI "WHOAMI" ["ME"] () "" "who you are, and what waits";
         Help "HELP" ["H" "?"] (may Arg::Word) "[command]" "this list, or how a command is used" / before_login;
         Set "SET" [] (may Arg::Word, may Arg::Word) "[key value]"
-            "push report codes auto presence on/off, page pages N, lang xx, quiet 22-7" ClientCapabilityRequest;
+            "push report on/off, page N, lang xx; of short messages only: codes auto presence on/off, pages N, quiet 22-7" ClientCapabilityRequest;
         More "MORE" ["M"] () "" "the next page";
         Info "INFO" [] () "" "who runs this service" GetSpInfoRequest / before_login;
         Pass "PASS" [] (must Arg::Word, must Arg::Word) "old new" "change your password";
@@ -216,12 +218,12 @@ commands! {
     Lists {
         Lists "LISTS" ["LS"] () "" "your contact lists" GetListRequest;
         List "LIST" ["L"] (may Arg::List) "[~name]" "who is in a list" ListManageRequest;
-        NewList "NEWLIST" ["NL"] (must Arg::List, may Arg::Text) "~name [\"Shown name\"]" "make a list" CreateListRequest;
+        NewList "NEWLIST" ["NL"] (must Arg::List, may Arg::Name) "~name [\"Shown name\"]" "make a list" CreateListRequest;
         DelList "DELLIST" ["DL"] (must Arg::List) "~name" "delete a list" DeleteListRequest;
-        Add "ADD" ["A"] (may Arg::List, must Arg::User, may Arg::Text) "[~name] user [\"Nick\"]"
+        Add "ADD" ["A"] (may Arg::List, must Arg::User, may Arg::Name) "[~name] user [\"Nick\"]"
             "put somebody into a list" ListManageRequest;
         Rem "REM" ["R"] (may Arg::List, must Arg::User) "[~name] user" "take him out" ListManageRequest;
-        NameList "NAMELIST" [] (must Arg::List, must Arg::Text) "~name \"Shown\"" "rename a list" ListManageRequest;
+        NameList "NAMELIST" [] (must Arg::List, must Arg::Name) "~name \"Shown\"" "rename a list" ListManageRequest;
         DefList "DEFLIST" [] (must Arg::List) "~name" "make it the default list" ListManageRequest;
     }
     Messages {
@@ -247,7 +249,7 @@ commands! {
         NewGroup "NEWGROUP" ["NG"] (must Arg::Group, may Arg::Pairs) "/name [key=value...]"
             "make a group: name topic open searchable max private-msg welcome as" CreateGroupRequest;
         DelGroup "DELGROUP" [] (must Arg::Group) "/name" "delete a group" DeleteGroupRequest;
-        Join "JOIN" ["J"] (must Arg::Group, may Arg::Text) "/group [nick]" "go into a group" JoinGroupRequest;
+        Join "JOIN" ["J"] (must Arg::Group, may Arg::Name) "/group [nick]" "go into a group" JoinGroupRequest;
         Leave "LEAVE" ["LV"] (must Arg::Group) "/group" "go out of it" LeaveGroupRequest;
         Say "SAY" [] (must Arg::Group, must Arg::Text) "/group text" "say something there" SendMessageRequest;
         Users "USERS" ["U"] (must Arg::Group) "/group" "who is in it now" GetJoinedUsersRequest;

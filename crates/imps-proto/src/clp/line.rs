@@ -97,7 +97,7 @@ impl LineReader {
             }
             (Telnet::Command, _) => (Telnet::Data, None),
             (Telnet::Option(verb), option) => {
-                decline(verb, option, answers);
+                self.decline(verb, option, answers);
                 (Telnet::Data, None)
             }
             (Telnet::Sub, IAC) => (Telnet::SubCommand, None),
@@ -176,20 +176,24 @@ impl LineReader {
         let bytes = std::mem::take(&mut self.bytes);
         self.clear();
         self.is_secret = false;
-        Some(Line::Text(match String::from_utf8(bytes) {
+        let mut text = match String::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        }))
+        };
+        // The controls that are characters of two octets; the others are gone.
+        text.retain(|character| character == '\t' || !character.is_control());
+        Some(Line::Text(text))
     }
-}
 
-/// Every option but our own echo is declined. What is not switched on is not answered, so nothing goes round in circles.
-fn decline(verb: u8, option: u8, answers: &mut Vec<u8>) {
-    match (verb, option) {
-        (DO, ECHO) => {}
-        (DO, option) => answers.extend_from_slice(&[IAC, WONT, option]),
-        (WILL, option) => answers.extend_from_slice(&[IAC, DONT, option]),
-        _ => {}
+    /// Every option but our own echo, while we have offered it, is declined. What is not switched on is not answered, so
+    /// nothing goes round in circles.
+    fn decline(&self, verb: u8, option: u8, answers: &mut Vec<u8>) {
+        match (verb, option) {
+            (DO, ECHO) if self.is_secret => {}
+            (DO, option) => answers.extend_from_slice(&[IAC, WONT, option]),
+            (WILL, option) => answers.extend_from_slice(&[IAC, DONT, option]),
+            _ => {}
+        }
     }
 }
 
@@ -219,6 +223,7 @@ mod tests {
     fn ends_of_lines() {
         assert_eq!(texts(b"a\r\nb\nc\r\0d\re\n\nrest"), ["a", "b", "c", "de", ""]);
         assert_eq!(texts(b"a\0b\x07c\x1b[Ad\te\n"), ["abc[Ad\te"]);
+        assert_eq!(texts("a\u{85}b\u{9b}31mc\n".as_bytes()), ["ab31mc"]);
     }
 
     #[test]
@@ -253,7 +258,13 @@ mod tests {
     fn telnet_is_declined() {
         let (read, answers) = lines(&[b'a', IAC, WILL, 31, b'b', IAC, DO, 24, IAC, DO, ECHO, IAC, DONT, 3, b'\n']);
         assert_eq!(read, [Line::Text("ab".to_owned())]);
-        assert_eq!(answers, [IAC, DONT, 31, IAC, WONT, 24]);
+        assert_eq!(answers, [IAC, DONT, 31, IAC, WONT, 24, IAC, WONT, ECHO]);
+        // Who was told that nothing is shown may agree.
+        let (mut reader, mut answers) = (LineReader::default(), Vec::new());
+        reader.expect_secret();
+        let mut input: &[u8] = &[IAC, DO, ECHO, b'x', b'\n'];
+        assert_eq!(reader.next_line(&mut input, &mut answers), Some(Line::Text("x".to_owned())));
+        assert_eq!(answers, []);
         let (read, answers) = lines(&[b'a', IAC, SB, 31, 0, b'\n', IAC, IAC, 24, IAC, SE, b'b', IAC, 246, b'\n']);
         assert_eq!((read, answers), (vec![Line::Text("ab".to_owned())], Vec::new()));
         assert_eq!(texts(&[IAC, IAC, b'\n']), ["\u{fffd}"]);
@@ -274,7 +285,7 @@ mod tests {
             prop_assert!(answers.len() <= bytes.len());
             for line in parts {
                 if let Line::Text(text) = line {
-                    prop_assert!(!text.contains(|c: char| c.is_ascii_control() && c != '\t'));
+                    prop_assert!(!text.contains(|c: char| c.is_control() && c != '\t'));
                 }
             }
         }

@@ -247,7 +247,7 @@ fn argument(arg: Arg, rest: &mut Rest<'_>, into: &mut Arguments, has_escapes: bo
         Arg::Pairs => into.pairs = pairs(rest)?,
         Arg::Changes => changes(rest, into)?,
         Arg::Urls => urls(rest, into)?,
-        Arg::Text => {
+        Arg::Name => {
             // In quotes it is one word, without them.
             let whole = *rest;
             let only = whole.is_quoted().then(|| rest.word()).transpose().ok().flatten().flatten();
@@ -255,6 +255,10 @@ fn argument(arg: Arg, rest: &mut Rest<'_>, into: &mut Arguments, has_escapes: bo
                 Some(word) => word.text,
                 None => text(whole, has_escapes),
             });
+            *rest = Rest::new("");
+        }
+        Arg::Text => {
+            into.text = Some(text(*rest, has_escapes));
             *rest = Rest::new("");
         }
     }
@@ -416,6 +420,23 @@ mod tests {
     }
 
     #[test]
+    fn quotes_belong_to_a_text_and_not_to_a_name() {
+        let text = |line| args(line).1.text.unwrap_or_default();
+        for line in [r#"msg bob "hello""#, r#"say /cars "hello""#, r#"reply 3 "hello""#, r#"on "hello""#] {
+            assert_eq!(text(line), r#""hello""#, "{line}");
+        }
+        assert_eq!(text(r#"msg bob "so" he said"#), r#""so" he said"#);
+        assert_eq!(text(r#"msg bob "open"#), r#""open"#);
+        assert_eq!(read(r#"@bob "hello""#), Ok(Request::Text(target("bob"), r#""hello""#.into())));
+        for line in
+            [r#"nl ~a "Old \"B\"""#, r#"namelist ~a "Old \"B\"""#, r#"add bob "Old \"B\"""#, r#"j /cars "Old \"B\"""#]
+        {
+            assert_eq!(text(line), r#"Old "B""#, "{line}");
+        }
+        assert_eq!(text("join /cars Big Max"), "Big Max");
+    }
+
+    #[test]
     fn arguments_that_may_be_left_out() {
         assert_eq!(args("add bob").1.list, None);
         let (_, arguments) = args(r#"add ~friends bob "Bobby B""#);
@@ -465,7 +486,7 @@ mod tests {
         }
 
         #[test]
-        fn a_message_is_read_as_it_was_written(local in "[a-z][a-z0-9.]{0,10}", text in "[a-z][ -\\[\\]-~äé]{0,60}[a-z]") {
+        fn a_message_is_read_as_it_was_written(local in "[a-z][a-z0-9.]{0,10}", text in "[!-\\[\\]-~äé]([ -\\[\\]-~äé]{0,60}[!-\\[\\]-~äé])?") {
             let (_, arguments) = args(&format!("msg {local} {text}"));
             prop_assert_eq!(arguments.text.as_deref(), Some(&*text));
             prop_assert_eq!(arguments.targets, vec![target(&local)]);

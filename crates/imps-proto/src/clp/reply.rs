@@ -6,8 +6,10 @@ use imps_types::Status;
 pub const STATUS_TEXT_MAX: usize = 120;
 /// Characters of a data line.
 pub const DATA_MAX: usize = 250;
-/// Characters of an event: a pushed message is its longest, with what stands before it.
-const EVENT_MAX: usize = 4500;
+/// Bytes of the largest text that may be told without being asked for.
+const PUSH_MAX: u32 = 4000;
+/// Characters of an event: a pushed message is its longest, each character of it an escape, with what stands before it.
+const EVENT_MAX: usize = 2 * PUSH_MAX as usize + 1000;
 
 /// The answer to one command: data lines, then one line that ends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,25 +112,27 @@ pub fn clean(text: &str, most: usize) -> String {
     line
 }
 
-/// A text in lines of so many characters, cut at blanks where there are any.
+/// A text in lines of so many characters, cut behind blanks where there are any, and never within an escape. Nothing of it
+/// is lost.
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(2);
     let mut lines = Vec::new();
     let mut line = String::new();
-    let (mut characters, mut blank) = (0, None);
+    // Where the line can be cut: behind a blank, else before an escape that does not fit.
+    let (mut characters, mut blank, mut is_escape) = (0, None, false);
     for character in text.chars() {
-        if characters >= width.max(1) {
-            let rest = match blank.take() {
-                Some(at) => line.split_off(at),
-                None => String::new(),
-            };
-            lines.push(std::mem::replace(&mut line, rest.trim_start_matches(' ').to_owned()));
+        if characters >= width {
+            let at = blank.take().unwrap_or(if is_escape { line.len() - 1 } else { line.len() });
+            let rest = line.split_off(at);
+            lines.push(std::mem::replace(&mut line, rest));
             characters = line.chars().count();
-        }
-        if character == ' ' {
-            blank = Some(line.len()).filter(|at| *at > 0);
         }
         line.push(character);
         characters += 1;
+        is_escape = character == '\\' && !is_escape;
+        if character == ' ' {
+            blank = Some(line.len());
+        }
     }
     lines.push(line);
     lines
@@ -180,19 +184,36 @@ mod tests {
 
     #[test]
     fn texts_are_wrapped_at_blanks() {
-        assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+        assert_eq!(wrapped("one two three", 8), ["one two ", "three"]);
+        assert_eq!(wrapped("one two three", 7), ["one ", "two ", "three"]);
         assert_eq!(wrapped("onetwothree", 5), ["onetw", "othre", "e"]);
         assert_eq!(wrapped("", 5), [""]);
         assert_eq!(wrapped("one two", 7), ["one two"]);
+        // Not between the two characters of an escape, but between two escapes.
+        assert_eq!(wrapped(r"abc\nd", 4), ["abc", r"\nd"]);
+        assert_eq!(wrapped(r"ab\\nd", 4), [r"ab\\", "nd"]);
+    }
+
+    #[test]
+    fn the_largest_text_that_is_pushed_is_whole() {
+        let text = crate::clp::escaped(&"\\".repeat(PUSH_MAX as usize));
+        let mut writer = Writer::default();
+        writer.event(Some(999), &format!("{}: {text}", "a".repeat(300)));
+        assert!(writer.out.ends_with(b"\\\\\r\n"));
+        assert_eq!(writer.out.len(), "*999 ".len() + 300 + 2 + text.len() + 2);
     }
 
     proptest! {
         #[test]
-        fn wrapping_loses_nothing_but_blanks(text in "[a-zä ]{0,80}", width in 1..12_usize) {
+        fn wrapping_loses_nothing(text in "[a-zä \n\\\\]{0,80}", width in 2..12_usize) {
+            let text = crate::clp::escaped(&text);
             let lines = wrapped(&text, width);
             prop_assert!(lines.iter().all(|line| line.chars().count() <= width));
-            let bare = |text: &str| text.replace(' ', "");
-            prop_assert_eq!(bare(&lines.concat()), bare(&text));
+            prop_assert_eq!(lines.concat(), text);
+            // Each line begins and ends with whole escapes.
+            for line in lines {
+                prop_assert_eq!((line.len() - line.trim_end_matches('\\').len()) % 2, 0, "{}", line);
+            }
         }
 
         #[test]
