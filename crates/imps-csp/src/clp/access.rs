@@ -1,16 +1,18 @@
 //! Access (CLP 6.1): log-in and log-out, help, settings.
 
 use imps_proto::clp::{Arguments, COMMANDS, Command, DATA_MAX, Reply, Section, Who, wrapped};
+use imps_proto::element::Element;
 use imps_service::Error;
 use imps_service::access::{LoginAttempt, LoginOutcome};
 use imps_service::language::Language;
 use imps_service::presence::WatchTargets;
 use imps_service::terminal::TerminalSettings;
 use imps_types::element::{AcceptedContentType, CapabilityList, ClientType, DeliveryMethod};
-use imps_types::presence::AttributeSet;
+use imps_types::presence::Attribute;
 use imps_types::{Address, ClientId, Secret, Status, Version};
 
 use super::dialogue::{Dialogue, Failure, Next, Outcome, Pages, Person};
+use super::recent::Recent;
 use super::texts::Say;
 use super::{CLIENT, shown};
 use crate::language;
@@ -57,24 +59,38 @@ impl Dialogue {
         if !self.is_private {
             return Err(Failure::Said(Status::FORBIDDEN, Say::NotWithoutTls, String::new()));
         }
+        self.check_address()?;
         let Some(password) = words.next() else {
             self.asked = Some((user, None));
             self.next = Next::Secret;
             return self.ok(Say::Ok, &[]);
         };
         let who = Who::parse(&user).ok_or(Failure::Usage)?;
-        let address = self.user(&who).await.map_err(|_| Failure::Service(Error::WrongPassword));
-        let opened = match address {
-            Ok(address) => self.open(address, password).await,
-            Err(failure) => Err(failure),
+        let (address, is_nobody) = match self.user(&who).await {
+            // Whose number nobody has goes the same way, and learns no sooner that it was the wrong one.
+            Err(Failure::Said(Status::UNKNOWN_USER, ..)) => (Address::new(&format!("wv:{who}@{}", self.home())), true),
+            named => (named?, false),
         };
-        match opened {
+        match self.open(address, password).await {
+            // Nobody registers a number by a password.
+            Err(Failure::Service(Error::BadParameter(_))) if is_nobody => {
+                Err(self.login_failed(Error::WrongPassword.into()))
+            }
             Ok(count) => {
                 let name = self.person()?.session.user.id.local().to_owned();
                 self.ok(Say::Hello, &[&name, &count.to_string()])
             }
             Err(failure) => Err(self.login_failed(failure)),
         }
+    }
+
+    /// Whether passwords are taken from this address still: lines that are open are no way around that.
+    fn check_address(&mut self) -> Result<(), Failure> {
+        if !self.clp.is_refused(self.peer) {
+            return Ok(());
+        }
+        self.next = Next::Close;
+        Err(Failure::Said(Status::UNAUTHORIZED, Say::Bye, String::new()))
     }
 
     /// A login failed; too many of them end the line.
@@ -137,9 +153,9 @@ impl Dialogue {
             return Err(error.into());
         }
         self.offset = self.zone().await;
-        let count = services.im().message_count(&session, None).await?;
         self.link.poke();
-        Ok(count)
+        // He is logged in, whatever can be said of what waits.
+        Ok(services.im().message_count(&session, None).await.unwrap_or_default())
     }
 
     /// What a line can do.
@@ -172,6 +188,7 @@ impl Dialogue {
         self.talk = None;
         self.search = None;
         self.pages = Pages::default();
+        self.recent = Recent::default();
         match self.person.take() {
             Some(person) if !person.session.is_closed() => self.services().access().logout(&person.session).await,
             _ => Ok(()),
@@ -188,20 +205,17 @@ impl Dialogue {
     async fn who_am_i(&self) -> Outcome {
         let person = self.person()?;
         let me = &person.session.user.id;
-        let targets = WatchTargets { users: vec![Address::from(me)], contact_lists: Vec::new() };
-        let wanted: AttributeSet = [
-            imps_types::presence::Attribute::UserAvailability,
-            imps_types::presence::Attribute::StatusText,
-            imps_types::presence::Attribute::StatusMood,
-        ]
-        .into_iter()
-        .collect();
-        let (_, found) = self.services().presence().get(&person.session, &targets, wanted).await?;
-        let how = found.first().map_or_else(|| "?".to_owned(), |(_, list)| shown::presence(list));
-        let how = if how == "?" { "on".to_owned() } else { how };
+        let shown = if self.agreed(Element::GetPresenceRequest).is_ok() {
+            let targets = WatchTargets { users: vec![Address::from(me)], contact_lists: Vec::new() };
+            let wanted = [Attribute::UserAvailability, Attribute::StatusText].into_iter().collect();
+            let (_, found) = self.services().presence().get(&person.session, &targets, wanted).await?;
+            found.first().map(|(_, list)| shown::own_presence(list)).unwrap_or_default()
+        } else {
+            String::new()
+        };
         let count = self.services().im().message_count(&person.session, None).await?;
         let address = shown::address(me.as_str(), "");
-        let line = format!("{address} tcp {how} {}", self.say(Say::Waiting, &[&count.to_string()]));
+        let line = format!("{address} tcp{shown} {}", self.say(Say::New, &[&count.to_string()]));
         Ok(Reply::ok(self.say(Say::Ok, &[])).with(vec![line]))
     }
 
@@ -229,9 +243,11 @@ impl Dialogue {
     async fn set(&mut self, arguments: &Arguments) -> Outcome {
         let person = self.person()?.clone();
         let services = self.services().clone();
-        let settings = services.terminals().settings(&person.terminal);
         let (key, value) = match arguments.words.as_slice() {
-            [] => return Ok(Reply::ok(self.say(Say::Ok, &[])).with(setting_lines(&settings))),
+            [] => {
+                let settings = services.terminals().settings(&person.terminal);
+                return Ok(Reply::ok(self.say(Say::Ok, &[])).with(setting_lines(&settings)));
+            }
             [key, value] => (key.to_ascii_lowercase(), value.to_ascii_lowercase()),
             _ => return Err(Failure::Usage),
         };
@@ -239,8 +255,11 @@ impl Dialogue {
             self.set_push(on_or_off(&value).ok_or(Failure::Usage)?).await?;
             return self.ok(Say::Ok, &[]);
         }
-        let changed = changed(&settings, &key, &value).ok_or(Failure::Usage)?;
-        services.terminals().set(&person.terminal, changed.clone()).await?;
+        change(&mut TerminalSettings::default(), &key, &value).ok_or(Failure::Usage)?;
+        let make = |settings: &mut TerminalSettings| {
+            let _ = change(settings, &key, &value);
+        };
+        let changed = services.terminals().set(&person.terminal, make).await?;
         if key == "lang" {
             self.language = language::of_code(changed.language.as_deref());
             services.access().negotiate_capabilities(&person.session, self.capabilities(&changed)).await?;
@@ -260,6 +279,9 @@ impl Dialogue {
         let count = self.pages.lines.len().min(page);
         let lines: Vec<_> = self.pages.lines.drain(..count).collect();
         self.pages.shown += 1;
+        if self.pages.lines.is_empty() {
+            self.read = self.pages.read.take();
+        }
         let mut reply = Reply::ok(self.say(Say::Ok, &[])).with(lines);
         reply.page = Some((self.pages.shown, self.pages.count)).filter(|_| !self.pages.lines.is_empty());
         Ok(reply)
@@ -276,6 +298,7 @@ impl Dialogue {
         if !self.is_private {
             return Err(Failure::Said(Status::FORBIDDEN, Say::NotWithoutTls, String::new()));
         }
+        self.check_address()?;
         let [present, next]: [Box<str>; 2] = arguments.words.try_into().map_err(|_| Failure::Usage)?;
         let me = self.person()?.session.user.id.clone();
         let (present, next) = (Secret::new(present), Secret::new(String::from(next)));
@@ -316,27 +339,26 @@ fn setting_lines(settings: &TerminalSettings) -> Vec<String> {
     ]
 }
 
-/// The settings with one of them changed; none where it cannot have this value.
-fn changed(settings: &TerminalSettings, key: &str, value: &str) -> Option<TerminalSettings> {
-    let mut changed = settings.clone();
+/// Changes one of the settings; none where it cannot have this value.
+fn change(settings: &mut TerminalSettings, key: &str, value: &str) -> Option<()> {
     match key {
-        "report" => changed.report = on_or_off(value)?,
-        "codes" => changed.codes = on_or_off(value)?,
-        "auto" => changed.auto = on_or_off(value)?,
-        "presence" => changed.presence = on_or_off(value)?,
-        "pages" => changed.pages = value.parse().ok().filter(|pages| (1..=5).contains(pages))?,
-        "page" if value == "off" => changed.page = 0,
-        "page" => changed.page = value.parse().ok().filter(|page| *page <= PAGE_MAX)?,
-        "lang" => changed.language = Some(Language::parse(value)?.code().into()),
-        "quiet" if value == "off" => changed.quiet = None,
+        "report" => settings.report = on_or_off(value)?,
+        "codes" => settings.codes = on_or_off(value)?,
+        "auto" => settings.auto = on_or_off(value)?,
+        "presence" => settings.presence = on_or_off(value)?,
+        "pages" => settings.pages = value.parse().ok().filter(|pages| (1..=5).contains(pages))?,
+        "page" if value == "off" => settings.page = 0,
+        "page" => settings.page = value.parse().ok().filter(|page| *page <= PAGE_MAX)?,
+        "lang" => settings.language = Some(Language::parse(value)?.code().into()),
+        "quiet" if value == "off" => settings.quiet = None,
         "quiet" => {
             let (from, to) = value.split_once('-')?;
             let hour = |text: &str| text.parse::<u8>().ok().filter(|hour| *hour < 24);
-            changed.quiet = Some((hour(from)?, hour(to)?));
+            settings.quiet = Some((hour(from)?, hour(to)?));
         }
         _ => return None,
     }
-    Some(changed)
+    Some(())
 }
 
 #[cfg(test)]
@@ -345,8 +367,10 @@ mod tests {
 
     #[test]
     fn settings_take_what_they_can() {
-        let settings = TerminalSettings::default();
-        let set = |key, value| changed(&settings, key, value);
+        let set = |key, value| {
+            let mut settings = TerminalSettings::default();
+            change(&mut settings, key, value).map(|()| settings)
+        };
         assert_eq!(set("quiet", "22-7").unwrap().quiet, Some((22, 7)));
         assert_eq!(set("lang", "de").unwrap().language.as_deref(), Some("deu"));
         assert_eq!(set("page", "40").unwrap().page, 40);

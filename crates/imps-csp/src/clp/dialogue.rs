@@ -15,8 +15,9 @@ use imps_service::language::{Language, translation};
 use imps_service::terminal::Terminal;
 use imps_service::{Error, Services, Session, Timestamp};
 use imps_types::Status;
-use imps_types::element::ResultInfo;
+use imps_types::element::{Recipient, ResultInfo};
 
+use super::recent::Recent;
 use super::texts::Say;
 use super::{Clp, LineLink, shown};
 
@@ -29,7 +30,10 @@ pub(super) struct Person {
 
 /// Where the lines go while TALK is on.
 pub(super) struct Talk {
+    /// As it was named, for the words of a failure.
     pub(super) target: Target,
+    /// Who that was then: a name, or a number, may be another's by now.
+    pub(super) recipient: Recipient,
     pub(super) since: Timestamp,
 }
 
@@ -39,12 +43,21 @@ pub(super) struct Pages {
     pub(super) lines: VecDeque<String>,
     pub(super) shown: usize,
     pub(super) count: usize,
+    /// The message of which it is the text: read when the last page is.
+    pub(super) read: Option<Read>,
 }
 
 /// A search that has more to tell.
 pub(super) struct OpenSearch {
     pub(super) id: Box<str>,
     pub(super) index: Option<u32>,
+    pub(super) number: Option<u16>,
+}
+
+/// A message whose text is shown. It is delivered when that is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Read {
+    pub(super) id: Box<str>,
     pub(super) number: u16,
 }
 
@@ -65,6 +78,8 @@ pub(crate) struct Turn {
     pub(crate) reply: Option<Reply>,
     pub(crate) tag: Option<Box<str>>,
     pub(crate) next: Next,
+    /// What was shown with it.
+    pub(crate) read: Option<Read>,
 }
 
 /// Why a command was not carried out.
@@ -97,6 +112,11 @@ pub(crate) struct Dialogue {
     pub(super) talk: Option<Talk>,
     pub(super) pages: Pages,
     pub(super) search: Option<OpenSearch>,
+    /// The message that the reply shows to its end.
+    pub(super) read: Option<Read>,
+    /// Whom a line of TALK is for.
+    pub(super) talked_to: Option<Recipient>,
+    pub(super) recent: Recent,
     pub(super) language: Language,
     /// Minutes that the person's clock is before UTC.
     pub(super) offset: i64,
@@ -119,6 +139,9 @@ impl Dialogue {
             talk: None,
             pages: Pages::default(),
             search: None,
+            read: None,
+            talked_to: None,
+            recent: Recent::default(),
             language: Language::English,
             offset: 0,
             asked: None,
@@ -175,14 +198,19 @@ impl Dialogue {
     /// Carries out a line.
     pub(crate) async fn line(&mut self, line: Line) -> Turn {
         self.next = Next::Go;
+        (self.read, self.talked_to) = (None, None);
         let text = match line {
             Line::Text(text) => text,
             Line::TooLong => {
                 self.asked = None;
-                return self.turn(None, Some(self.parse_failure(ParseError::TooLong)));
+                let reply = self.parse_failure(ParseError::TooLong);
+                return self.turn(None, Some(reply));
             }
         };
         if let Some((user, tag)) = self.asked.take() {
+            if let Err(reply) = self.admit() {
+                return self.turn(tag, Some(reply));
+            }
             let reply = self.guarded(
                 Command::Login,
                 Box::new(Arguments { words: vec![user, text.into()], ..Arguments::default() }),
@@ -194,11 +222,12 @@ impl Dialogue {
         let request = match input.request {
             Ok(Request::Nothing) => return self.turn(input.tag, None),
             Ok(request) => request,
-            Err(error) => return self.turn(input.tag, Some(self.parse_failure(error))),
+            Err(error) => {
+                let reply = self.parse_failure(error);
+                return self.turn(input.tag, Some(reply));
+            }
         };
-        if let Err(wait) = self.admit() {
-            let error = Error::TooManyRequests(wait);
-            let reply = self.failure(Failure::Service(error), "");
+        if let Err(reply) = self.admit() {
             return self.turn(input.tag, Some(reply));
         }
         let (command, arguments) = match request {
@@ -207,10 +236,13 @@ impl Dialogue {
             Request::Talk(text) => match &mut self.talk {
                 Some(talk) => {
                     talk.since = self.clp.services().clock.now();
-                    let target = talk.target.clone();
-                    (Command::Msg, to(target, text))
+                    self.talked_to = Some(talk.recipient.clone());
+                    (Command::Msg, to(talk.target.clone(), text))
                 }
-                None => return self.turn(input.tag, Some(self.parse_failure(ParseError::What))),
+                None => {
+                    let reply = self.parse_failure(ParseError::What);
+                    return self.turn(input.tag, Some(reply));
+                }
             },
             Request::Nothing => return self.turn(input.tag, None),
         };
@@ -225,8 +257,8 @@ impl Dialogue {
         self.turn(input.tag, Some(reply))
     }
 
-    fn turn(&self, tag: Option<Box<str>>, reply: Option<Reply>) -> Turn {
-        Turn { reply, tag, next: self.next }
+    fn turn(&mut self, tag: Option<Box<str>>, reply: Option<Reply>) -> Turn {
+        Turn { reply, tag, next: self.next, read: self.read.take() }
     }
 
     /// Whether the next line is a password.
@@ -248,8 +280,12 @@ impl Dialogue {
         }
     }
 
-    /// Whether there is room for one more.
-    fn admit(&self) -> Result<(), Duration> {
+    /// Whether there is room for one more; else what is said to that.
+    fn admit(&self) -> Result<(), Reply> {
+        self.room().map_err(|wait| self.failure(Failure::Service(Error::TooManyRequests(wait)), ""))
+    }
+
+    fn room(&self) -> Result<(), Duration> {
         let services = self.services();
         self.clp.csp.busy().admit(services, Some(self.peer), None)?;
         let limits = self.clp.csp.config().requests;
@@ -262,9 +298,11 @@ impl Dialogue {
         let subject = subject(&arguments);
         let metrics = self.services().metrics.clone();
         metrics.clp_commands.up();
+        let clp = self.clp.clone();
+        let _busy = clp.csp.busy().begin();
         let outcome = AssertUnwindSafe(Box::pin(self.carry_out(command, arguments))).catch_unwind().await;
         match outcome {
-            Ok(Ok(reply)) => self.paged(reply),
+            Ok(Ok(reply)) => self.paged(command, reply),
             Ok(Err(Failure::Usage)) => self.parse_failure(ParseError::Usage(command)),
             Ok(Err(failure)) => self.failure(failure, &subject),
             Err(_) => {
@@ -313,14 +351,19 @@ impl Dialogue {
     }
 
     /// Cuts a reply into pages, if the person wants it in pages.
-    fn paged(&mut self, mut reply: Reply) -> Reply {
+    fn paged(&mut self, command: Command, mut reply: Reply) -> Reply {
         let Some(person) = &self.person else { return reply };
         let page = usize::from(self.services().terminals().settings(&person.terminal).page);
         if page == 0 || reply.lines.len() <= page || reply.page.is_some() {
             return reply;
         }
+        if !matches!(command, Command::Find | Command::More) {
+            // MORE is about this from now on.
+            self.drop_search();
+        }
         let count = reply.lines.len().div_ceil(page);
-        self.pages = Pages { lines: reply.lines.split_off(page).into(), shown: 1, count };
+        let read = self.read.take();
+        self.pages = Pages { lines: reply.lines.split_off(page).into(), shown: 1, count, read };
         reply.page = Some((1, count));
         reply
     }

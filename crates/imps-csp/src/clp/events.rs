@@ -9,12 +9,28 @@ use imps_types::element::{InviteType, ResultInfo, Sender};
 use imps_types::presence::AttributeSet;
 use imps_types::{Status, UserId};
 
-use super::dialogue::{Dialogue, Failure};
+use super::dialogue::{Dialogue, Failure, Read};
 use super::invitations::{Detail, about, shared};
 use super::messages::text_of;
 use super::texts::Say;
 use super::{groups, shown};
 use crate::events::as_text;
+
+/// A message that somebody else was through with is none to be afraid for.
+fn known_or_not(delivered: Result<(), Error>) -> Result<(), Error> {
+    match delivered {
+        Err(Error::UnknownMessage) => Ok(()),
+        other => other,
+    }
+}
+
+/// Something that was told: it is heard when it is written.
+pub(crate) enum Heard {
+    /// What happened.
+    Event(Event),
+    /// A message that the person read.
+    Read(Read),
+}
 
 impl Dialogue {
     /// What waits, up to so many; and whether the session is over.
@@ -39,13 +55,19 @@ impl Dialogue {
         writer.event(None, &format!("bye {}", self.text_of(result.status, "", &plain)));
     }
 
-    /// Writes what happened.
-    pub(crate) fn tell(&self, event: &Event, writer: &mut Writer) {
+    /// Writes what happened. Whether it was written: what gets no number cannot be acted upon, and is told later.
+    pub(crate) fn tell(&mut self, event: &Event, writer: &mut Writer) -> bool {
         if let Err(failure) = self.write_event(event, writer) {
-            // Without its number it cannot be acted upon, and waits for the next session.
             let reply = self.failure(failure, "");
             tracing::warn!(code = reply.status.code(), text = reply.text, "an event was not told");
+            return false;
         }
+        if let Event::NewMessage(message) = event
+            && let Some(text) = text_of(message)
+        {
+            self.keep(&message.id.to_string(), &text);
+        }
+        true
     }
 
     fn write_event(&self, event: &Event, writer: &mut Writer) -> Result<(), Failure> {
@@ -77,20 +99,31 @@ impl Dialogue {
     ///
     /// # Errors
     /// The store's failure: it is offered again.
-    pub(crate) async fn heard(&self, event: &Event) -> Result<(), Error> {
+    pub(crate) async fn heard(&self, heard: &Heard) -> Result<(), Error> {
         let Some(person) = &self.person else { return Ok(()) };
         let im = self.services().im();
-        match event {
-            Event::NewMessage(message) if text_of(message).is_some() => {
-                match im.delivered(&person.session, &message.id.to_string(), Some(message)).await {
-                    Err(Error::UnknownMessage) => Ok(()),
-                    other => other,
-                }
+        match heard {
+            Heard::Read(read) => {
+                known_or_not(im.delivered(&person.session, &read.id, None).await)?;
+                self.is_through_with(person, read.number, &read.id);
+                Ok(())
             }
-            Event::DeliveryReport(report) => im.report_acknowledged(report).await,
-            Event::Notice(notice) => im.notice_acknowledged(notice).await,
-            Event::ForcedLeave(leave) => self.services().group().leave_heard(&person.session, &leave.group).await,
-            _ => Ok(()),
+            Heard::Event(Event::NewMessage(message)) if text_of(message).is_some() => {
+                let id = message.id.to_string();
+                known_or_not(im.delivered(&person.session, &id, Some(message)).await)?;
+                // It may have been announced before.
+                let terminals = self.services().terminals();
+                if let Some(number) = terminals.number_of(&person.terminal, ItemKind::Waiting, &id) {
+                    terminals.close(&person.terminal, number);
+                }
+                Ok(())
+            }
+            Heard::Event(Event::DeliveryReport(report)) => im.report_acknowledged(report).await,
+            Heard::Event(Event::Notice(notice)) => im.notice_acknowledged(notice).await,
+            Heard::Event(Event::ForcedLeave(leave)) => {
+                self.services().group().leave_heard(&person.session, &leave.group).await
+            }
+            Heard::Event(_) => Ok(()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Invitations, shared content, search (CLP 6.6).
 
 use imps_proto::clp::{Arguments, Command, Occasion as Wish, Pair, Reply, quoted};
+use imps_proto::element::Element;
 use imps_service::Error;
 use imps_service::common::{InviteCancel, InviteReply, Occasion, OutgoingInvitation, SearchRequest};
 use imps_service::presence::WatchTargets;
@@ -11,7 +12,7 @@ use imps_types::element::{
 use imps_types::presence::AttributeSet;
 use imps_types::{Address, Status};
 
-use super::dialogue::{Dialogue, Failure, OpenSearch, Outcome};
+use super::dialogue::{Dialogue, Failure, OpenSearch, Outcome, Pages};
 use super::messages::{address, failed};
 use super::shown;
 use super::texts::Say;
@@ -130,9 +131,8 @@ impl Dialogue {
         };
         let result = self.services().common().invite(&person.session, invitation).await?;
         failed(result.clone())?;
-        let number = self.services().terminals().number(&person.terminal, item)?.to_string();
-        let say = if kind == ItemKind::Sharing { Say::Shared } else { Say::Invited };
-        self.result(result, say, &[&number])
+        let number = self.number_if_any(person, item);
+        self.done(result, if kind == ItemKind::Sharing { Say::Shared } else { Say::Invited }, number)
     }
 
     /// Says yes or no to an invitation, or to a question about presence.
@@ -142,10 +142,21 @@ impl Dialogue {
             None => self.item_or_newest(None, |item| is_answerable(item) && item.is_open)?,
         };
         if item.kind == ItemKind::Asked {
+            self.agreed(Element::PresenceAuthUser)?;
             return self.answer_question(number, &item, accept, None).await;
         }
         let person = self.person()?;
         let detail = Detail::read(&item.detail).ok_or(Failure::Usage)?;
+        if accept {
+            // What comes of it must be on offer too, or half of it would be done.
+            match detail.invite_type {
+                InviteType::Presence => self.agreed(Element::SubscribePresenceRequest)?,
+                InviteType::Group | InviteType::ExtendedGroup | InviteType::Membership => {
+                    self.agreed(Element::JoinGroupRequest)?;
+                }
+                _ => {}
+            }
+        }
         let reply = InviteReply {
             invite_id: detail.invite_id,
             acceptance: accept,
@@ -234,21 +245,34 @@ impl Dialogue {
             return Err(Failure::Usage);
         }
         let person = self.person()?.clone();
-        if let Some(search) = self.search.take() {
-            // One at a time.
-            let _ = self.services().common().stop_search(&person.session, &search.id);
-        }
+        // One at a time, and MORE is about this one.
+        self.drop_search();
+        self.pages = Pages::default();
         let request = SearchRequest { pairs, ..SearchRequest::default() };
         let found = self.services().common().search(&person.session, request).await?;
         let id: Box<str> = found.id.map(|id| id.to_string().into()).unwrap_or_default();
         let item = Item { detail: found.findings.to_string().into(), ..Item::new(ItemKind::Found, &fresh_id()?) };
-        let number = self.services().terminals().number(&person.terminal, item)?;
+        let number = self.number_if_any(&person, item);
         self.search = found.id.map(|_| OpenSearch { id, index: found.next, number });
-        let said = self.say(Say::Found, &[&number.to_string(), &found.findings.to_string()]);
-        Ok(Reply::ok(self.more(said)).with(self.found_lines(found.items)))
+        Ok(Reply::ok(self.found(number, found.findings)).with(self.found_lines(found.items)))
     }
 
-    fn more(&self, said: String) -> String {
+    /// The search is of no interest any more.
+    pub(super) fn drop_search(&mut self) {
+        if let Some(search) = self.search.take()
+            && let Some(person) = &self.person
+        {
+            // What the server has ended by itself is over too.
+            let _ = self.services().common().stop_search(&person.session, &search.id);
+        }
+    }
+
+    /// How much was found, and whether there is more.
+    fn found(&self, number: Option<u16>, findings: u32) -> String {
+        let said = match number {
+            Some(number) => self.say(Say::Found, &[&number.to_string(), &findings.to_string()]),
+            None => self.say(Say::Ok, &[]),
+        };
         if self.search.is_some() { format!("{said}, MORE") } else { said }
     }
 
@@ -265,7 +289,7 @@ impl Dialogue {
     pub(super) async fn find_more(&mut self) -> Option<Outcome> {
         let search = self.search.take()?;
         let person = self.person.clone()?;
-        let number = search.number.to_string();
+        let number = search.number;
         let request = SearchRequest { id: Some(search.id.clone()), index: search.index, ..SearchRequest::default() };
         let found = match self.services().common().search(&person.session, request).await {
             Ok(found) => found,
@@ -274,8 +298,7 @@ impl Dialogue {
         if found.id.is_some() {
             self.search = Some(OpenSearch { index: found.next, ..search });
         }
-        let said = self.say(Say::Found, &[&number, &found.findings.to_string()]);
-        Some(Ok(Reply::ok(self.more(said)).with(self.found_lines(found.items))))
+        Some(Ok(Reply::ok(self.found(number, found.findings)).with(self.found_lines(found.items))))
     }
 
     fn criteria(&self, keys: &[(&str, SearchElement)], pairs: &[Pair]) -> Result<Vec<SearchPair>, Failure> {

@@ -1,6 +1,7 @@
 //! Contact lists (CLP 6.3).
 
 use imps_proto::clp::{Arguments, Command, Reply, quoted};
+use imps_proto::element::Element;
 use imps_service::presence::{ListChange, WatchTargets};
 use imps_types::Address;
 use imps_types::element::{NickEntry, Property};
@@ -80,10 +81,9 @@ impl Dialogue {
         let presence = self.services().presence();
         let members = presence.manage_list(session, list, ListChange::default()).await?.members;
         let targets = WatchTargets { users: Vec::new(), contact_lists: vec![list.clone()] };
-        let seen = match members.is_empty() {
-            true => Vec::new(),
-            false => presence.get(session, &targets, AttributeSet::ALL).await?.1,
-        };
+        // Who may not ask for presence sees who is in it all the same.
+        let is_seen = !members.is_empty() && self.agreed(Element::GetPresenceRequest).is_ok();
+        let seen = if is_seen { presence.get(session, &targets, AttributeSet::ALL).await?.1 } else { Vec::new() };
         let line = |member: NickEntry| {
             let user = self.services().router.user(&member.user_id).ok();
             let found = seen.iter().find(|(one, _)| user.as_ref() == Some(one));

@@ -8,11 +8,12 @@ use imps_service::event::Message;
 use imps_service::im::{Forward, OutgoingMessage};
 use imps_service::terminal::{Item, ItemKind};
 use imps_types::element::{
-    AccessList, AccessLists, Content, DeliveryMethod, EntityList, Group, MessageInfo, Recipient, ResultInfo, Sender,
+    AccessList, AccessLists, Content, DeliveryMethod, EntityList, Group, MessageInfo, Recipient, ResultInfo,
+    ScreenName, Sender,
 };
 use imps_types::{Address, Status};
 
-use super::dialogue::{Dialogue, Failure, Outcome, Talk};
+use super::dialogue::{Dialogue, Failure, Outcome, Person, Read, Talk};
 use super::shown;
 use super::texts::Say;
 use crate::link::ClientLink;
@@ -27,14 +28,16 @@ impl Dialogue {
         let text = arguments.text.take().unwrap_or_default();
         match command {
             Command::Msg | Command::MsgR => {
-                let recipient = self.recipient(&arguments.targets).await?;
+                let recipient = match self.talked_to.take() {
+                    Some(recipient) => recipient,
+                    None => self.recipient(&arguments.targets).await?,
+                };
                 self.send(recipient, &text, command == Command::MsgR).await
             }
             Command::Reply => {
-                let answerable = |item: &Item| matches!(item.kind, ItemKind::Message | ItemKind::Waiting);
                 let number = match arguments.item {
                     Some(number) => number,
-                    None => self.item_or_newest(None, answerable)?.0,
+                    None => self.item_or_newest(None, is_message)?.0,
                 };
                 let recipient = self.recipient(&[Target::Item(number)]).await?;
                 self.send(recipient, &text, false).await
@@ -79,8 +82,22 @@ impl Dialogue {
         let sent = self.services().im().send(&person.session, message, None).await?;
         let Some(id) = sent.id else { return Err(Failure::Result(sent.result)) };
         let item = Item { who, group, ..Item::new(ItemKind::Sent, &id.to_string()) };
-        let number = self.services().terminals().number(&person.terminal, item)?.to_string();
-        self.result(sent.result, Say::Sent, &[&number])
+        let number = self.number_if_any(person, item);
+        self.done(sent.result, Say::Sent, number)
+    }
+
+    /// The number of what is done already. That it gets none does not undo it, so nobody is told to do it again.
+    pub(super) fn number_if_any(&self, person: &Person, item: Item) -> Option<u16> {
+        let number = self.services().terminals().number(&person.terminal, item);
+        number.inspect_err(|error| tracing::warn!(%error, "something has no number")).ok()
+    }
+
+    /// It is done, perhaps in part, under this number.
+    pub(super) fn done(&self, result: ResultInfo, say: Say, number: Option<u16>) -> Outcome {
+        match number {
+            Some(number) => self.result(result, say, &[&number.to_string()]),
+            None => self.result(result, Say::Ok, &[]),
+        }
     }
 
     /// From now on lines go there, or no longer.
@@ -88,12 +105,12 @@ impl Dialogue {
         let target = match target {
             Some(target) => target,
             None if self.talk.take().is_some() => return self.ok(Say::TalkOff, &[]),
-            None => Target::Item(self.item_or_newest(None, |item| item.kind == ItemKind::Message)?.0),
+            None => Target::Item(self.item_or_newest(None, is_message)?.0),
         };
-        // What cannot be reached is told now.
-        self.recipient(std::slice::from_ref(&target)).await?;
+        // What cannot be reached is told now; and it stays who it is.
+        let recipient = self.recipient(std::slice::from_ref(&target)).await?;
         let shown = target.to_string();
-        self.talk = Some(Talk { target, since: self.services().clock.now() });
+        self.talk = Some(Talk { target, recipient, since: self.services().clock.now() });
         self.ok(Say::TalkOn, &[&shown])
     }
 
@@ -112,72 +129,86 @@ impl Dialogue {
         Ok(Reply::ok(self.say(Say::Waiting, &[&count.to_string()])).with(lines))
     }
 
-    /// Who sent a message, and through which group.
+    /// Who sent a message, and through which group: `bob`, `bob /cars`. What came to him alone in a group names the one
+    /// there to whom an answer goes, as it would be typed: `/cars!Speedy`.
     pub(super) fn from(&self, info: &MessageInfo) -> String {
         let sender = shown::sender(info.sender.as_ref(), self.home());
-        match group_of(info) {
-            Some(group) => format!("{sender} {}", self.group_shown(group)),
-            None => sender,
+        let named = |name: &ScreenName| shown::screen_name(&self.group_shown(name.group_id.as_str()), &name.name);
+        match (info.recipient.groups.first(), &info.sender) {
+            (Some(Group::Id(id)), _) => format!("{sender} {}", self.group_shown(id.as_str())),
+            (_, Some(Sender::Group(Group::ScreenName(name)))) => named(name),
+            (Some(Group::ScreenName(mine)), _) => format!("{sender} {}", named(mine)),
+            (None, _) => sender,
         }
     }
 
     /// The number of a message that came, or that waits.
     pub(super) fn number_of(&self, info: &MessageInfo, kind: ItemKind) -> Result<u16, Failure> {
         let terminal = &self.person()?.terminal;
-        let terminals = self.services().terminals();
         let id = info.message_id.as_deref().unwrap_or_default();
-        for known in [ItemKind::Waiting, ItemKind::Message] {
-            if let Some(number) = terminals.number_of(terminal, known, id) {
-                return Ok(number);
-            }
-        }
-        let (mut who, mut screen_name) = (Box::default(), Box::default());
-        let mut group: Box<str> = group_of(info).map(Into::into).unwrap_or_default();
-        match &info.sender {
-            Some(Sender::User(user)) => who = user.user_id.as_str().into(),
-            Some(Sender::Group(Group::ScreenName(name))) => {
-                screen_name = name.name.clone();
-                if group.is_empty() {
-                    group = name.group_id.as_str().into();
-                }
-            }
-            Some(Sender::Group(Group::Id(id))) => group = id.as_str().into(),
-            None => {}
-        }
         // Where a content that is too large for a line can be fetched is told with the message alone.
-        let detail = info.message_uri.clone().unwrap_or_default();
-        Ok(terminals.number(terminal, Item { who, group, screen_name, detail, ..Item::new(kind, id) })?)
+        let mut item = Item { detail: info.message_uri.clone().unwrap_or_default(), ..Item::new(kind, id) };
+        let said_to_all = info.recipient.groups.first().and_then(|group| match group {
+            Group::Id(id) => Some(id.as_str()),
+            // To him alone: so is the answer.
+            Group::ScreenName(_) => None,
+        });
+        match (&info.sender, said_to_all) {
+            (Some(Sender::User(user)), _) => item.who = user.user_id.as_str().into(),
+            (Some(Sender::Group(Group::ScreenName(name))), None) => {
+                (item.screen_name, item.group) = (name.name.clone(), name.group_id.as_str().into());
+            }
+            (Some(Sender::Group(Group::Id(id))), None) => item.group = id.as_str().into(),
+            _ => {}
+        }
+        if let Some(group) = said_to_all {
+            item.group = group.into();
+        }
+        Ok(self.services().terminals().number(terminal, item)?)
     }
 
-    /// Fetches a message and shows it; with that it is delivered.
-    async fn read(&self, number: Option<u16>) -> Outcome {
-        let (number, item) = match number {
-            Some(number) => {
-                let fits = |item: &Item| matches!(item.kind, ItemKind::Waiting | ItemKind::Message);
-                self.item_or_newest(Some(number), fits)?
+    /// Fetches a message and shows it.
+    async fn read(&mut self, number: Option<u16>) -> Outcome {
+        let person = self.person()?.clone();
+        loop {
+            let (found, item) = match number {
+                Some(_) => self.item_or_newest(number, is_message)?,
+                None => self.item_or_newest(None, |item| item.kind == ItemKind::Waiting && item.is_open)?,
+            };
+            match self.services().im().message(&person.session, &item.id).await {
+                Ok(message) => return Ok(self.shown_message(found, &item, &message)),
+                Err(Error::TooLarge) => return self.read_by_url(found, &item).await,
+                Err(Error::UnknownMessage) => {
+                    self.services().terminals().close(&person.terminal, found);
+                    if number.is_some() {
+                        return Err(Failure::Said(Status::INVALID_MESSAGE_ID, Say::NoItem, found.to_string()));
+                    }
+                    // Taken by another of his clients: the next one, then.
+                }
+                Err(error) => return Err(error.into()),
             }
-            None => self.item_or_newest(None, |item| item.kind == ItemKind::Waiting && item.is_open)?,
-        };
-        let person = self.person()?;
-        let message = match self.services().im().message(&person.session, &item.id).await {
-            Ok(message) => message,
-            Err(Error::TooLarge) => return self.read_by_url(number, &item).await,
-            Err(Error::UnknownMessage) => {
-                self.services().terminals().close(&person.terminal, number);
-                return Err(Failure::Said(Status::INVALID_MESSAGE_ID, Say::NoItem, number.to_string()));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let Some(text) = text_of(&message) else {
-            return Ok(self.described(number, &item, &message.info));
+        }
+    }
+
+    /// A message with its text. When that is written it is delivered, not before.
+    fn shown_message(&mut self, number: u16, item: &Item, message: &Message) -> Reply {
+        let Some(text) = text_of(message) else {
+            return self.described(number, item, &message.info);
         };
         let at = message.info.date_time.map(|at| shown::moment(at, self.now(), self.offset)).unwrap_or_default();
         let head = format!("{number} {} {at}: {}", self.from(&message.info), shown::text(&text));
         let mut lines = wrapped(&head, TEXT_LINE);
         lines.retain(|line| !line.is_empty());
-        self.services().im().delivered(&person.session, &item.id, Some(&message)).await?;
-        self.is_through_with(number, &item.id)?;
-        Ok(Reply::ok(self.say(Say::Ok, &[])).with(lines))
+        self.keep(&item.id, &text);
+        self.read = Some(Read { id: item.id.clone(), number });
+        Reply::ok(self.say(Say::Ok, &[])).with(lines)
+    }
+
+    /// Keeps a text that is shown, so that it can be sent on.
+    pub(super) fn keep(&mut self, id: &str, text: &str) {
+        if u32::try_from(text.len()).is_ok_and(|bytes| bytes <= self.clp.config().push_length) {
+            self.recent.keep(id, text);
+        }
     }
 
     /// What cannot be fetched on a line is told by its URL, where there is one.
@@ -198,15 +229,13 @@ impl Dialogue {
     }
 
     /// A message needs nothing more, and none of the person's clients is offered it again.
-    fn is_through_with(&self, number: u16, id: &str) -> Result<(), Failure> {
-        let person = self.person()?;
+    pub(super) fn is_through_with(&self, person: &Person, number: u16, id: &str) {
         self.services().terminals().close(&person.terminal, number);
         for session in person.session.user.sessions() {
             if let Some(link) = ClientLink::known(&session) {
                 link.close_message(id);
             }
         }
-        Ok(())
     }
 
     async fn forward(&self, arguments: &Arguments) -> Outcome {
@@ -215,29 +244,31 @@ impl Dialogue {
         let person = self.person()?;
         let recipient = self.recipient(&arguments.targets).await?;
         let (who, group) = addressed(&recipient);
-        let forward = Forward { message_id: item.id.clone(), recipient, sender: None };
+        let forward = Forward { message_id: item.id.clone(), recipient: recipient.clone(), sender: None };
         let sent = match self.services().im().forward(&person.session, forward, None).await {
             Err(Error::UnknownMessage) => {
-                return Err(Failure::Said(Status::INVALID_MESSAGE_ID, Say::NoItem, number.to_string()));
+                // What was shown is delivered, and waits no longer.
+                let missing = || Failure::Said(Status::INVALID_MESSAGE_ID, Say::NoItem, number.to_string());
+                let text = self.recent.text(&item.id).ok_or_else(missing)?;
+                return self.send(recipient, text, false).await;
             }
             sent => sent?,
         };
         let Some(id) = sent.id else { return Err(Failure::Result(sent.result)) };
-        self.is_through_with(number, &item.id)?;
-        let sent_item = Item { who, group, ..Item::new(ItemKind::Sent, &id.to_string()) };
-        let number = self.services().terminals().number(&person.terminal, sent_item)?.to_string();
-        self.result(sent.result, Say::Sent, &[&number])
+        self.is_through_with(person, number, &item.id);
+        let number = self.number_if_any(person, Item { who, group, ..Item::new(ItemKind::Sent, &id.to_string()) });
+        self.done(sent.result, Say::Sent, number)
     }
 
     async fn reject(&self, arguments: &Arguments) -> Outcome {
         let number = arguments.item.ok_or(Failure::Usage)?;
         let item = self.item(number)?;
-        let session = &self.person()?.session;
-        let result = self.services().im().reject(session, std::slice::from_ref(&item.id)).await?;
+        let person = self.person()?;
+        let result = self.services().im().reject(&person.session, std::slice::from_ref(&item.id)).await?;
         if !result.status.is_success() {
             return Err(Failure::Said(Status::INVALID_MESSAGE_ID, Say::NoItem, number.to_string()));
         }
-        self.is_through_with(number, &item.id)?;
+        self.is_through_with(person, number, &item.id);
         self.ok(Say::Ok, &[])
     }
 
@@ -299,26 +330,25 @@ impl Dialogue {
         let person = self.person()?;
         let method = if push { DeliveryMethod::Push } else { DeliveryMethod::Notify };
         self.services().im().set_delivery_method(&person.session, Some(method), None, None).await?;
-        let terminals = self.services().terminals();
-        let settings = terminals.settings(&person.terminal);
-        terminals.set(&person.terminal, imps_service::terminal::TerminalSettings { push, ..settings }).await?;
+        self.services().terminals().set(&person.terminal, |settings| settings.push = push).await?;
         Ok(())
     }
 }
 
-/// The text of a message; none if it is no text.
-pub(super) fn text_of(message: &Message) -> Option<String> {
-    let kind = shown::content_type(message.info.content_type.as_deref());
-    let is_text = kind == "text" && !message.binary;
-    is_text.then(|| String::from_utf8_lossy(&message.content).into_owned())
+fn is_message(item: &Item) -> bool {
+    matches!(item.kind, ItemKind::Message | ItemKind::Waiting)
 }
 
-/// The group that a message came through.
-pub(super) fn group_of(info: &MessageInfo) -> Option<&str> {
-    info.recipient.groups.first().map(|group| match group {
-        Group::Id(id) => id.as_str(),
-        Group::ScreenName(name) => name.group_id.as_str(),
-    })
+/// The text of a message; none if it is no text. What came as octets is text all the same if it is UTF-8.
+pub(super) fn text_of(message: &Message) -> Option<String> {
+    if shown::content_type(message.info.content_type.as_deref()) != "text" {
+        return None;
+    }
+    match std::str::from_utf8(&message.content) {
+        Ok(text) => Some(text.to_owned()),
+        Err(_) if message.binary => None,
+        Err(_) => Some(String::from_utf8_lossy(&message.content).into_owned()),
+    }
 }
 
 /// Whom a message is for, as its item has it: users with commas between, or a group.

@@ -13,17 +13,19 @@ mod link;
 mod lists;
 mod messages;
 mod presence;
+mod recent;
 mod resolve;
 mod shown;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod texts;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use dialogue::{Dialogue, Next};
+pub(crate) use dialogue::{Dialogue, Next, Read};
+pub(crate) use events::Heard;
 use imps_service::{Services, Timestamp};
 pub(crate) use link::LineLink;
 use parking_lot::Mutex;

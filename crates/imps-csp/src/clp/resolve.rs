@@ -211,13 +211,14 @@ impl Dialogue {
         Ok(recipient)
     }
 
-    /// Where an answer to an item goes: into the group if it came from one, else to who sent it.
+    /// Where an answer to an item goes: to who sent it to this one alone, into the group if it was said to all of it.
     fn back_to(&self, item: &Item, number: u16, recipient: &mut Recipient) -> Result<(), Failure> {
-        if !item.group.is_empty() && matches!(item.kind, ItemKind::Message | ItemKind::Waiting | ItemKind::Sent) {
-            recipient.groups.push(Group::Id(Address::new(&item.group)));
-        } else if !item.screen_name.is_empty() {
+        if !item.screen_name.is_empty() {
             let screen_name = ScreenName { name: item.screen_name.clone(), group_id: Address::new(&item.group) };
             recipient.groups.push(Group::ScreenName(screen_name));
+        } else if !item.group.is_empty() && matches!(item.kind, ItemKind::Message | ItemKind::Waiting | ItemKind::Sent)
+        {
+            recipient.groups.push(Group::Id(Address::new(&item.group)));
         } else if !item.who.is_empty() {
             recipient.users.extend(item.who.split(',').map(|user| User::of(Address::new(user))));
         } else {

@@ -1,6 +1,6 @@
 //! How users, groups, times, presence are shown to people.
 
-use imps_proto::clp::{escaped, quoted, word_of_attribute};
+use imps_proto::clp::{GroupName, Target, escaped, quoted, word_of_attribute};
 use imps_service::language::Language;
 use imps_types::DateTime;
 use imps_types::element::{Group, Recipient, Sender};
@@ -53,6 +53,14 @@ pub(super) fn group_name(address: &str) -> String {
     let local = address.rsplit_once('@').map_or(address, |(local, _)| local);
     let name = local.rsplit_once('/').map_or(local, |(_, name)| name);
     format!("/{name}")
+}
+
+/// Somebody in a group, as a target is typed: `/cars!Max`.
+pub(super) fn screen_name(group: &str, name: &str) -> String {
+    match GroupName::parse(group) {
+        Some(group) => Target::ScreenName(group, name.into()).to_string(),
+        None => format!("{group}!{name}"),
+    }
 }
 
 /// A size in as few characters as say it.
@@ -159,6 +167,21 @@ pub(super) fn presence(list: &PresenceSubList) -> String {
         words.extend(said.map(|said| format!("{} {said}", word_of_attribute(one.attribute))));
     }
     if words.is_empty() { "?".to_owned() } else { words.join(" ") }
+}
+
+/// One's own presence: ` available "lunch"`.
+pub(super) fn own_presence(list: &PresenceSubList) -> String {
+    let value = |attribute: Attribute| {
+        let known = |one: &&PresenceAttribute| one.attribute == attribute && one.qualifier != Some(false);
+        list.attributes.iter().find(known).and_then(PresenceAttribute::value)
+    };
+    let how = match value(Attribute::UserAvailability) {
+        Some("DISCREET") => "away",
+        Some("NOT_AVAILABLE") => "hidden",
+        _ => "available",
+    };
+    let text = value(Attribute::StatusText).filter(|text| !text.is_empty());
+    format!(" {how}{}", text.map(|text| format!(" {}", quoted(text))).unwrap_or_default())
 }
 
 /// The first text in an attribute, however deep.

@@ -1,10 +1,13 @@
+mod access;
+pub(crate) mod messages;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::Bytes;
 use imps_proto::clp::{Line, Writer};
 use imps_service::access::{LoginAttempt, LoginOutcome, PhonePassword};
 use imps_service::im::OutgoingMessage;
-use imps_service::seam::{LocalBus, MemoryEngine, NodeId};
+use imps_service::seam::{Engine, LocalBus, MemoryEngine, NodeId};
 use imps_service::services::SealKey;
 use imps_service::store::Store;
 use imps_service::{Clock, ServiceConfig, Session};
@@ -17,12 +20,21 @@ use crate::CspConfig;
 
 /// 2026-01-30 14:05 UTC.
 const NOW: Timestamp = Timestamp(1_769_781_900_000);
-const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+pub(crate) const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
-async fn world(change: impl FnOnce(&mut ServiceConfig)) -> Arc<Clp> {
+pub(crate) async fn world(change: impl FnOnce(&mut ServiceConfig)) -> Arc<Clp> {
+    world_with(Arc::new(MemoryEngine::new()), change, CspConfig::default(), ClpConfig::default()).await
+}
+
+pub(crate) async fn world_with(
+    engine: Arc<dyn Engine>,
+    change: impl FnOnce(&mut ServiceConfig),
+    csp: CspConfig,
+    clp: ClpConfig,
+) -> Arc<Clp> {
     let mut config = ServiceConfig::new(Domain::parse("b.example").unwrap());
     change(&mut config);
-    let store = Store::new(Arc::new(MemoryEngine::new()));
+    let store = Store::new(engine);
     let bus = Arc::new(LocalBus::new(NodeId(1)));
     let services = Services::new(config, Clock::set(NOW), store, bus, SealKey::new([1; 32]));
     services.resume().await.unwrap();
@@ -31,7 +43,7 @@ async fn world(change: impl FnOnce(&mut ServiceConfig)) -> Arc<Clp> {
         let user = UserId::from_canonical(&format!("wv:{name}@b.example"));
         services.access().add_user(&user, None, phone).await.unwrap();
     }
-    Clp::new(Csp::new(services, CspConfig::default()), ClpConfig::default())
+    Clp::new(Csp::new(services, csp), clp)
 }
 
 async fn logged_in(clp: &Arc<Clp>, name: &str) -> Dialogue {
@@ -42,7 +54,7 @@ async fn logged_in(clp: &Arc<Clp>, name: &str) -> Dialogue {
 }
 
 /// A client of the Client-Server Protocol, which takes anything.
-async fn phone(clp: &Clp, name: &str) -> Arc<Session> {
+pub(crate) async fn phone(clp: &Clp, name: &str) -> Arc<Session> {
     let attempt = LoginAttempt {
         user: Some(Address::new(&format!("wv:{name}"))),
         client: ClientId::of_url("phone"),
@@ -65,7 +77,7 @@ async fn phone(clp: &Clp, name: &str) -> Arc<Session> {
     }
 }
 
-async fn send(clp: &Clp, from: &Arc<Session>, to: &str, content_type: &str, content: Content) {
+pub(crate) async fn send(clp: &Clp, from: &Arc<Session>, to: &str, content_type: &str, content: Content) {
     let message = OutgoingMessage {
         info: MessageInfo {
             content_type: Some(content_type.into()),
@@ -86,6 +98,9 @@ async fn say(dialogue: &mut Dialogue, line: &str) -> String {
     if let Some(reply) = turn.reply {
         reply.write(turn.tag.as_deref(), &mut writer);
     }
+    if let Some(read) = turn.read {
+        dialogue.heard(&Heard::Read(read)).await.unwrap();
+    }
     String::from_utf8(writer.out).unwrap().trim_end().replace("\r\n", " | ")
 }
 
@@ -93,9 +108,9 @@ async fn say(dialogue: &mut Dialogue, line: &str) -> String {
 async fn told(dialogue: &mut Dialogue) -> String {
     let (events, _) = dialogue.waiting(10).await;
     let mut writer = Writer::default();
-    for event in &events {
-        dialogue.tell(event, &mut writer);
-        dialogue.heard(event).await.unwrap();
+    for event in events {
+        assert!(dialogue.tell(&event, &mut writer));
+        dialogue.heard(&Heard::Event(event)).await.unwrap();
     }
     String::from_utf8(writer.out).unwrap().trim_end().replace("\r\n", " | ")
 }

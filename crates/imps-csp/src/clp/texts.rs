@@ -49,6 +49,7 @@ says! {
     Sent          "sent #{}" "lähetetty #{}" "gesendet #{}" "envoyé #{}" "enviado #{}";
     Not           "{}, not: {}" "{}, ei: {}" "{}, nicht: {}" "{}, pas : {}" "{}, no: {}";
     Waiting       "{} waiting" "{} odottaa" "{} warten" "{} en attente" "{} en espera";
+    New           "{} new" "{} uutta" "{} neu" "{} nouveaux" "{} nuevos";
     Found         "#{} found {}" "#{} löytyi {}" "#{} gefunden {}" "#{} trouvés {}" "#{} encontrados {}";
     NoMore        "no more" "ei enempää" "nichts mehr" "rien de plus" "no hay más";
     Joined        "joined {}" "liityit: {}" "beigetreten: {}" "rejoint : {}" "se unió a {}";

@@ -6,6 +6,7 @@
 //! Back-pressure: the next command is carried out when the answer to the last one is written, and what happened is fetched
 //! when there is nothing to be written. What was written to the end counts as heard.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -21,7 +22,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
 use super::tls::Tls;
-use crate::clp::{Clp, Dialogue, Next};
+use crate::clp::{Clp, Dialogue, Heard, Next, Read};
+
+#[cfg(test)]
+mod tests;
 
 /// Octets that are read at once.
 const READ: usize = 4096;
@@ -184,8 +188,10 @@ struct Connection<S> {
     input: Vec<u8>,
     opened: Instant,
     heard: Instant,
+    /// Happened, and could not be told.
+    untold: VecDeque<Event>,
     /// Told, and not noted as heard.
-    unheard: Vec<Event>,
+    unheard: Vec<Heard>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -200,6 +206,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             input: Vec::new(),
             opened: now,
             heard: now,
+            untold: VecDeque::new(),
             unheard: Vec::new(),
         }
     }
@@ -221,22 +228,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let goes_on = match woken {
                 Woken::Read(0) => false,
                 Woken::Read(_) => {
-                    self.heard = Instant::now();
+                    self.hear();
                     // The work needs more room than the waiting, and there are many who wait.
                     Box::pin(self.carry_out()).await? && Box::pin(self.tell()).await?
                 }
-                Woken::Event => Box::pin(self.tell()).await?,
-                Woken::Time => Box::pin(self.look_at_the_clock()).await?,
+                Woken::Event | Woken::Time => Box::pin(self.tell()).await?,
                 Woken::Stop => {
                     self.writer.event(None, "bye the server stops");
                     false
                 }
             };
-            if !goes_on {
+            // However much comes in, its time is its time.
+            if !goes_on || !self.is_in_time() {
                 self.flush().await?;
-                self.stream.shutdown().await?;
-                return Ok(());
+                return self.shut().await;
             }
+        }
+    }
+
+    /// The peer is there, whether he says something or not; so is his session.
+    fn hear(&mut self) {
+        self.heard = Instant::now();
+        if let Some(session) = self.dialogue.session() {
+            session.touch(self.clp.services().clock.now());
         }
     }
 
@@ -250,26 +264,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Some(at) = self.dialogue.talk_ends_in().map(|left| Instant::now() + left) {
             deadline = deadline.min(at);
         }
-        if !self.unheard.is_empty() {
+        if !self.unheard.is_empty() || !self.untold.is_empty() {
             deadline = deadline.min(Instant::now() + AGAIN);
         }
         deadline
     }
 
-    /// Something is due. Whether the line goes on.
-    async fn look_at_the_clock(&mut self) -> io::Result<bool> {
+    /// Whether the line may go on; else it is said why not. TALK ends here by itself.
+    fn is_in_time(&mut self) -> bool {
         let config = self.clp.config();
         let now = Instant::now();
         if self.dialogue.session().is_none() && now >= self.opened + config.login_within {
             self.dialogue.refusal().write(None, &mut self.writer);
-            return Ok(false);
+            return false;
         }
         if self.dialogue.session().is_some() && now >= self.heard + config.idle {
             self.writer.event(None, "bye idle");
-            return Ok(false);
+            return false;
         }
         self.dialogue.end_idle_talk(&mut self.writer);
-        self.tell().await
+        true
     }
 
     /// Carries out every line that is complete. Whether the line goes on.
@@ -277,7 +291,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let input = std::mem::take(&mut self.input);
         let mut rest: &[u8] = &input;
         while let Some(line) = self.reader.next_line(&mut rest, &mut self.writer.out) {
-            if !self.turn(line).await {
+            let (goes_on, read) = self.turn(line).await;
+            if let Some(read) = read {
+                // Delivered when it is written, and before the next line asks what waits.
+                self.flush().await?;
+                self.unheard.push(Heard::Read(read));
+                self.note().await;
+            }
+            if !goes_on {
                 return Ok(false);
             }
             if self.writer.out.len() >= WRITE {
@@ -288,8 +309,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(true)
     }
 
-    /// One line and its answer. Whether the line goes on.
-    async fn turn(&mut self, line: Line) -> bool {
+    /// One line and its answer. Whether the line goes on, and the message that was shown.
+    async fn turn(&mut self, line: Line) -> (bool, Option<Read>) {
         let was_secret = self.dialogue.is_asking();
         let was_there = self.dialogue.session().is_some();
         let turn = self.dialogue.line(line).await;
@@ -302,7 +323,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if was_there && self.dialogue.session().is_none() {
             self.opened = Instant::now();
         }
-        match turn.next {
+        let goes_on = match turn.next {
             Next::Go => true,
             Next::Close => false,
             Next::Secret => {
@@ -312,32 +333,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.writer.out.extend_from_slice(&LineReader::echo(false));
                 true
             }
-        }
+        };
+        (goes_on, turn.read)
     }
 
-    /// Tells what happened; what was written is heard. Whether the line goes on.
+    /// Tells what happened, a batch of it; what was written is heard. Whether the line goes on.
     async fn tell(&mut self) -> io::Result<bool> {
         self.note().await;
-        loop {
-            let (events, is_over) = self.dialogue.waiting(EVENTS).await;
-            let is_more = events.len() == EVENTS;
-            for event in &events {
-                self.dialogue.tell(event, &mut self.writer);
+        // Nothing is fetched that would pile up here.
+        let room = EVENTS.saturating_sub(self.untold.len() + self.unheard.len());
+        let was_behind = !self.untold.is_empty();
+        let (events, is_over) = self.dialogue.waiting(room).await;
+        let is_more = room > 0 && events.len() == room;
+        self.untold.extend(events);
+        let mut told = Vec::new();
+        while let Some(event) = self.untold.pop_front() {
+            if !self.dialogue.tell(&event, &mut self.writer) {
+                self.untold.push_front(event);
+                break;
             }
-            if is_over {
-                self.dialogue.last_words(&mut self.writer);
-            }
-            self.flush().await?;
-            self.clp.services().metrics.clp_events.add(events.len() as u64);
-            self.unheard.extend(events);
-            self.note().await;
-            if is_over {
-                return Ok(false);
-            }
-            if !is_more {
-                return Ok(true);
-            }
+            told.push(Heard::Event(event));
         }
+        self.flush().await?;
+        self.clp.services().metrics.clp_events.add(told.len() as u64);
+        self.unheard.extend(told);
+        self.note().await;
+        if is_over {
+            self.dialogue.last_words(&mut self.writer);
+            return Ok(false);
+        }
+        if (is_more || was_behind) && self.untold.is_empty() {
+            // After a look at what comes in.
+            self.dialogue.link().poke();
+        }
+        Ok(true)
     }
 
     /// Notes what was told as heard; all at once, since each waits for a commit.
@@ -345,14 +374,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.unheard.is_empty() {
             return;
         }
-        let events = std::mem::take(&mut self.unheard);
-        let noted = futures_util::future::join_all(events.iter().map(|event| self.dialogue.heard(event))).await;
-        for (event, noted) in events.into_iter().zip(noted) {
+        let told = std::mem::take(&mut self.unheard);
+        let noted = futures_util::future::join_all(told.iter().map(|one| self.dialogue.heard(one))).await;
+        for (one, noted) in told.into_iter().zip(noted) {
             if let Err(error) = noted {
                 tracing::debug!(%error, "what was told is not noted as heard yet");
-                self.unheard.push(event);
+                self.unheard.push(one);
             }
         }
+    }
+
+    /// Hangs up.
+    async fn shut(&mut self) -> io::Result<()> {
+        in_time(self.clp.config().write_timeout, self.stream.shutdown()).await
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -364,10 +398,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.stream.write_all(&out).await?;
             self.stream.flush().await
         };
-        match tokio::time::timeout(self.clp.config().write_timeout, written).await {
-            Ok(written) => written,
-            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")),
-        }
+        in_time(self.clp.config().write_timeout, written).await
+    }
+}
+
+/// Waits for a peer, but not for ever.
+async fn in_time(patience: Duration, written: impl Future<Output = io::Result<()>>) -> io::Result<()> {
+    match tokio::time::timeout(patience, written).await {
+        Ok(written) => written,
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not read")),
     }
 }
 

@@ -167,6 +167,8 @@ struct State {
     items: FxHashMap<u16, Item>,
     /// Numbers in the order in which they were given.
     order: VecDeque<u16>,
+    /// The user was removed: nothing is written of him any more.
+    is_gone: bool,
 }
 
 /// Terminals in memory, by user.
@@ -199,6 +201,10 @@ impl Terminals<'_> {
         let user = &session.user.id;
         // One reads, the others wait for it.
         let _change = session.user.change.lock().await;
+        if session.is_closed() {
+            // Whose user was removed, perhaps: nothing of him comes back.
+            return Err(Error::NotLoggedIn);
+        }
         if let Some(known) = self.0.terminals.users.lock().get(user).and_then(Weak::upgrade) {
             return Ok(known);
         }
@@ -226,13 +232,17 @@ impl Terminals<'_> {
         Ok(terminal)
     }
 
-    /// Gives an item the next number. What has one already, under the same name, keeps it.
+    /// Gives an item the next number. What has one already, under the same name, keeps it; a message keeps it whether it
+    /// was announced or pushed.
     ///
     /// # Errors
-    /// The store's failure: the number is not given then.
+    /// `NotLoggedIn` once the user is removed; the store's failure: the number is not given then.
     pub fn number(&self, terminal: &Terminal, item: Item) -> Result<u16, Error> {
         let now = self.0.clock.now();
         let mut state = terminal.state.lock();
+        if state.is_gone {
+            return Err(Error::NotLoggedIn);
+        }
         if let Some(number) = state.find(item.kind, &item.id, now) {
             return Ok(number);
         }
@@ -257,7 +267,7 @@ impl Terminals<'_> {
         terminal.state.lock().items.get(&number).filter(|item| is_kept(item, now)).cloned()
     }
 
-    /// The number of an item by its name.
+    /// The number of an item by its name; of a message whether it waits or came.
     pub fn number_of(&self, terminal: &Terminal, kind: ItemKind, id: &str) -> Option<u16> {
         terminal.state.lock().find(kind, id, self.0.clock.now())
     }
@@ -281,6 +291,9 @@ impl Terminals<'_> {
     /// Nothing is to be done any more about an item; it is remembered all the same.
     pub fn close(&self, terminal: &Terminal, number: u16) {
         let mut state = terminal.state.lock();
+        if state.is_gone {
+            return;
+        }
         let Some(item) = state.items.get_mut(&number).filter(|item| item.is_open) else { return };
         item.is_open = false;
         let record = item.to_record();
@@ -295,36 +308,57 @@ impl Terminals<'_> {
         terminal.state.lock().settings.clone()
     }
 
-    /// Changes that.
+    /// Changes that. What two terminals change at once is changed both.
     ///
     /// # Errors
-    /// The store's failure: what was in force is in force still.
-    pub async fn set(&self, terminal: &Terminal, settings: TerminalSettings) -> Result<(), Error> {
-        let commit = {
+    /// `NotLoggedIn` once the user is removed; the store's failure: what was in force is in force still.
+    pub async fn set(
+        &self,
+        terminal: &Terminal,
+        change: impl FnOnce(&mut TerminalSettings),
+    ) -> Result<TerminalSettings, Error> {
+        let (commit, before, changed) = {
             let mut state = terminal.state.lock();
-            let before = std::mem::replace(&mut state.settings, settings);
+            if state.is_gone {
+                return Err(Error::NotLoggedIn);
+            }
+            let before = state.settings.clone();
+            change(&mut state.settings);
             let mut batch = Batch::new();
             batch.put(Space::Terminals, user_key(&terminal.user), state.to_record());
-            (self.0.store.commit(batch), before)
+            (self.0.store.commit(batch), before, state.settings.clone())
         };
-        let (commit, before) = commit;
         if let Err(error) = commit.await {
-            terminal.state.lock().settings = before;
+            let mut state = terminal.state.lock();
+            // Whoever changed more meanwhile has written this change with his.
+            if state.settings == changed {
+                state.settings = before;
+            }
             return Err(error.into());
         }
-        Ok(())
+        Ok(changed)
     }
 
     /// Adds to `batch` that everything goes which is kept of a user.
     pub(crate) fn remove_user(&self, user: &UserId, batch: &mut Batch) {
         batch.delete(Space::Terminals, user_key(user));
         batch.delete_range(Space::TerminalItems, Key::build().text(user.as_str()).range());
-        self.0.terminals.users.lock().remove(user);
+        let known = self.0.terminals.users.lock().remove(user).and_then(|known| known.upgrade());
+        if let Some(terminal) = known {
+            // A line in the middle of a command holds it still.
+            terminal.state.lock().is_gone = true;
+        }
     }
 }
 
 fn is_kept(item: &Item, now: Timestamp) -> bool {
-    item.is_open || now.since(item.at) < KEPT
+    now.since(item.at) < KEPT
+}
+
+/// Whether two kinds are the same thing under one name: a message that waits and one that came.
+fn is_same_thing(one: ItemKind, other: ItemKind) -> bool {
+    let is_message = |kind| matches!(kind, ItemKind::Message | ItemKind::Waiting);
+    one == other || (is_message(one) && is_message(other))
 }
 
 impl State {
@@ -340,21 +374,19 @@ impl State {
     /// The number of an item by its name; newest first, since it is mostly asked about what just came.
     fn find(&self, kind: ItemKind, id: &str, now: Timestamp) -> Option<u16> {
         let is_it = |number: &&u16| {
-            self.items.get(number).is_some_and(|item| item.kind == kind && *item.id == *id && is_kept(item, now))
+            self.items
+                .get(number)
+                .is_some_and(|item| is_same_thing(item.kind, kind) && *item.id == *id && is_kept(item, now))
         };
         self.order.iter().rev().find(is_it).copied()
     }
 
-    /// The next number: not one of what is still open, unless all are.
+    /// The next number: not one of what is still open. When all are, the oldest goes.
     fn next(&mut self, now: Timestamp) -> u16 {
-        let mut number = self.last;
-        for _ in 0..LAST_NUMBER {
-            number = number % LAST_NUMBER + 1;
-            let is_taken = self.items.get(&number).is_some_and(|item| item.is_open && now.since(item.at) < KEPT * 4);
-            if !is_taken {
-                break;
-            }
-        }
+        let is_free = |number: &u16| !self.items.get(number).is_some_and(|item| item.is_open && is_kept(item, now));
+        let numbers = (self.last + 1..=LAST_NUMBER).chain(1..=self.last.min(LAST_NUMBER));
+        let free = { numbers }.find(is_free);
+        let number = free.or_else(|| self.order.front().copied()).unwrap_or(1);
         self.last = number;
         number
     }
