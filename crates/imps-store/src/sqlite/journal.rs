@@ -110,8 +110,11 @@ fn octets(out: &mut Vec<u8>, octets: &[u8]) {
     out.extend_from_slice(octets);
 }
 
-/// Reads all of it: what is stored beside the tables, and which rows each commit wrote that has a row still.
-pub(super) fn load(connection: &Connection) -> rusqlite::Result<(Rows, Vec<(u64, Vec<(Space, Key)>)>)> {
+/// The rows that each commit wrote of which the journal has a row still, by its number.
+pub(super) type Written = Vec<(u64, Vec<(Space, Key)>)>;
+
+/// Reads all of it: what is stored beside the tables, and who wrote it.
+pub(super) fn load(connection: &Connection) -> rusqlite::Result<(Rows, Written)> {
     let (mut rows, mut written) = (Rows::default(), Vec::new());
     let mut statement = connection.prepare("SELECT number, changes FROM journal ORDER BY number")?;
     let mut found = statement.raw_query();

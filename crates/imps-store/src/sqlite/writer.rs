@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 use super::checkpoint::Wal;
 use super::journal::{self, Change};
 use super::pending::Pending;
-use super::recent::{Entry, Recent};
+use super::recent::{Entry, Recent, Rows};
 use super::schema::{commit_error, store_error};
 use super::tables::Tables;
 
@@ -29,11 +29,8 @@ pub(super) struct Shared {
     pub(super) settle: Duration,
 }
 
-/// The rows that each commit wrote that the journal has still.
-pub(super) type Rows = Vec<(u64, Vec<(Space, Key)>)>;
-
 /// Commits until the queue is closed and empty.
-pub(super) fn run(connection: Connection, shared: &Shared, written: Rows) {
+pub(super) fn run(connection: Connection, shared: &Shared, written: journal::Written) {
     let _end = Abandon(&shared.queue);
     match Writer::new(&connection, shared, written) {
         Ok(mut writer) => writer.run(shared),
@@ -99,7 +96,7 @@ const ROWS: usize = 256;
 const LOOKS: Duration = Duration::from_millis(250);
 
 impl<'c> Writer<'c> {
-    fn new(connection: &'c Connection, shared: &'c Shared, written: Rows) -> rusqlite::Result<Self> {
+    fn new(connection: &'c Connection, shared: &'c Shared, written: journal::Written) -> rusqlite::Result<Self> {
         let (recent, settle, since) = (&*shared.recent, shared.settle, now());
         let written = written.into_iter().map(|(number, rows)| Written { number, since, rows, done: 0 }).collect();
         Ok(Self {
@@ -201,7 +198,7 @@ impl<'c> Writer<'c> {
 
     /// The group becomes a row of the journal. What is due there goes into the tables along with it.
     fn commit_journalled(&mut self, group: &Group) -> Result<Results, StoreError> {
-        let number = self.recent.look(super::recent::Rows::number) + 1;
+        let number = self.recent.look(Rows::number) + 1;
         let made = self.bring_home(group.rows().saturating_mul(2).max(ROWS), false).and_then(|home| {
             let (results, pending) = self.steps(group, Pending::default())?;
             if !pending.changes.is_empty() {
@@ -230,7 +227,7 @@ impl<'c> Writer<'c> {
 
     /// The whole journal goes into the tables, and the group after it: for a disk that has no room for both.
     fn commit_direct(&mut self, group: &Group) -> Result<Results, StoreError> {
-        let number = self.recent.look(super::recent::Rows::number) + 1;
+        let number = self.recent.look(Rows::number) + 1;
         let made = self.trim_to(u64::MAX).and_then(|()| {
             let (recent, tables) = (self.recent, &mut self.tables);
             recent.look(|rows| rows.all().try_for_each(|(space, key, entry)| put_home(tables, space, key, entry)))?;
