@@ -85,13 +85,18 @@ fn seed(target: &str) -> Outcome<PathBuf> {
     let corpus = root().join("fuzz/corpus").join(target);
     std::fs::create_dir_all(&corpus).map_err(|e| format!("cannot create {}: {e}", corpus.display()))?;
     let vectors = root().join("spec/vectors");
-    let entries = std::fs::read_dir(&vectors).map_err(|e| format!("cannot read {}: {e}", vectors.display()))?;
-    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-        let Some(name) = path.file_name().filter(|_| reads(target, &path)) else { continue };
-        // Under a name of its own: libFuzzer names what it keeps by digest.
-        let copy = corpus.join(name);
-        if !copy.exists() {
-            std::fs::copy(&path, &copy).map_err(|e| format!("cannot copy to {}: {e}", copy.display()))?;
+    // What domains say to each other is no vector of CSP.
+    let ssp = ["crates/imps-proto/tests/ssp/good", "crates/imps-proto/tests/ssp/odd"];
+    let folders = if target.contains("ssp") { ssp.map(|it| root().join(it)).to_vec() } else { vec![vectors.clone()] };
+    for folder in folders {
+        let entries = std::fs::read_dir(&folder).map_err(|e| format!("cannot read {}: {e}", folder.display()))?;
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let Some(name) = path.file_name().filter(|_| reads(target, &path)) else { continue };
+            // Under a name of its own: libFuzzer names what it keeps by digest.
+            let copy = corpus.join(name);
+            if !copy.exists() {
+                std::fs::copy(&path, &copy).map_err(|e| format!("cannot copy to {}: {e}", copy.display()))?;
+            }
         }
     }
     // Few vectors are in JSON and PTS: the others say the same in it.

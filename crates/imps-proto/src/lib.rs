@@ -1,5 +1,5 @@
-//! What CSP looks like on the wire: elements, encodings, primitives; and CLP, which is lines of text. No I/O: bytes in,
-//! values out, and back.
+//! What CSP and SSP look like on the wire: elements, encodings, primitives; and CLP, which is lines of text. No I/O: bytes
+//! in, values out, and back.
 //!
 //! The way in is [`wire::utf8`], [`wire::reader`] and a primitive's decoder; the way out is [`wire::writer`].
 
@@ -11,6 +11,7 @@ pub mod grammar;
 mod names;
 pub mod quirks;
 mod repeats;
+pub mod ssp;
 pub mod values;
 pub mod wire;
 

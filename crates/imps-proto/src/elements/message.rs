@@ -234,7 +234,7 @@ fn settle(
 }
 
 /// Whether octets are text that can stand in XML, and are meant to be text.
-fn is_plain_text(data: &[u8], content_type: Option<&str>) -> bool {
+pub(crate) fn is_plain_text(data: &[u8], content_type: Option<&str>) -> bool {
     let is_text_type = content_type.is_none_or(|kind| kind.get(..5).is_some_and(|it| it.eq_ignore_ascii_case("text/")));
     let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'..);
     is_text_type && std::str::from_utf8(data).is_ok_and(|text| text.chars().all(allowed))

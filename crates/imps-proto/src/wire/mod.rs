@@ -378,7 +378,7 @@ pub use json_reader::JsonReader;
 pub use json_writer::JsonWriter;
 pub use wbxml_reader::WbxmlReader;
 pub use wbxml_writer::WbxmlWriter;
-pub use xml_reader::XmlReader;
+pub use xml_reader::{XmlAttributes, XmlReader};
 pub use xml_writer::XmlWriter;
 
 /// Begins to read a message.

@@ -26,6 +26,10 @@ pub struct XmlReader<'a> {
     elements_left: usize,
     depth: usize,
     attributes: usize,
+    /// Whether a document type is refused.
+    strict: bool,
+    /// Of the last start that had attributes: where it ended, its text, and the length of its name.
+    described: (usize, &'a str, usize),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,7 +69,25 @@ impl<'a> XmlReader<'a> {
             elements_left: limits.elements,
             depth: limits.depth,
             attributes: limits.attributes,
+            strict: false,
+            described: (usize::MAX, "", 0),
         })
+    }
+
+    /// The same for a peer that has no business to send a document type (SSP 15).
+    pub fn strict(input: &'a [u8], limits: &Limits) -> Result<Self, DecodeError> {
+        if input.len() > limits.bytes {
+            return Err(DecodeError::new(DecodeErrorKind::TooLarge("message"), limits.bytes));
+        }
+        Ok(Self { strict: true, ..Self::new(input, limits)? })
+    }
+
+    /// The attributes of the element whose start was taken last, while nothing after it was read. CSP has none but
+    /// `xmlns`; in SSP they say half of everything.
+    pub fn attributes(&self) -> XmlAttributes<'a> {
+        let (position, content, name) = self.described;
+        let is_here = position == self.position();
+        XmlAttributes(is_here.then(|| Attributes::new(content, name)))
     }
 
     fn end(&mut self) -> Token<'a> {
@@ -121,6 +143,7 @@ impl<'a> XmlReader<'a> {
                 tag = Tag::Unknown(local);
             }
             if content.len() > name.len() {
+                self.described = (position, content, name.len());
                 let prefix = name.get(..name.len() - local.len()).unwrap_or_default();
                 xmlns = self.xmlns(content, name.len(), prefix.strip_suffix(':'))?;
             }
@@ -199,6 +222,9 @@ impl<'a> XmlReader<'a> {
     }
 
     fn doctype(&mut self, doctype: &str) -> Result<(), DecodeError> {
+        if self.strict {
+            return Err(malformed("document type", self.position()));
+        }
         if self.stage != Stage::Prologue && self.stage != Stage::Beginning {
             return Err(malformed("document type after the root", self.position()));
         }
@@ -241,6 +267,25 @@ impl<'a> XmlReader<'a> {
         // Text where layout was expected: what follows it belongs to it, white space included.
         self.events.config_mut().trim_text_start = false;
         Ok((!text.is_empty()).then_some(Token::Text(text)))
+    }
+}
+
+/// The attributes of an element, in order: names as they stand, values without references.
+#[derive(Clone)]
+pub struct XmlAttributes<'a>(Option<Attributes<'a>>);
+
+impl<'a> Iterator for XmlAttributes<'a> {
+    type Item = (&'a str, Cow<'a, str>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // The reader has checked all of them when it took the start.
+        let attribute = self.0.as_mut()?.next()?.ok()?;
+        let value = if memchr::memchr(b'&', attribute.value.as_bytes()).is_some() {
+            attribute.normalized_value(XmlVersion::Implicit1_0).ok()?
+        } else {
+            attribute.value
+        };
+        Some((attribute.key.into_inner(), value))
     }
 }
 

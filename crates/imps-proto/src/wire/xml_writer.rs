@@ -35,6 +35,26 @@ impl XmlWriter {
         self.out
     }
 
+    /// An element begins that is in no table of CSP.
+    pub fn begin(&mut self, name: &'static str) {
+        self.open(name);
+    }
+
+    /// The element ends that began with [`begin`](Self::begin).
+    pub fn finish_element(&mut self, name: &'static str) {
+        self.end_name(name);
+    }
+
+    /// An attribute of the element that has just begun.
+    pub fn attribute(&mut self, name: &'static str, value: &str) {
+        debug_assert!(self.open, "attribute {name} after the start tag");
+        self.out.push(b' ');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"=\"");
+        escape(&mut self.out, value, true);
+        self.out.push(b'"');
+    }
+
     /// Content follows: the start tag before it is complete.
     #[inline]
     fn close(&mut self) {
