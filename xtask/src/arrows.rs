@@ -51,15 +51,21 @@ const ROWS: &[Row] = &[
         never: &[SQL, COMMAND_LINE],
     },
     Row {
+        name: "imps-ssp",
+        uses: &["imps-types", "imps-proto", "imps-service"],
+        tests_use: &[],
+        never: &[SQL, COMMAND_LINE],
+    },
+    Row {
         name: "imps-testkit",
-        uses: &["imps-types", "imps-proto", "imps-service", "imps-store", "imps-csp"],
+        uses: &["imps-types", "imps-proto", "imps-service", "imps-store", "imps-csp", "imps-ssp"],
         tests_use: &[],
         never: &[COMMAND_LINE],
     },
     // Names every part, and is named by none. Its tests drive it from outside.
     Row {
         name: "imps-server",
-        uses: &["imps-types", "imps-proto", "imps-service", "imps-store", "imps-csp"],
+        uses: &["imps-types", "imps-proto", "imps-service", "imps-store", "imps-csp", "imps-ssp"],
         tests_use: &["imps-testkit"],
         never: &[],
     },

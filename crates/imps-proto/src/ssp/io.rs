@@ -164,6 +164,11 @@ impl Out {
         Self { xml: XmlWriter::new(version, buffer) }
     }
 
+    /// How many bytes there are so far.
+    pub(crate) fn len(&self) -> usize {
+        self.xml.len()
+    }
+
     /// The whole message.
     pub(crate) fn finish(self) -> Vec<u8> {
         self.xml.finish()

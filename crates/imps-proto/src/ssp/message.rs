@@ -315,6 +315,12 @@ impl SessionWriter {
         write_transaction("Transaction", mode, id, primitive, &mut self.out);
     }
 
+    /// How many bytes it has so far.
+    #[allow(clippy::len_without_is_empty, reason = "it never is")]
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
     /// The whole message.
     pub fn finish(mut self) -> Vec<u8> {
         self.out.end("Session");

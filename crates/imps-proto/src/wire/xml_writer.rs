@@ -30,6 +30,12 @@ impl XmlWriter {
         Self { out: Vec::new(), version, open: false }
     }
 
+    /// How many bytes there are so far.
+    #[allow(clippy::len_without_is_empty, reason = "it never is")]
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
     /// The whole message.
     pub fn finish(self) -> Vec<u8> {
         self.out

@@ -1,0 +1,25 @@
+//! SSP's face: other domains.
+//!
+//! [`Ssp`] takes what HTTP brings and posts what is to be said; what goes on between two domains is a machine without
+//! sockets, clocks and tasks (`machine/`), and whom a peer may speak for is a function (`access.rs`).
+//!
+//! Invariant: what a request *does* is decided in `imps-service`; here it is only translated.
+//! Invariant: nothing is taken from a peer that has not proved to be where it is published, nor what it says of others.
+
+mod access;
+mod agreement;
+mod find;
+mod machine;
+mod post;
+mod ssp;
+mod tls;
+mod trust;
+
+pub use access::Territory;
+pub use agreement::{Agreement, Origin, Provision, Terms};
+pub use find::{Found, Resolver, Srv, SystemResolver, TlsPolicy};
+pub use machine::LinkSettings;
+pub use post::{CONTENT_TYPE_SSP, PostSettings};
+pub use ssp::{Arrival, Ask, PeerConfig, PeerState, Receipt, Service, Ssp, SspConfig, Unanswered};
+pub use tls::TlsTrust;
+pub use trust::DigestScheme;

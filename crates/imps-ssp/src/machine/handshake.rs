@@ -1,0 +1,427 @@
+//! The set-up: six steps, after which each side knows that the other one is where it is published. SSP 6.1 to 6.3.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use imps_proto::ssp::{
+    LoginRequest, LoginResponse, Mode, Primitive, SESSION_ID_MAX, SendSecretToken, Token, write_setup,
+};
+use imps_service::Timestamp;
+use imps_types::element::ResultInfo;
+use imps_types::{Secret, Status, TransactionId};
+
+use super::{InPost, Link, Post, Posted, Verdict};
+use crate::access::domain_of;
+use crate::trust::{DigestScheme, Proof};
+
+type Octets = Secret<Box<[u8]>>;
+
+/// How many set-ups of one peer may be half done.
+const HALF_DONE_MAX: usize = 8;
+
+/// What was posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// 1: our token, to begin.
+    Token(u64),
+    /// 2: our token, in answer.
+    TokenBack(u64),
+    /// 3: our proof.
+    Proof(u64),
+    /// 4: our proof, in answer.
+    ProofBack(u64),
+    /// 5: our half of the session.
+    Half(u64),
+    /// 6: our half, in answer: the session of this number is known on both sides.
+    HalfBack(u64),
+}
+
+/// A set-up that we began.
+struct Opening {
+    number: u64,
+    id: TransactionId,
+    own: Octets,
+    state: Opened,
+    /// How long we wait before the proof.
+    pause: Duration,
+    until: Timestamp,
+}
+
+#[allow(clippy::enum_variant_names, reason = "these are the names of the states")]
+enum Opened {
+    TokenSent,
+    LoginSent { peer: Octets },
+    ResponseSent { own_id: Arc<str> },
+}
+
+/// A set-up that the peer began.
+struct Accepting {
+    number: u64,
+    id: TransactionId,
+    peer: Octets,
+    own: Octets,
+    /// The life the peer wants, once it has shown its proof.
+    verified: Option<Duration>,
+    until: Timestamp,
+}
+
+/// The set-ups with a peer.
+pub(super) struct Setup {
+    scheme: DigestScheme,
+    opening: Option<Opening>,
+    accepting: Vec<Accepting>,
+    last_number: u64,
+    /// Failures in a row.
+    failures: u32,
+    /// Whether the last attempt was hung up on at the proof, and one more is due before it counts as refused.
+    hung_up: bool,
+    /// Where the peer sent us, once.
+    redirect: Option<Box<str>>,
+    /// Before this time we do not begin again.
+    pub(super) not_before: Timestamp,
+    /// When the peer's last set-ups began.
+    begun: VecDeque<Timestamp>,
+}
+
+impl Setup {
+    pub(super) fn new(scheme: DigestScheme) -> Self {
+        Self {
+            scheme,
+            opening: None,
+            accepting: Vec::new(),
+            last_number: 0,
+            failures: 0,
+            hung_up: false,
+            redirect: None,
+            not_before: Timestamp(0),
+            begun: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.opening.is_none() && self.accepting.is_empty() && self.failures == 0
+    }
+
+    /// `waits`: from when on something waits for a session.
+    pub(super) fn next_tick(&self, waits: Option<Timestamp>) -> Option<Timestamp> {
+        let opening = self.opening.as_ref().map(|it| it.until);
+        let accepting = self.accepting.iter().map(|it| it.until).min();
+        let again = waits.filter(|_| self.opening.is_none() && self.failures > 0).map(|at| at.max(self.not_before));
+        [opening, accepting, again].into_iter().flatten().min()
+    }
+
+    fn number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+}
+
+/// Whether this names the domain.
+fn names(service_id: &imps_types::Address, domain: &imps_types::Domain) -> bool {
+    domain_of(service_id).as_deref() == Some(domain.as_str())
+}
+
+impl Link {
+    /// How long until a set-up that failed is tried again.
+    pub(super) fn setup_pause(&self, now: Timestamp) -> Duration {
+        self.setup.not_before.since(now)
+    }
+
+    /// Whether we began a set-up under this ID.
+    pub(crate) fn is_opening(&self, id: &TransactionId) -> bool {
+        self.setup.opening.as_ref().is_some_and(|it| it.id == *id)
+    }
+
+    /// Begins a set-up, unless one is under way or has just failed.
+    pub(super) fn open(&mut self, now: Timestamp) {
+        if self.setup.opening.is_some() || now < self.setup.not_before {
+            return;
+        }
+        let (id, own) = (self.new_transaction(), self.new_token());
+        let number = self.setup.number();
+        let pause = if self.setup.hung_up { self.settings.patience } else { Duration::ZERO };
+        let until = now.plus(self.settings.setup_within);
+        let token = self.token(own.clone());
+        self.setup.opening = Some(Opening { number, id: id.clone(), own, state: Opened::TokenSent, pause, until });
+        self.post_setup(Step::Token(number), Mode::Request, &id, token, Duration::ZERO);
+    }
+
+    fn token(&self, own: Octets) -> Primitive {
+        Primitive::SendSecretToken(SendSecretToken {
+            service_id: self.names.own_id().as_str().into(),
+            protocol: Some("WV-SSP".into()),
+            protocol_version: Some("1.3".into()),
+            token: Token(own),
+        })
+    }
+
+    fn life(&self) -> u32 {
+        u32::try_from(self.settings.time_to_live.as_secs()).unwrap_or(u32::MAX)
+    }
+
+    fn post_setup(&mut self, step: Step, mode: Mode, id: &TransactionId, primitive: Primitive, after: Duration) {
+        let body = write_setup(self.dialect(), mode, id, &primitive);
+        let finds_way = matches!(step, Step::Token(_) | Step::TokenBack(_));
+        let instead = if matches!(step, Step::Token(_)) { self.setup.redirect.clone() } else { None };
+        let transaction = Some(id.clone());
+        let post = Post { id: self.next_post(), body, transaction, session: None, finds_way, instead, after };
+        self.post(InPost::Setup(step), post);
+    }
+
+    /// A step of the peer's.
+    pub(super) fn take_setup(&mut self, mode: Mode, id: TransactionId, said: Primitive, now: Timestamp) -> Verdict {
+        match (mode, said) {
+            (Mode::Request, Primitive::SendSecretToken(said)) => self.take_token(id, said, now),
+            (Mode::Response, Primitive::SendSecretToken(said)) => self.take_token_back(said, now),
+            (Mode::Request, Primitive::LoginRequest(said)) => self.take_proof(&id, &said),
+            (Mode::Response, Primitive::LoginRequest(said)) => self.take_proof_back(&id, &said, now),
+            (Mode::Request, Primitive::LoginResponse(said)) => self.take_half(&id, &said, now),
+            (Mode::Response, Primitive::LoginResponse(said)) => self.take_half_back(&id, &said, now),
+            _ => Verdict::Unauthorized,
+        }
+    }
+
+    /// Step 1: the peer begins.
+    fn take_token(&mut self, id: TransactionId, said: SendSecretToken, now: Timestamp) -> Verdict {
+        if !names(&said.service_id, &self.names.peer) {
+            return Verdict::Unauthorized;
+        }
+        let begun = &mut self.setup.begun;
+        while begun.front().is_some_and(|&at| now.since(at) >= Duration::from_secs(60)) {
+            begun.pop_front();
+        }
+        if begun.len() >= usize::try_from(self.settings.setups_per_minute).unwrap_or(usize::MAX) {
+            return Verdict::Busy;
+        }
+        begun.push_back(now);
+        if self.setup.accepting.len() >= HALF_DONE_MAX {
+            self.setup.accepting.remove(0);
+        }
+        let (own, number) = (self.new_token(), self.setup.number());
+        // The ID of this answer is our own, odd as it is.
+        let answer_id = self.new_transaction();
+        let until = now.plus(self.settings.setup_within);
+        let token = self.token(own.clone());
+        let peer = said.token.0;
+        // A peer that begins twice under one ID has lost its first attempt.
+        self.setup.accepting.retain(|it| it.id != id);
+        self.setup.accepting.push(Accepting { number, id, peer, own, verified: None, until });
+        self.post_setup(Step::TokenBack(number), Mode::Response, &answer_id, token, Duration::ZERO);
+        Verdict::Taken
+    }
+
+    /// Step 2: found by the domain, not by the ID.
+    fn take_token_back(&mut self, said: SendSecretToken, now: Timestamp) -> Verdict {
+        if !names(&said.service_id, &self.names.peer) {
+            return Verdict::Unauthorized;
+        }
+        let (own_id, peer_id) = (self.names.own_id(), self.names.peer_id());
+        let Some(opening) = &mut self.setup.opening else { return Verdict::Unauthorized };
+        if !matches!(opening.state, Opened::TokenSent) || opening.until <= now {
+            return Verdict::Unauthorized;
+        }
+        let peer = said.token.0;
+        let digest = Proof {
+            scheme: self.setup.scheme,
+            opener: opening.own.expose(),
+            other: peer.expose(),
+            received: peer.expose(),
+            from: &own_id,
+            to: &peer_id,
+            transaction: opening.id.as_str(),
+        }
+        .digest();
+        opening.state = Opened::LoginSent { peer };
+        let (id, number, pause) = (opening.id.clone(), opening.number, opening.pause);
+        let login = LoginRequest { service_id: own_id.as_str().into(), time_to_live: Some(self.life()), digest };
+        self.post_setup(Step::Proof(number), Mode::Request, &id, login.into(), pause);
+        Verdict::Taken
+    }
+
+    /// Step 3: the peer shows that our token reached it.
+    fn take_proof(&mut self, id: &TransactionId, said: &LoginRequest) -> Verdict {
+        let Some(at) = self.setup.accepting.iter().position(|it| it.id == *id) else { return Verdict::Unauthorized };
+        let (own_id, peer_id) = (self.names.own_id(), self.names.peer_id());
+        let Some(row) = self.setup.accepting.get_mut(at) else { return Verdict::Unauthorized };
+        let proof = |received, from, to| Proof {
+            scheme: self.setup.scheme,
+            opener: row.peer.expose(),
+            other: row.own.expose(),
+            received,
+            from,
+            to,
+            transaction: id.as_str(),
+        };
+        let is_proved = proof(row.own.expose(), &peer_id, &own_id).is(&said.digest);
+        // A token is good for one proof: right or wrong, there is no second one.
+        if row.verified.is_some() || !is_proved || !names(&said.service_id, &self.names.peer) {
+            self.setup.accepting.remove(at);
+            return Verdict::Unauthorized;
+        }
+        let digest = proof(row.peer.expose(), &own_id, &peer_id).digest();
+        let wanted = said.time_to_live.map_or(Duration::MAX, |seconds| Duration::from_secs(u64::from(seconds)));
+        row.verified = Some(wanted);
+        let number = row.number;
+        let login = LoginRequest { service_id: own_id.as_str().into(), time_to_live: Some(self.life()), digest };
+        self.post_setup(Step::ProofBack(number), Mode::Response, id, login.into(), Duration::ZERO);
+        Verdict::Taken
+    }
+
+    /// Step 4: and so does the peer that we began with.
+    fn take_proof_back(&mut self, id: &TransactionId, said: &LoginRequest, now: Timestamp) -> Verdict {
+        let (own_id, peer_id) = (self.names.own_id(), self.names.peer_id());
+        let Some(opening) = self.setup.opening.as_mut().filter(|it| it.id == *id) else { return Verdict::Unauthorized };
+        let Opened::LoginSent { peer } = &opening.state else { return Verdict::Unauthorized };
+        let proof = Proof {
+            scheme: self.setup.scheme,
+            opener: opening.own.expose(),
+            other: peer.expose(),
+            received: opening.own.expose(),
+            from: &peer_id,
+            to: &own_id,
+            transaction: id.as_str(),
+        };
+        if !proof.is(&said.digest) || !names(&said.service_id, &self.names.peer) {
+            self.opening_failed(now);
+            return Verdict::Unauthorized;
+        }
+        let number = opening.number;
+        let session_id: Arc<str> = format!("{}@{}", self.random_text(16), self.names.own).into();
+        if let Some(opening) = &mut self.setup.opening {
+            opening.state = Opened::ResponseSent { own_id: session_id.clone() };
+        }
+        let half = self.half(&session_id);
+        self.post_setup(Step::Half(number), Mode::Request, id, half, Duration::ZERO);
+        Verdict::Taken
+    }
+
+    fn half(&self, session_id: &str) -> Primitive {
+        Primitive::LoginResponse(LoginResponse {
+            session_id: Some(session_id.into()),
+            time_to_live: Some(self.life()),
+            status: ResultInfo::of(Status::SUCCESSFUL),
+            redirect: None,
+        })
+    }
+
+    /// The peer's ID of the session, if it gave one that can be its own.
+    fn session_of(&self, said: &LoginResponse) -> Option<Arc<str>> {
+        let id = said.session_id.as_deref().filter(|_| said.status.status.is_success())?;
+        let (_, domain) = id.rsplit_once('@')?;
+        let is_theirs = domain.eq_ignore_ascii_case(self.names.peer.as_str()) && id.len() <= SESSION_ID_MAX;
+        is_theirs.then(|| id.into())
+    }
+
+    fn life_with(&self, wanted: Option<u32>) -> Duration {
+        let wanted = wanted.map_or(Duration::MAX, |seconds| Duration::from_secs(u64::from(seconds)));
+        self.settings.time_to_live.min(wanted)
+    }
+
+    /// Step 5: the peer's half of the session.
+    fn take_half(&mut self, id: &TransactionId, said: &LoginResponse, now: Timestamp) -> Verdict {
+        let Some(at) = self.setup.accepting.iter().position(|it| it.id == *id) else { return Verdict::Unauthorized };
+        let row = self.setup.accepting.remove(at);
+        let (Some(wanted), Some(peer_id)) = (row.verified, self.session_of(said)) else {
+            return Verdict::Unauthorized;
+        };
+        let own_id: Arc<str> = format!("{}@{}", self.random_text(16), self.names.own).into();
+        let life = self.life_with(said.time_to_live).min(wanted);
+        let number = self.session_up((own_id.clone(), peer_id), life, false, now);
+        let half = self.half(&own_id);
+        self.post_setup(Step::HalfBack(number), Mode::Response, id, half, Duration::ZERO);
+        Verdict::Taken
+    }
+
+    /// Step 6: and the session is up.
+    fn take_half_back(&mut self, id: &TransactionId, said: &LoginResponse, now: Timestamp) -> Verdict {
+        let Some(opening) = self.setup.opening.as_ref().filter(|it| it.id == *id) else { return Verdict::Unauthorized };
+        let Opened::ResponseSent { own_id } = &opening.state else { return self.take_refusal(said, now) };
+        let own_id = own_id.clone();
+        let Some(peer_id) = self.session_of(said) else { return self.take_refusal(said, now) };
+        self.setup.opening = None;
+        self.setup.failures = 0;
+        self.setup.hung_up = false;
+        self.setup.redirect = None;
+        self.setup.not_before = now;
+        let life = self.life_with(said.time_to_live);
+        self.session_up((own_id, peer_id), life, true, now);
+        Verdict::Taken
+    }
+
+    /// No session, but perhaps another address of the same domain: it is tried once.
+    fn take_refusal(&mut self, said: &LoginResponse, now: Timestamp) -> Verdict {
+        let is_new = self.setup.redirect.is_none();
+        let first = said.redirect.as_ref().and_then(|list| list.urls.first()).filter(|_| is_new);
+        let redirect = first.filter(|url| is_of(url, self.names.peer.as_str())).cloned();
+        self.opening_failed(now);
+        self.setup.redirect = redirect;
+        if self.setup.redirect.is_some() {
+            self.setup.not_before = now;
+            self.open(now);
+        }
+        Verdict::Taken
+    }
+
+    /// Our set-up did not come to its end.
+    fn opening_failed(&mut self, now: Timestamp) {
+        self.setup.opening = None;
+        self.setup.redirect = None;
+        let doubled = 1_u32.checked_shl(self.setup.failures.min(16)).unwrap_or(u32::MAX);
+        self.setup.failures = self.setup.failures.saturating_add(1);
+        let pause = self.settings.setup_pause.saturating_mul(doubled).min(self.settings.setup_pause_max);
+        self.setup.not_before = now.plus(pause);
+    }
+
+    pub(super) fn expire_setups(&mut self, now: Timestamp) {
+        self.setup.accepting.retain(|it| it.until > now);
+        if self.setup.opening.as_ref().is_some_and(|it| it.until <= now) {
+            self.opening_failed(now);
+        }
+    }
+
+    /// A step was posted.
+    pub(super) fn setup_posted(&mut self, step: Step, how: Posted, now: Timestamp) {
+        match (step, how) {
+            (Step::HalfBack(number), Posted::Taken) => self.session_known(number),
+            (Step::HalfBack(number), _) => self.session_lost(number, now),
+            (_, Posted::Taken) => {}
+            (Step::TokenBack(number) | Step::ProofBack(number), _) => {
+                self.setup.accepting.retain(|it| it.number != number);
+            }
+            (Step::Token(number) | Step::Proof(number) | Step::Half(number), _) => {
+                if self.setup.opening.as_ref().is_none_or(|it| it.number != number) {
+                    return;
+                }
+                // Some keep their half of a set-up late, and hang up on who is quick: once more, with patience.
+                let is_hung_up = matches!(how, Posted::Unauthorized | Posted::Closed);
+                let again = matches!(step, Step::Proof(_)) && is_hung_up && !self.setup.hung_up;
+                let failures = self.setup.failures;
+                self.opening_failed(now);
+                self.setup.hung_up = again;
+                if let Posted::Busy(pause) = how {
+                    self.setup.not_before = self.setup.not_before.max(now.plus(pause));
+                }
+                if again {
+                    self.setup.failures = failures;
+                    self.setup.not_before = now;
+                    self.open(now);
+                }
+                if how == Posted::NoWay {
+                    self.fail_waiting(Status::DOMAIN_NOT_SUPPORTED, "there is no way to this domain");
+                }
+            }
+        }
+    }
+}
+
+/// Whether the host of this URL is the domain, or inside it.
+fn is_of(url: &str, domain: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return false;
+    }
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_ascii_lowercase();
+    host == domain || host.strip_suffix(domain).is_some_and(|before| before.ends_with('.'))
+}

@@ -1,0 +1,352 @@
+//! One peer as a machine: what comes in are events, what goes out are actions, and the time is told. No sockets, no
+//! clock, no tasks: the program around it posts what it is told to post, and says how that went.
+
+mod handshake;
+mod incoming;
+mod outgoing;
+mod sessions;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use imps_proto::ssp::{Body, Dialect, Message, MetaInfo, Mode, Primitive};
+use imps_service::Timestamp;
+use imps_types::{Domain, Secret, Status, TransactionId};
+
+use crate::access::Territory;
+use crate::agreement::Agreement;
+use crate::trust::DigestScheme;
+
+pub(crate) use outgoing::{Failure, Outgoing};
+
+/// What holds for every peer.
+#[derive(Clone, Debug)]
+pub struct LinkSettings {
+    /// For how long a session is wanted.
+    pub time_to_live: Duration,
+    /// How long a set-up may take.
+    pub setup_within: Duration,
+    /// The pause after a set-up that failed; it doubles each time.
+    pub setup_pause: Duration,
+    /// The longest pause.
+    pub setup_pause_max: Duration,
+    /// How many set-ups a peer may begin in a minute.
+    pub setups_per_minute: u32,
+    /// How long we wait at a second attempt before we show that we received a token: some keep theirs only then.
+    pub patience: Duration,
+    /// How long a request waits for its answer (T1).
+    pub reply_within: Duration,
+    /// When nothing was sent for half of this time, the peer is asked whether it is there.
+    pub keep_alive: Duration,
+    /// For how long an answer is remembered.
+    pub remember: Duration,
+    /// How many answers are.
+    pub remember_max: usize,
+    /// Transactions of the peer that are open at once; and as many of ours.
+    pub open_max: usize,
+    /// Transactions of the peer per second.
+    pub rate: u32,
+    /// Recipients of a message.
+    pub recipients_max: usize,
+    /// POSTs that are under way to a peer at once.
+    pub posts_max: usize,
+    /// Transactions in one POST.
+    pub batch_max: usize,
+    /// Bytes after which no further transaction is put into a POST.
+    pub batch_bytes: usize,
+}
+
+impl Default for LinkSettings {
+    fn default() -> Self {
+        Self {
+            time_to_live: Duration::from_secs(86_400),
+            setup_within: Duration::from_secs(60),
+            setup_pause: Duration::from_secs(10),
+            setup_pause_max: Duration::from_secs(900),
+            setups_per_minute: 10,
+            patience: Duration::from_millis(300),
+            reply_within: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(300),
+            remember: Duration::from_secs(600),
+            remember_max: 50_000,
+            open_max: 1000,
+            rate: 5000,
+            recipients_max: 500,
+            posts_max: 4,
+            batch_max: 32,
+            batch_bytes: 256 << 10,
+        }
+    }
+}
+
+/// Where random numbers come from.
+pub(crate) trait Dice: Send {
+    /// 32 octets that nobody can guess.
+    fn octets(&mut self) -> [u8; 32];
+}
+
+/// How a POST went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Posted {
+    /// It was taken.
+    Taken,
+    /// 401: the session, or the set-up, is not known there.
+    Unauthorized,
+    /// The connection was closed without an answer.
+    Closed,
+    /// Another HTTP status: it will never be taken.
+    Refused(u16),
+    /// 503: later.
+    Busy(Duration),
+    /// No connection.
+    Unreachable,
+    /// There is no way to this domain: not in the table, not in DNS.
+    NoWay,
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Action {
+    /// POST this to the peer, and say how it went.
+    Post(Post),
+    /// Carry out what the peer asks for, and say what it is answered; unless it only tells.
+    Perform(TransactionId, Primitive),
+    /// A request of ours is through.
+    Finished(u64, Result<Primitive, Failure>),
+    /// An answer came after its time; a message's state may still change by it.
+    Late(TransactionId, Primitive),
+    /// A session came up, or the last one went.
+    Session(bool),
+}
+
+/// A message to be posted.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Post {
+    /// By what its outcome is told.
+    pub(crate) id: u64,
+    /// The message.
+    pub(crate) body: Vec<u8>,
+    /// The header `x-wv-transactionid`, if it has one transaction.
+    pub(crate) transaction: Option<TransactionId>,
+    /// The header `x-wv-sessionid`.
+    pub(crate) session: Option<Arc<str>>,
+    /// Whether every address of the peer is tried, and the first that takes it is kept: it is a token.
+    pub(crate) finds_way: bool,
+    /// Where to post instead of the peer's usual address.
+    pub(crate) instead: Option<Box<str>>,
+    /// Not before this time has gone.
+    pub(crate) after: Duration,
+}
+
+/// What the HTTP answer to a peer's POST is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// 200.
+    Taken,
+    /// 401 with `x-wv-status: 604`.
+    Unauthorized,
+    /// 503 with Retry-After.
+    Busy,
+}
+
+/// One peer.
+pub(crate) struct Link {
+    names: Names,
+    settings: Arc<LinkSettings>,
+    territory: Arc<Territory>,
+    agreement: Agreement,
+    dialect: Option<Dialect>,
+    dice: Box<dyn Dice>,
+    setup: handshake::Setup,
+    sessions: sessions::Sessions,
+    outgoing: outgoing::Queue,
+    incoming: incoming::Incoming,
+    /// POSTs whose outcome is awaited, and what was in them.
+    posts: rustc_hash::FxHashMap<u64, InPost>,
+    last_post: u64,
+    actions: VecDeque<Action>,
+}
+
+/// Who talks to whom.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    /// We.
+    pub(crate) own: Domain,
+    /// The other.
+    pub(crate) peer: Domain,
+}
+
+impl Names {
+    fn own_id(&self) -> String {
+        format!("wv:@{}", self.own)
+    }
+
+    fn peer_id(&self) -> String {
+        format!("wv:@{}", self.peer)
+    }
+
+    /// MetaInfo of what we ask for ourselves.
+    pub(crate) fn meta(&self) -> MetaInfo {
+        MetaInfo::of_domain(self.own_id().as_str().into())
+    }
+}
+
+/// What is in a POST.
+enum InPost {
+    /// A step of a set-up.
+    Setup(handshake::Step),
+    /// Transactions.
+    Transactions(outgoing::Batch),
+}
+
+impl Link {
+    pub(crate) fn new(
+        names: Names,
+        settings: Arc<LinkSettings>,
+        territory: Arc<Territory>,
+        agreement: Agreement,
+        scheme: DigestScheme,
+        dice: Box<dyn Dice>,
+    ) -> Self {
+        Self {
+            setup: handshake::Setup::new(scheme),
+            sessions: sessions::Sessions::default(),
+            outgoing: outgoing::Queue::default(),
+            incoming: incoming::Incoming::new(settings.rate),
+            names,
+            settings,
+            territory,
+            agreement,
+            dialect: None,
+            dice,
+            posts: rustc_hash::FxHashMap::default(),
+            last_post: 0,
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// What is to be done, in order.
+    pub(crate) fn actions(&mut self) -> Vec<Action> {
+        self.actions.drain(..).collect()
+    }
+
+    /// What holds with the peer.
+    pub(crate) fn agreement(&self) -> &Agreement {
+        &self.agreement
+    }
+
+    pub(crate) fn set_agreement(&mut self, agreement: Agreement) {
+        self.agreement = agreement;
+    }
+
+    /// A message came from the peer.
+    pub(crate) fn receive(&mut self, message: Message, now: Timestamp) -> Verdict {
+        self.expire(now);
+        let verdict = match message.body {
+            Body::Setup { mode, id, primitive } => self.take_setup(mode, id, *primitive, now),
+            Body::Session { id, transactions } => {
+                let Some(session) = self.sessions.find(&id, now) else { return Verdict::Unauthorized };
+                for transaction in transactions {
+                    match transaction.mode {
+                        Mode::Request => self.take_request(session, transaction, now),
+                        Mode::Response => self.take_response(transaction, now),
+                    }
+                }
+                Verdict::Taken
+            }
+        };
+        if verdict == Verdict::Taken {
+            self.dialect.get_or_insert(message.dialect);
+        }
+        self.pump(now);
+        verdict
+    }
+
+    /// A POST is through.
+    pub(crate) fn posted(&mut self, id: u64, how: Posted, now: Timestamp) {
+        self.expire(now);
+        match self.posts.remove(&id) {
+            Some(InPost::Setup(step)) => self.setup_posted(step, how, now),
+            Some(InPost::Transactions(batch)) => self.batch_posted(batch, how, now),
+            None => {}
+        }
+        self.pump(now);
+    }
+
+    /// Time has gone.
+    pub(crate) fn tick(&mut self, now: Timestamp) {
+        self.expire(now);
+        self.pump(now);
+    }
+
+    /// When the next [`tick`](Self::tick) is due at the latest.
+    pub(crate) fn next_tick(&self, now: Timestamp) -> Option<Timestamp> {
+        let setup = self.setup.next_tick(self.outgoing.waits_from());
+        let sessions = self.sessions.next_tick(&self.settings);
+        let outgoing = self.outgoing.next_tick(now);
+        [setup, sessions, outgoing].into_iter().flatten().map(|at| at.max(now)).min()
+    }
+
+    /// Whether nothing would be lost if this were forgotten.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.sessions.is_empty()
+            && self.outgoing.is_idle()
+            && self.setup.is_idle()
+            && self.incoming.is_idle()
+            && self.posts.is_empty()
+    }
+
+    /// What time does: set-ups that took too long, sessions that ended, requests that nobody answered.
+    fn expire(&mut self, now: Timestamp) {
+        self.expire_setups(now);
+        self.expire_sessions(now);
+        self.expire_requests(now);
+        if self.agreement.until.is_some_and(|until| until <= now) {
+            self.agreement = Agreement::default_with(&self.territory.offered);
+        }
+    }
+
+    fn post(&mut self, what: InPost, post: Post) {
+        self.posts.insert(post.id, what);
+        self.actions.push_back(Action::Post(post));
+    }
+
+    fn next_post(&mut self) -> u64 {
+        self.last_post += 1;
+        self.last_post
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.dialect.unwrap_or_default()
+    }
+
+    /// Random octets as digits.
+    fn random_text(&mut self, octets: usize) -> String {
+        use std::fmt::Write as _;
+        let mut text = String::with_capacity(2 * octets);
+        for octet in self.dice.octets().iter().take(octets) {
+            let _ = write!(text, "{octet:02x}");
+        }
+        text
+    }
+
+    fn new_transaction(&mut self) -> TransactionId {
+        TransactionId::new(&self.random_text(16))
+    }
+
+    fn new_token(&mut self) -> Secret<Box<[u8]>> {
+        Secret::new(self.random_text(32).into_bytes().into())
+    }
+}
+
+/// A plain answer.
+pub(crate) fn status(status: Status, why: &str) -> Primitive {
+    let mut result = imps_types::element::ResultInfo::of(status);
+    if !why.is_empty() {
+        result.description = Some(why.into());
+    }
+    Primitive::Status(result)
+}

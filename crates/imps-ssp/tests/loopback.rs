@@ -1,0 +1,481 @@
+//! Two domains, and peers of other kinds, over real HTTP on loopback.
+
+#[allow(dead_code, unreachable_pub, reason = "what one file of tests does not use, another does")]
+mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use imps_proto::ssp::{Primitive, Service};
+use imps_ssp::{
+    Arrival, Ask, CONTENT_TYPE_SSP, DigestScheme, Found, Origin, PeerConfig, Resolver, Srv, SspConfig, TlsPolicy,
+    TlsTrust,
+};
+use imps_types::Status;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use world::{Served, certificate, domain, listener, message, serve, until};
+
+const ALICE: &str = "wv:alice@a.example";
+const BOB: &str = "wv:bob@b.example";
+
+fn peer(name: &str, url: &str) -> PeerConfig {
+    PeerConfig { urls: vec![url.to_owned()], ..PeerConfig::of(domain(name)) }
+}
+
+fn config(name: &str, peers: Vec<PeerConfig>) -> SspConfig {
+    let mut config = SspConfig { peers, ..SspConfig::of(domain(name)) };
+    config.link.reply_within = Duration::from_secs(5);
+    config.post.within = Duration::from_secs(5);
+    config
+}
+
+/// A and B, which know each other.
+async fn pair(change: impl Fn(&mut SspConfig)) -> (Served, Served) {
+    let ((of_a, url_a), (of_b, url_b)) = (listener().await, listener().await);
+    let mut a = config("a.example", vec![peer("b.example", &url_b)]);
+    let mut b = config("b.example", vec![peer("a.example", &url_a)]);
+    change(&mut a);
+    change(&mut b);
+    (serve(a, of_a, None, None), serve(b, of_b, None, None))
+}
+
+fn steps(served: &Served) -> Vec<&'static str> {
+    let names = ["SendSecretToken", "LoginRequest", "LoginResponse"];
+    let of = |(text, _): &(String, u16)| names.into_iter().find(|name| text.contains(&format!("<{name}")));
+    served.log.lock().iter().filter_map(of).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_six_steps_then_messages_both_ways_and_an_agreement() {
+    for scheme in [DigestScheme::Md5, DigestScheme::HmacSha256] {
+        let (a, b) = pair(|config| config.peers.iter_mut().for_each(|peer| peer.digest = scheme)).await;
+        let answer = a.ssp.ask(&domain("b.example"), Ask::of(message(ALICE, BOB, "m-1"))).await.expect("an answer");
+        let Primitive::SendMessageResponse(answer) = answer else { panic!("{answer:?}") };
+        assert_eq!((answer.message_id.as_deref(), answer.status.status), (Some("m-1"), Status::SUCCESSFUL));
+        assert_eq!(steps(&b), ["SendSecretToken", "LoginRequest", "LoginResponse"]);
+        assert_eq!(steps(&a), ["SendSecretToken", "LoginRequest", "LoginResponse"]);
+        let back = b.ssp.ask(&domain("a.example"), Ask::of(message(BOB, ALICE, "m-2"))).await;
+        assert!(matches!(back, Ok(Primitive::SendMessageResponse(_))), "{back:?}");
+        assert_eq!(steps(&a).len(), 3, "the session serves both directions");
+        assert_eq!(a.service.performed.lock().len(), 1);
+        assert_eq!(b.service.performed.lock().len(), 1);
+        // They have told each other what they have.
+        let agreed = |served: &Served| served.ssp.peers()[0].agreement.clone();
+        until("an agreement", || [&a, &b].iter().all(|it| agreed(it).origin == Origin::Negotiated)).await;
+        assert!(agreed(&a).terms.interop.contains(&Service::Presence));
+        assert_eq!(agreed(&a).terms, agreed(&b).terms);
+        let states = (a.ssp.peers(), b.ssp.peers());
+        let (own, theirs) = (&states.0[0].sessions[0], &states.1[0].sessions[0]);
+        assert_eq!((&own.0, &own.1), (&theirs.1, &theirs.0));
+        assert!(own.0.ends_with("@a.example") && own.1.ends_with("@b.example"));
+        assert!(a.log.lock().iter().chain(b.log.lock().iter()).all(|(_, status)| *status == 200));
+        a.ssp.stop(Duration::from_secs(2)).await;
+        assert!(b.ssp.peers()[0].sessions.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn set_ups_cross_and_many_requests_go_both_ways() {
+    let (a, b) = pair(|_| {}).await;
+    let mut tasks = Vec::new();
+    for number in 0..400 {
+        for (side, to, from, receiver) in [(&a, "b.example", ALICE, BOB), (&b, "a.example", BOB, ALICE)] {
+            let (ssp, to) = (side.ssp.clone(), domain(to));
+            let said = message(from, receiver, &format!("m-{number}"));
+            tasks
+                .push(tokio::spawn(async move { ssp.ask(&to, Ask { lane: Some(number % 7), ..Ask::of(said) }).await }));
+        }
+    }
+    for task in tasks {
+        let answer = task.await.expect("no panic");
+        assert!(matches!(answer, Ok(Primitive::SendMessageResponse(_))), "{answer:?}");
+    }
+    for side in [&a, &b] {
+        assert_eq!(side.service.performed.lock().len(), 400, "each once");
+        let state = side.ssp.peers().remove(0);
+        assert_eq!((state.requests, state.transactions), (0, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_played_again_or_claimed_is_refused() {
+    let (a, b) = pair(|_| {}).await;
+    a.ssp.ask(&domain("b.example"), Ask::of(message(ALICE, BOB, "m-1"))).await.expect("an answer");
+    let to_b: Vec<_> = b.log.lock().iter().map(|(text, _)| text.clone()).collect();
+    let say = async |text: &str| {
+        let body = Bytes::from(text.to_owned());
+        let receipt = b.ssp.receive(Arrival { body: &body, content_type: Some(CONTENT_TYPE_SSP), secure: false }).await;
+        (receipt.status, receipt.wv_status)
+    };
+    // The proof and the half of a set-up that is over.
+    for text in &to_b[1..3] {
+        assert_eq!(say(text).await, (401, Some(604)), "{text}");
+    }
+    // The message: it is answered, and not carried out again.
+    let before = b.service.performed.lock().len();
+    let sent = to_b.iter().find(|text| text.contains("SendMessageRequest")).expect("the message");
+    assert_eq!(say(sent).await, (200, None));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(b.service.performed.lock().len(), before);
+    // A token of a domain that nobody has heard of, of ourselves, and a message in nobody's session.
+    for text in [
+        to_b[0].replace("wv:@a.example", "wv:@c.example"),
+        to_b[0].replace("wv:@a.example", "wv:@b.example"),
+        to_b[0].replace("wv:@a.example", "nonsense"),
+        sent.replace("@a.example\"><Transaction", "@c.example\"><Transaction"),
+        "<WV-SSP-Message><Session sessionID=\"1@a.example\"/></WV-SSP-Message>".to_owned(),
+    ] {
+        assert_eq!(say(&text).await.0, 401, "{text}");
+    }
+    assert_eq!(say("<WV-SSP-Message>").await.0, 400);
+    let body = Bytes::from_static(b"x");
+    let other = b.ssp.receive(Arrival { body: &body, content_type: Some("text/plain"), secure: false }).await;
+    assert_eq!(other.status, 415);
+    let large = Bytes::from(vec![b' '; (4 << 20) + 1]);
+    let large = b.ssp.receive(Arrival { body: &large, content_type: Some(CONTENT_TYPE_SSP), secure: false }).await;
+    assert_eq!(large.status, 413);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_that_comes_back_without_memory_gets_the_same_transaction_again() {
+    let ((of_a, url_a), (of_b, url_b)) = (listener().await, listener().await);
+    let at_b = of_b.local_addr().expect("an address");
+    let a = serve(config("a.example", vec![peer("b.example", &url_b)]), of_a, None, None);
+    let b = serve(config("b.example", vec![peer("a.example", &url_a)]), of_b, None, None);
+    a.ssp.ask(&domain("b.example"), Ask::of(message(ALICE, BOB, "m-1"))).await.expect("an answer");
+    // B is another process now, on the same port: what the old one knew is gone.
+    b.stop.send_replace(true);
+    until("the old one is gone", || b.tasks() == 0).await;
+    let of_new = TcpListener::bind(at_b).await.expect("the same port");
+    let new = serve(config("b.example", vec![peer("a.example", &url_a)]), of_new, None, None);
+    let answer = a.ssp.ask(&domain("b.example"), Ask::of(message(ALICE, BOB, "m-2"))).await;
+    assert!(matches!(answer, Ok(Primitive::SendMessageResponse(_))), "{answer:?}");
+    let log = new.log.lock().clone();
+    let sent: Vec<_> = log.iter().filter(|(text, _)| text.contains("<SendMessageRequest")).collect();
+    let statuses: Vec<_> = sent.iter().map(|(_, status)| *status).collect();
+    assert_eq!(statuses, [401, 200], "refused in the old session, taken in the new one");
+    let ids: Vec<_> = sent.iter().map(|(text, _)| value(text, "transactionID=\"")).collect();
+    assert_eq!(ids[0], ids[1]);
+    assert_eq!(new.service.performed.lock().len(), 1);
+}
+
+/// Reads one request from a connection: its body.
+async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut text = Vec::new();
+    loop {
+        let head_end = text.windows(4).position(|it| it == b"\r\n\r\n");
+        if let Some(end) = head_end {
+            let head = String::from_utf8_lossy(&text[..end]).to_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?;
+            let length: usize = length.trim().parse().ok()?;
+            if text.len() >= end + 4 + length {
+                return Some(String::from_utf8_lossy(&text[end + 4..]).into_owned());
+            }
+        }
+        let mut piece = [0; 4096];
+        match stream.read(&mut piece).await {
+            Ok(0) | Err(_) => return None,
+            Ok(read) => text.extend_from_slice(&piece[..read]),
+        }
+    }
+}
+
+async fn post(url: &str, body: &str) -> u16 {
+    let at = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = TcpStream::connect(at).await.expect("a connection");
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: {at}\r\nContent-Type: {CONTENT_TYPE_SSP}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    stream.write_all(body.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    answer.split(' ').nth(1).expect("a status").parse().expect("a number")
+}
+
+fn value<'a>(text: &'a str, before: &str) -> &'a str {
+    text.split_once(before).and_then(|(_, rest)| rest.split(['"', '<']).next()).expect(before).trim()
+}
+
+/// How a peer of another kind behaves once the session is up.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// As it should.
+    Good,
+    /// It takes what comes and never answers.
+    Silent,
+    /// It answers another transaction.
+    OtherId,
+    /// It answers HTTP with a body that does not end.
+    Endless,
+}
+
+/// A peer that is not ours, speaking as Baraza does: it misspells, it writes tokens in BASE64, it keeps the row of a
+/// set-up late, it has no namespace, and it answers by POSTs of its own.
+async fn stranger(listener: TcpListener, url_a: String, kind: Kind) {
+    let mut is_slow = true;
+    loop {
+        let Ok((mut stream, _)) = listener.accept().await else { return };
+        let Some(text) = read_request(&mut stream).await else { continue };
+        // The proof comes before its row is there, the first time.
+        if text.contains("<LoginRequest") && std::mem::take(&mut is_slow) {
+            continue;
+        }
+        let mut say = None;
+        let id = value(&text, "transactionID=\"").to_owned();
+        if text.contains("<SendSecretToken") {
+            say = Some(
+                "<WV-SSP-Message><SetupTransaction mode=\"Response\" transactionID=\"0000000001-0\"><sendsecrettoken \
+                 serviceID=\"wv:@b.example\" protocol=\"WV-SSP\" procotolVersion=\"1.3\">\n <SecretToken encoding=\"base64\">\n\
+                 NjAzMDNhZTIyYjk5ODg2MWJjZTNiMjhmMzNlZWMxYmU=\n</SecretToken></sendsecrettoken></SetupTransaction></WV-SSP-Message>".to_owned(),
+            );
+            TOKEN.lock().clear();
+            TOKEN.lock().push_str(value(&text, "<SecretToken>"));
+        } else if text.contains("<LoginRequest") {
+            // MD5 over the token that was put into BASE64: the vector of the chapter.
+            assert_eq!(value(&text, "encoding=\"base64\">"), "fuwcUYoz+/fuNILStTF8Fg==");
+            let digest = md5_base64(&TOKEN.lock());
+            say = Some(format!(
+                "<WV-SSP-Message><SetupTransaction mode=\"Response\" transactionID=\"{id}\"><LoginRequest serviceID=\"@b.example\" \
+                 timeToLive=\"86400\"><PasswordDigest encoding=\"base64\">\n {digest}\n</PasswordDigest></LoginRequest>\
+                 </SetupTransaction></WV-SSP-Message>"
+            ));
+        } else if text.contains("<LoginResponse") {
+            say = Some(format!(
+                "<WV-SSP-Message><SetupTransaction mode=\"Response\" transactionID=\"{id}\"><LoginResponse \
+                 sessionID=\"17@b.example\" timeToLive=\"86400\"><Status code=\"200\"/></LoginResponse></SetupTransaction></WV-SSP-Message>"
+            ));
+        } else if text.contains("<Transaction") && kind != Kind::Silent {
+            let id = if kind == Kind::OtherId { "0000000000-0" } else { &id };
+            let answer = if text.contains("<SendMessageRequest") {
+                "<SendMessageResponse messageID=\"m-1\"><Status code=\"200\"/></SendMessageResponse>"
+            } else {
+                "<Status code=\"405\"/>"
+            };
+            say = Some(format!(
+                "<WV-SSP-Message><Session sessionID=\"17@b.example\"><Transaction mode=\"Response\" transactionID=\"{id}\">\
+                 {answer}</Transaction></Session></WV-SSP-Message>"
+            ));
+        }
+        if kind == Kind::Endless && text.contains("<SendMessageRequest") {
+            tokio::spawn(async move {
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: {CONTENT_TYPE_SSP}\r\nContent-Length: 1073741824\r\n\r\n"
+                );
+                let _ = stream.write_all(head.as_bytes()).await;
+                let piece = vec![b' '; 1 << 20];
+                for _ in 0..1024 {
+                    if stream.write_all(&piece).await.is_err() {
+                        return;
+                    }
+                }
+                panic!("it was read to its end");
+            });
+        } else {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+        }
+        if let Some(say) = say {
+            let url = url_a.clone();
+            tokio::spawn(async move { post(&url, &say).await });
+        }
+    }
+}
+
+static TOKEN: parking_lot::Mutex<String> = parking_lot::Mutex::new(String::new());
+/// The strangers share a token.
+static ONE_STRANGER: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+fn md5_base64(token: &str) -> String {
+    use md5::Digest as _;
+    imps_proto::elements::encode_base64(&md5::Md5::digest(token.as_bytes()))
+}
+
+async fn with_stranger(kind: Kind) -> Served {
+    let ((of_a, url_a), (of_b, url_b)) = (listener().await, listener().await);
+    tokio::spawn(stranger(of_b, url_a.clone(), kind));
+    let mut config = config("a.example", vec![peer("b.example", &url_b)]);
+    config.link.reply_within = Duration::from_secs(2);
+    serve(config, of_a, None, None)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_with_its_oddities() {
+    let _one = ONE_STRANGER.lock().await;
+    let a = with_stranger(Kind::Good).await;
+    let answer = a.ssp.ask(&domain("b.example"), Ask::of(message(ALICE, BOB, "m-1"))).await;
+    assert!(matches!(answer, Ok(Primitive::SendMessageResponse(_))), "{answer:?}");
+    // It knows nothing of agreements: what can be expected of it holds.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let agreement = a.ssp.peers()[0].agreement.clone();
+    assert_eq!(agreement.origin, Origin::Default);
+    let expected = [Service::Im, Service::Presence, Service::Group, Service::Common].into();
+    assert_eq!(agreement.terms.interop, expected);
+    let invited = a.ssp.ask(&domain("b.example"), Ask::of(share())).await;
+    assert_eq!(invited.expect_err("not agreed").status, Status::SERVICE_NOT_AGREED);
+}
+
+/// An invitation to shared content, which is not among what is expected of everybody.
+fn share() -> Primitive {
+    let text = include_str!("../../imps-proto/tests/ssp/good/invite_request.xml").replace("\"GR\"", "\"SC\"");
+    let read = imps_proto::ssp::Message::read(text.as_bytes(), &imps_proto::ssp::limits(1 << 20)).expect("a message");
+    let imps_proto::ssp::Body::Session { mut transactions, .. } = read.body else { panic!("a session") };
+    transactions.remove(0).content.expect("an invitation")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_dies_after_its_receipt_or_answers_something_else() {
+    let _one = ONE_STRANGER.lock().await;
+    for kind in [Kind::Silent, Kind::OtherId] {
+        let a = with_stranger(kind).await;
+        let answer = a.ssp.ask(&domain("b.example"), Ask::of(message(ALICE, BOB, "m-1"))).await;
+        let failure = answer.expect_err("no answer");
+        assert_eq!((failure.status, failure.taken), (Status::TIMEOUT, true));
+        let late = a.service.late.lock().len();
+        assert_eq!(late > 0, kind == Kind::OtherId);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_answers_with_a_gibibyte_is_not_listened_to() {
+    let _one = ONE_STRANGER.lock().await;
+    let a = with_stranger(Kind::Endless).await;
+    let answer = a.ssp.ask(&domain("b.example"), Ask::of(message(ALICE, BOB, "m-1"))).await;
+    assert!(matches!(answer, Ok(Primitive::SendMessageResponse(_))), "{answer:?}");
+    // And one that posts as much is cut off.
+    let ((of_c, url_c), (_, url_d)) = (listener().await, listener().await);
+    let c = serve(config("c.example", vec![peer("d.example", &url_d)]), of_c, None, None);
+    let at = url_c.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let mut stream = TcpStream::connect(&at).await.expect("a connection");
+    let head = format!(
+        "POST / HTTP/1.1\r\nHost: {at}\r\nContent-Type: {CONTENT_TYPE_SSP}\r\nContent-Length: 1073741824\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.expect("sent");
+    let piece = vec![b' '; 1 << 20];
+    let mut sent = 0;
+    while sent < 1024 && stream.write_all(&piece).await.is_ok() {
+        sent += 1;
+    }
+    assert!(sent < 100, "{sent} MiB were taken");
+    assert!(c.log.lock().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_stalls_slows_nobody_else() {
+    let ((of_a, url_a), (of_b, url_b), (of_s, url_s)) = (listener().await, listener().await, listener().await);
+    // It takes connections and says nothing.
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = of_s.accept().await {
+            held.push(stream);
+        }
+    });
+    let mut of_three = config("a.example", vec![peer("b.example", &url_b), peer("s.example", &url_s)]);
+    of_three.link.reply_within = Duration::from_secs(3);
+    let a = serve(of_three, of_a, None, None);
+    let _b = serve(config("b.example", vec![peer("a.example", &url_a)]), of_b, None, None);
+    let stalled = a.ssp.clone();
+    let stalled = tokio::spawn(async move {
+        stalled.ask(&domain("s.example"), Ask::of(message(ALICE, "wv:sam@s.example", "m-0"))).await
+    });
+    let quick = async {
+        for number in 0..50 {
+            a.ssp
+                .ask(&domain("b.example"), Ask::of(message(ALICE, BOB, &number.to_string())))
+                .await
+                .expect("an answer");
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(3), quick).await.expect("others are not slowed down");
+    let failure = stalled.await.expect("no panic").expect_err("no answer");
+    assert_eq!((failure.status, failure.taken), (Status::SERVER_UNAVAILABLE, false));
+    assert!(failure.try_again.is_some());
+}
+
+fn acceptor(certificate: &std::path::Path, key: &std::path::Path) -> TlsAcceptor {
+    let chain =
+        CertificateDer::pem_file_iter(certificate).expect("a file").collect::<Result<Vec<_>, _>>().expect("PEM");
+    let key = PrivateKeyDer::from_pem_file(key).expect("a key");
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .expect("a certificate");
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// DNS that knows one host for each domain.
+struct Names(Vec<(&'static str, u16)>);
+
+impl Resolver for Names {
+    fn srv<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Found> {
+        let port = self.0.iter().find(|(domain, _)| name == format!("_imps-server._tcp.{domain}.")).map(|it| it.1);
+        Box::pin(async move {
+            match port {
+                Some(port) => {
+                    let srv = Srv { priority: 1, weight: 1, port, target: "127.0.0.1".to_owned() };
+                    Found::Records(vec![srv], Duration::from_secs(60))
+                }
+                None => Found::Nothing,
+            }
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_that_dns_knows_are_spoken_with_by_tls() {
+    let folder = std::env::temp_dir().join(format!("hamlet-ssp-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    // The certificate names the domains, not the host.
+    let (file, key) = certificate(&["a.example", "b.example"], &folder);
+    let ((of_a, _), (of_b, _)) = (listener().await, listener().await);
+    let port = |it: &TcpListener| it.local_addr().expect("an address").port();
+    let names = Arc::new(Names(vec![("a.example", port(&of_a)), ("b.example", port(&of_b))]));
+    let trust = TlsTrust { authority: Some(file.clone()), ..TlsTrust::default() };
+    let line = |name: &str, trust: &TlsTrust| PeerConfig { trust: trust.clone(), ..PeerConfig::of(domain(name)) };
+    let tls = || Some(acceptor(&file, &key));
+    let a = serve(config("a.example", vec![line("b.example", &trust)]), of_a, tls(), Some(names.clone()));
+    let b = serve(config("b.example", vec![line("a.example", &trust)]), of_b, tls(), Some(names.clone()));
+    let answer = a.ssp.ask(&domain("b.example"), Ask::of(message(ALICE, BOB, "m-1"))).await;
+    assert!(matches!(answer, Ok(Primitive::SendMessageResponse(_))), "{answer:?}");
+    assert!(b.ssp.peers()[0].way.as_deref().is_some_and(|way| way.starts_with("https://127.0.0.1:")));
+    // The same message without TLS.
+    let (text, _) = b.log.lock()[0].clone();
+    let body = Bytes::from(text);
+    let plain = b.ssp.receive(Arrival { body: &body, content_type: Some(CONTENT_TYPE_SSP), secure: false }).await;
+    assert_eq!(plain.status, 401);
+    // Who trusts another signer does not get through, and neither does who wants TLS where there is none.
+    let (of_c, _) = listener().await;
+    let mut strict = config("c.example", vec![line("b.example", &TlsTrust { pin: Some([7; 32]), ..trust.clone() })]);
+    strict.link.reply_within = Duration::from_secs(1);
+    let c = serve(strict, of_c, tls(), Some(names));
+    let failure =
+        c.ssp.ask(&domain("b.example"), Ask::of(message("wv:c@c.example", BOB, "m"))).await.expect_err("no trust");
+    assert_eq!(failure.status, Status::SERVER_UNAVAILABLE);
+    let (of_d, url) = listener().await;
+    let required = PeerConfig { tls: Some(TlsPolicy::Required), ..peer("b.example", &url) };
+    let d = serve(config("d.example", vec![required]), of_d, None, None);
+    let failure =
+        d.ssp.ask(&domain("b.example"), Ask::of(message("wv:d@d.example", BOB, "m"))).await.expect_err("no way");
+    assert_eq!(failure.status, Status::DOMAIN_NOT_SUPPORTED);
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn domains_that_are_no_peers_are_not_spoken_with() {
+    let (a, _b) = pair(|_| {}).await;
+    for name in ["c.example", "a.example"] {
+        let failure = a.ssp.ask(&domain(name), Ask::of(message(ALICE, BOB, "m"))).await.expect_err("no peer");
+        assert_eq!(failure.status, Status::DOMAIN_NOT_SUPPORTED);
+    }
+    assert!(a.ssp.peers().is_empty());
+}

@@ -1,0 +1,188 @@
+//! Domains on loopback: real HTTP on both sides.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::header::CONTENT_TYPE;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use imps_proto::ssp::{MetaInfo, Primitive, SendMessageRequest, SendMessageResponse};
+use imps_service::Clock;
+use imps_ssp::{Arrival, Service, Ssp, SspConfig};
+use imps_types::element::{MessageInfo, Recipient, ResultInfo, Sender, User};
+use imps_types::{Domain, Status};
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+pub fn domain(name: &str) -> Domain {
+    Domain::parse(name).expect("a domain")
+}
+
+/// A service that writes down what it is told, and says yes.
+#[derive(Default)]
+pub struct Yes {
+    pub performed: Mutex<Vec<(Domain, Primitive)>>,
+    pub late: Mutex<Vec<String>>,
+    /// How long it thinks.
+    pub pause: Mutex<Duration>,
+}
+
+impl Service for Yes {
+    fn perform<'a>(&'a self, peer: &'a Domain, said: Primitive) -> BoxFuture<'a, Primitive> {
+        Box::pin(async move {
+            let pause = *self.pause.lock();
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            self.performed.lock().push((peer.clone(), said.clone()));
+            let status = ResultInfo::of(Status::SUCCESSFUL);
+            match said {
+                Primitive::SendMessageRequest(it) => {
+                    SendMessageResponse { message_id: it.info.message_id, status }.into()
+                }
+                _ => Primitive::Status(status),
+            }
+        })
+    }
+
+    fn late(&self, _: &Domain, id: &imps_types::TransactionId, _: Primitive) {
+        self.late.lock().push(id.as_str().to_owned());
+    }
+}
+
+/// A domain that is served.
+pub struct Served {
+    pub ssp: Arc<Ssp>,
+    pub service: Arc<Yes>,
+    /// What was posted to it, and the HTTP status that it was answered with.
+    pub log: Arc<Mutex<Vec<(String, u16)>>>,
+    /// Ends the listener and every connection.
+    pub stop: watch::Sender<bool>,
+}
+
+impl Served {
+    /// How many tasks the listener and its connections are.
+    pub fn tasks(&self) -> usize {
+        self.stop.receiver_count()
+    }
+}
+
+pub async fn listener() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/", listener.local_addr().expect("an address"));
+    (listener, url)
+}
+
+/// Serves a domain on this listener.
+pub fn serve(
+    config: SspConfig,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    resolver: Option<Arc<dyn imps_ssp::Resolver>>,
+) -> Served {
+    let service = Arc::new(Yes::default());
+    let body_max = config.body_max;
+    let ssp = Ssp::new(config, service.clone(), resolver, Clock::system());
+    let log: Arc<Mutex<Vec<(String, u16)>>> = Arc::default();
+    let (of_task, log_of_task) = (ssp.clone(), log.clone());
+    let (stop, mut stopped) = watch::channel(false);
+    tokio::spawn(async move {
+        loop {
+            let stream = tokio::select! {
+                Ok((stream, _)) = listener.accept() => stream,
+                _ = stopped.wait_for(|stop| *stop) => return,
+            };
+            let (ssp, log, tls) = (of_task.clone(), log_of_task.clone(), tls.clone());
+            let mut stopped = stopped.clone();
+            tokio::spawn(async move {
+                let secure = tls.is_some();
+                let answer = service_fn(move |request| answer(ssp.clone(), log.clone(), body_max, secure, request));
+                let builder = hyper::server::conn::http1::Builder::new();
+                let conversation = async {
+                    match tls {
+                        None => drop(builder.serve_connection(TokioIo::new(stream), answer).await),
+                        Some(tls) => {
+                            let Ok(stream) = tls.accept(stream).await else { return };
+                            drop(builder.serve_connection(TokioIo::new(stream), answer).await);
+                        }
+                    }
+                };
+                tokio::select! {
+                    () = conversation => {}
+                    _ = stopped.wait_for(|stop| *stop) => {}
+                }
+            });
+        }
+    });
+    Served { ssp, service, log, stop }
+}
+
+async fn answer(
+    ssp: Arc<Ssp>,
+    log: Arc<Mutex<Vec<(String, u16)>>>,
+    body_max: usize,
+    secure: bool,
+    request: Request<hyper::body::Incoming>,
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let (head, body) = request.into_parts();
+    let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let Ok(body) = Limited::new(body, body_max).collect().await else {
+        return Ok(Response::builder().status(413).body(Full::default()).expect("a response"));
+    };
+    let body = body.to_bytes();
+    let receipt = ssp.receive(Arrival { body: &body, content_type, secure }).await;
+    log.lock().push((String::from_utf8_lossy(&body).into_owned(), receipt.status));
+    let mut response = Response::builder().status(receipt.status);
+    if let Some(status) = receipt.wv_status {
+        response = response.header("x-wv-status", status);
+    }
+    if let Some(seconds) = receipt.retry_after {
+        response = response.header("retry-after", seconds);
+    }
+    Ok(response.body(Full::default()).expect("a response"))
+}
+
+pub fn user(address: &str) -> User {
+    User { user_id: address.into(), ..User::default() }
+}
+
+/// A message from one to another.
+pub fn message(from: &str, to: &str, id: &str) -> Primitive {
+    let (_, domain) = from.rsplit_once('@').expect("a domain");
+    let info = MessageInfo {
+        message_id: Some(id.into()),
+        recipient: Recipient { users: vec![user(to)], ..Recipient::default() },
+        sender: Some(Sender::User(user(from))),
+        ..MessageInfo::default()
+    };
+    let meta = MetaInfo::of_user(format!("wv:@{domain}").as_str().into(), user(from));
+    SendMessageRequest { meta, delivery_report: None, info, content: None }.into()
+}
+
+/// A certificate for these names, signed by itself: the files of it and of its key.
+pub fn certificate(names: &[&str], folder: &Path) -> (PathBuf, PathBuf) {
+    let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+    let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+    let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).expect("written");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+    (certificate, key)
+}
+
+/// Waits until something is so.
+pub async fn until(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..500 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("not within ten seconds: {what}");
+}
