@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use imps_csp::transport::http::{HttpConfig, Page, Pages, serve};
+use futures_util::future::BoxFuture;
+use imps_csp::transport::http::{Http, HttpConfig, OtherAnswer, OtherFace, OtherPost, Page, Pages, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -241,4 +242,45 @@ async fn an_idle_connection_is_kept_until_its_time() {
     let mut rest = Vec::new();
     let ended = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut rest)).await;
     assert!(matches!(ended, Ok(Ok(0))), "closed without a word");
+}
+
+/// A face that says what it got.
+struct Echo;
+
+impl OtherFace for Echo {
+    fn takes(&self, content_type: &str) -> bool {
+        content_type == "application/vnd.wv.ssp+xml"
+    }
+
+    fn post<'a>(&'a self, posted: OtherPost<'a>) -> BoxFuture<'a, OtherAnswer> {
+        Box::pin(async move {
+            assert!(!posted.secure);
+            let headers = vec![("x-wv-status", posted.body.len().to_string())];
+            OtherAnswer { status: 401, headers, body: "no such session" }
+        })
+    }
+}
+
+#[tokio::test]
+async fn another_face_takes_what_is_of_its_own_type() {
+    let world = World::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let http = Http::new(world.csp.clone(), Arc::new(Health), HttpConfig::default(), None);
+    http.share_with(Arc::new(Echo));
+    tokio::spawn(http.serve(listener, None, stopped));
+    let server = Server { address, _stop: stop };
+    let of = |content_type: &str, body: &str| {
+        format!(
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let other = server.exchange(of("application/vnd.wv.ssp+xml", "12345").as_bytes()).await.to_lowercase();
+    assert!(other.starts_with("http/1.1 401"), "{other}");
+    assert!(other.contains("x-wv-status: 5\r\n") && other.ends_with("no such session"), "{other}");
+    let message = envelope(None, "Request", "1", "<Polling-Request/>");
+    let own = server.exchange(of("application/vnd.wv.csp.xml", &message).as_bytes()).await;
+    assert!(own.starts_with("HTTP/1.1 200"), "{own}");
 }

@@ -4,11 +4,12 @@
 use std::convert::Infallible;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{
@@ -87,6 +88,39 @@ pub struct Page {
     pub body: Bytes,
 }
 
+/// Another face on the same listener: it takes the POSTs of its own content type (SSP 4).
+pub trait OtherFace: Send + Sync {
+    /// Whether this content type is its own.
+    fn takes(&self, content_type: &str) -> bool;
+
+    /// Answers a POST.
+    fn post<'a>(&'a self, posted: OtherPost<'a>) -> BoxFuture<'a, OtherAnswer>;
+}
+
+/// A POST for another face.
+#[derive(Clone, Copy, Debug)]
+pub struct OtherPost<'a> {
+    /// Its body.
+    pub body: &'a Bytes,
+    /// Its content type.
+    pub content_type: &'a str,
+    /// Whether it came by TLS.
+    pub secure: bool,
+    /// Where it came from.
+    pub peer: IpAddr,
+}
+
+/// What it is answered.
+#[derive(Clone, Debug, Default)]
+pub struct OtherAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, lower case.
+    pub headers: Vec<(&'static str, String)>,
+    /// What it says.
+    pub body: &'static str,
+}
+
 /// Bodies up to this size may come on every connection at once; larger ones need a share of [`HttpConfig::bodies_max`].
 const SMALL_BODY: usize = 64 * 1024;
 
@@ -112,6 +146,7 @@ pub struct Http {
     /// What they hold.
     web_socket_memory: Arc<Memory>,
     pages: Arc<dyn Pages>,
+    other: OnceLock<Arc<dyn OtherFace>>,
     gateways: Gateways,
     config: HttpConfig,
     /// Requests that are being answered.
@@ -151,11 +186,17 @@ impl Http {
             web_sockets,
             web_socket_memory,
             pages,
+            other: OnceLock::new(),
             gateways,
             config,
             busy: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         })
+    }
+
+    /// Has another face take the POSTs that are for it. The first one stays.
+    pub fn share_with(&self, other: Arc<dyn OtherFace>) {
+        let _ = self.other.set(other);
     }
 
     /// Serves the connections of a listener until `stop` turns true, then finishes what is open.
@@ -460,8 +501,14 @@ impl Http {
         if head.uri.path().starts_with(account::PATH) {
             return account_answer(account::answer(self.csp.services(), head.uri.path(), &body, peer).await);
         }
-        let msisdn = self.gateways.number(peer, &head.headers);
         let content_type = head.headers.get(CONTENT_TYPE);
+        if let (Some(other), Some(Ok(content_type))) = (self.other.get(), content_type.map(HeaderValue::to_str))
+            && other.takes(content_type)
+        {
+            let secure = channel == Channel::Https;
+            return other_answer(other.post(OtherPost { body: &body, content_type, secure, peer }).await);
+        }
+        let msisdn = self.gateways.number(peer, &head.headers);
         let exchange = Exchange {
             body: &body,
             content_type: content_type.and_then(|value| value.to_str().ok()),
@@ -558,6 +605,17 @@ pub(super) fn text(status: StatusCode, words: &str) -> Response<Full<Bytes>> {
 fn later(words: &str) -> Response<Full<Bytes>> {
     let mut response = text(StatusCode::SERVICE_UNAVAILABLE, words);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
+    response
+}
+
+fn other_answer(answer: OtherAnswer) -> Response<Full<Bytes>> {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = text(status, answer.body);
+    for (name, value) in answer.headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
     response
 }
 
