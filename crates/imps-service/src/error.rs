@@ -30,6 +30,8 @@ pub enum Error {
     UnknownNumber,
     /// The address is of a domain that is not served from here.
     ForeignDomain,
+    /// The address is of a domain with which this service is not agreed on.
+    NotAgreed,
     /// Client and server have no digest schema in common.
     NoDigestSchema,
     /// The session named in a login cannot be taken up again.
@@ -128,6 +130,7 @@ impl Error {
             Self::UnknownNumber => Status::MSISDN_ERROR,
             Self::TooManyFailures(_) | Self::TooManyRequests(_) | Self::Store(_) => Status::SERVER_UNAVAILABLE,
             Self::ForeignDomain => Status::DOMAIN_NOT_SUPPORTED,
+            Self::NotAgreed => Status::SERVICE_NOT_AGREED,
             Self::NoDigestSchema => Status::NO_MATCHING_DIGEST_SCHEMA,
             Self::CannotResume => Status::COULD_NOT_RECOVER_SESSION,
             Self::ClientMismatch => Status::CLIENT_ID_MISMATCH,
@@ -198,6 +201,7 @@ impl fmt::Display for Error {
             Self::TooManyRequests(after) => write!(f, "too many requests, try again in {} s", after.as_secs().max(1)),
             Self::UnknownNumber => f.write_str("nobody has this mobile number here"),
             Self::ForeignDomain => f.write_str("this domain is not served here"),
+            Self::NotAgreed => f.write_str("the service is not agreed on with this domain"),
             Self::NoDigestSchema => f.write_str("no digest schema in common; this server knows MD5 and SHA"),
             Self::CannotResume => f.write_str("the session cannot be taken up again, log in without SessionID"),
             Self::ClientMismatch => f.write_str("the session belongs to another client"),

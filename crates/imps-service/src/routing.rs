@@ -1,16 +1,17 @@
-//! Where an address lives. One node now: local, or a domain that nobody relays to yet.
+//! Where an address lives: on this node, or in a domain to which a gateway may lead.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use imps_types::{Address, ContactListId, Domain, GroupId, Slot, UserId};
+use imps_types::{Address, ContactListId, Domain, GroupId, Service, Slot, UserId};
 
 use crate::error::Error;
-use crate::seam::Bus;
+use crate::seam::{Bus, Gateway, Reach};
 
 /// Answers every "where?".
 pub struct Router {
     home: Domain,
     bus: Arc<dyn Bus>,
+    gateway: OnceLock<Arc<dyn Gateway>>,
 }
 
 /// Where an address lives.
@@ -25,7 +26,7 @@ pub enum Place {
 impl Router {
     /// A router for this home domain.
     pub fn new(home: Domain, bus: Arc<dyn Bus>) -> Self {
-        Self { home, bus }
+        Self { home, bus, gateway: OnceLock::new() }
     }
 
     /// The home domain.
@@ -36,6 +37,30 @@ impl Router {
     /// The bus to other nodes.
     pub fn bus(&self) -> &Arc<dyn Bus> {
         &self.bus
+    }
+
+    /// Has other domains reached by this gateway. The first one stays.
+    pub fn set_gateway(&self, gateway: Arc<dyn Gateway>) {
+        let _ = self.gateway.set(gateway);
+    }
+
+    /// The gateway, if there is one.
+    pub(crate) fn gateway(&self) -> Option<&Arc<dyn Gateway>> {
+        self.gateway.get()
+    }
+
+    /// The domain of a user who is not ours, if it can be reached for this service.
+    ///
+    /// # Errors
+    /// `ForeignDomain`, `NotAgreed`.
+    pub fn reach(&self, user: &UserId, service: Service) -> Result<Domain, Error> {
+        let domain = Domain::parse(user.domain()).map_err(|_| Error::ForeignDomain)?;
+        let gateway = self.gateway.get().ok_or(Error::ForeignDomain)?;
+        match gateway.reaches(&domain, service) {
+            Reach::Agreed => Ok(domain),
+            Reach::NotAgreed => Err(Error::NotAgreed),
+            Reach::Unknown => Err(Error::ForeignDomain),
+        }
     }
 
     /// Where a user lives.

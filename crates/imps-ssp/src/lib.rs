@@ -8,6 +8,7 @@
 
 mod access;
 mod agreement;
+mod face;
 mod find;
 mod machine;
 mod post;
@@ -17,6 +18,7 @@ mod trust;
 
 pub use access::Territory;
 pub use agreement::{Agreement, Origin, Provision, Terms};
+pub use face::Face;
 pub use find::{Found, Resolver, Srv, SystemResolver, TlsPolicy};
 pub use machine::LinkSettings;
 pub use post::{CONTENT_TYPE_SSP, PostSettings};

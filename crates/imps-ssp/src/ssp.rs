@@ -13,6 +13,7 @@ use imps_proto::ssp::{
     SetServiceAgreementRequest,
 };
 use imps_proto::wire::{Form, utf8};
+use imps_service::seam::Reach;
 use imps_service::{Clock, Timestamp};
 use imps_types::element::ResultInfo;
 use imps_types::{Address, Domain, Status, TransactionId};
@@ -666,6 +667,22 @@ impl Ssp {
         self.settle(peer);
         let gone = Unanswered { status: Status::SERVER_UNAVAILABLE, try_again: None, taken: false };
         receiver.await.unwrap_or(Err(gone))
+    }
+
+    /// Whether a domain is a peer, and this service agreed on with it. Where that is not known yet, it is found out by
+    /// asking.
+    pub fn reaches(&self, domain: &Domain, service: Offered) -> Reach {
+        let line = self.finder.line(domain);
+        if self.territory.is_own(domain.as_str()) || !(self.config.open || line.is_some()) {
+            return Reach::Unknown;
+        }
+        let peer = self.peers.lock().get(domain).cloned();
+        let allows = match (peer, line.and_then(|line| line.contract.as_ref())) {
+            (Some(peer), _) => peer.link.lock().agreement().allows(service),
+            (None, Some(contract)) => Agreement::of_contract(contract.clone()).allows(service),
+            (None, None) => Agreement::default_with(&self.territory.offered).allows(service),
+        };
+        if allows { Reach::Agreed } else { Reach::NotAgreed }
     }
 
     /// Tells a domain something in the form of an answer to this transaction (SSP 17).

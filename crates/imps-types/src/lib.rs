@@ -9,6 +9,7 @@ pub mod element;
 pub mod id;
 pub mod presence;
 pub mod secret;
+pub mod service;
 pub mod service_tree;
 pub mod status;
 pub mod version;
@@ -17,5 +18,6 @@ pub use address::{Address, AddressError, ContactListId, Domain, GroupId, UserId}
 pub use date_time::DateTime;
 pub use id::{ClientId, MessageId, SessionId, Slot, TransactionId};
 pub use secret::Secret;
+pub use service::Service;
 pub use status::Status;
 pub use version::Version;

@@ -7,6 +7,7 @@ use imps_types::{Address, ClientId, Status, UserId};
 use rustc_hash::FxHashSet;
 
 use super::Im;
+use super::abroad::ToDomain;
 use super::blocking::Origin;
 use super::delivery::Kind;
 use super::group::ToGroup;
@@ -84,6 +85,8 @@ pub(super) struct Addressees {
     pub(super) found: Vec<Addressee>,
     /// The groups whose joined users get it.
     pub(super) groups: Vec<ToGroup>,
+    /// Those in other domains, by domain.
+    pub(super) abroad: Vec<ToDomain>,
     /// Who does not, and why.
     pub(super) refusals: Refusals,
 }
@@ -91,7 +94,7 @@ pub(super) struct Addressees {
 impl Addressees {
     /// Whether nobody gets it.
     pub(super) fn is_empty(&self) -> bool {
-        self.found.is_empty() && self.groups.is_empty()
+        self.found.is_empty() && self.groups.is_empty() && self.abroad.is_empty()
     }
 }
 
@@ -115,6 +118,7 @@ impl Im<'_> {
                     self.add(&mut all, letter, User { user_id: Address::from(&id), ..named(user) }, id, &user.user_id)
                         .await?
                 }
+                Err(Error::ForeignDomain) => self.add_abroad(&mut all, user)?,
                 Err(error) => all.refusals.user(error.status(), &user.user_id),
             }
         }
@@ -129,7 +133,7 @@ impl Im<'_> {
                         let named = Address::from(&member);
                         match self.router.place(&member) {
                             Place::Here(_) => self.add(&mut all, letter, User::of(&member), member, &named).await?,
-                            Place::Foreign => all.refusals.user(Error::ForeignDomain.status(), &named),
+                            Place::Foreign => self.add_abroad(&mut all, &User::of(&member))?,
                         }
                     }
                 }
@@ -219,7 +223,7 @@ impl Im<'_> {
     }
 
     /// `user`: as he is told that he was addressed; `named`: as the sender wrote it.
-    async fn add(
+    pub(super) async fn add(
         &self,
         all: &mut Addressees,
         letter: Letter<'_>,
@@ -310,7 +314,7 @@ impl Addressees {
 }
 
 /// The client or the application that a User names.
-fn named(user: &User) -> User {
+pub(super) fn named(user: &User) -> User {
     let application_id = user.application_id.clone().filter(|application| !application.is_empty());
     User { client_id: named_client(user), application_id, ..User::default() }
 }

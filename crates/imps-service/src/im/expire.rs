@@ -44,6 +44,9 @@ impl Im<'_> {
         if let Err(error) = self.expire(now).await {
             tracing::warn!(%error, "messages whose validity has ended could not be removed");
         }
+        if let Err(error) = self.sweep_abroad(now).await {
+            tracing::warn!(%error, "what waited for other domains could not be removed");
+        }
         if let Err(error) = self.sweep_repeats(now).await {
             tracing::warn!(%error, "old transactions could not be removed");
         }

@@ -69,10 +69,11 @@ impl Im<'_> {
         let report = self.report_on(&original, Status::MESSAGE_HAS_BEEN_FORWARDED).await;
         let result = ResultInfo::partial(true, refusals.done());
         let posting = Posting {
-            session,
+            by: user,
             draft: Draft::of_forwarded(&original, sender, self.clock.now()),
             addressees: &addressees,
-            once,
+            once: once.map(|once| (&session.id, once)),
+            from: None,
             result: &result,
             reports: report.into_iter().collect(),
             replaces: Some(Replaced { message: &original, row }),

@@ -6,6 +6,7 @@
 //!                         └─(or nobody is there: the row waits)──(validity)──> deleted
 //! ```
 
+mod abroad;
 mod acknowledge;
 mod addressees;
 mod blocking;
@@ -27,6 +28,7 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
+pub use abroad::{Abroad, AbroadWhat, FromAbroad};
 pub use blocking::{Blocking, Entities, Entity, Origin};
 pub(crate) use delivery::parser_room;
 pub use fetch::WaitingMessage;

@@ -346,7 +346,7 @@ pub(super) fn message_record(message: &Message) -> Vec<u8> {
     writer.done()
 }
 
-fn report_record(report: &Report) -> Vec<u8> {
+pub(super) fn report_record(report: &Report) -> Vec<u8> {
     let mut writer = RecordWriter::with_capacity(1, 256);
     writer.number(REPORT).number(report.result.code().into()).number(report.time.to_unix());
     write_info(&mut writer, &report.info);

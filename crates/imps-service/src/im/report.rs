@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use imps_types::element::{DetailedResult, Group, MessageInfo, Recipient, Sender, User};
-use imps_types::{Address, MessageId, Status, UserId};
+use imps_types::{Address, Domain, MessageId, Status, UserId};
 
 use super::Im;
+use super::abroad::put_report;
 use super::group::ToGroup;
 use super::queue::Records;
 use crate::event::{Message, Report};
@@ -20,12 +21,14 @@ pub(super) struct NewReport {
     report: Report,
     /// Written before the number is taken, unless the number is that of the message.
     records: Option<Records>,
+    /// The domain of whoever gets it, if that is not ours.
+    abroad: Option<Domain>,
 }
 
 impl NewReport {
     fn new(report: Report) -> Self {
         let records = report.info.message_id.is_some().then(|| Records::of_report(&report));
-        Self { report, records }
+        Self { report, records, abroad: None }
     }
 
     /// Gives it its number, and adds its rows. `message`: the number of the message that it is about, if that is new too.
@@ -36,6 +39,9 @@ impl NewReport {
         }
         let sequence = next();
         report.id = MessageId::new(sequence);
+        if let Some(domain) = &self.abroad {
+            return put_report(batch, domain, sequence, report);
+        }
         let records = self.records.take().unwrap_or_else(|| Records::of_report(report));
         records.put(batch, sequence, &report.recipient, report.expires);
     }
@@ -48,6 +54,12 @@ impl Im<'_> {
             return None;
         }
         let sender = &message.sender;
+        if let Some((domain, id)) = self.id_abroad(message).await {
+            let mut report =
+                self.new_report(sender, MessageInfo { message_id: Some(id), ..message.info.clone() }, outcome);
+            report.abroad = Some(domain);
+            return Some(report);
+        }
         let is_ours = matches!(self.router.place(sender), Place::Here(_));
         // If the store does not answer, a report too many is better than one too few: it ends by itself.
         if !is_ours || !self.user_exists(sender).await.unwrap_or(true) {
@@ -90,7 +102,7 @@ impl Im<'_> {
         groups.iter().map(reached).collect()
     }
 
-    fn new_report(&self, sender: &UserId, info: MessageInfo, result: Status) -> NewReport {
+    pub(super) fn new_report(&self, sender: &UserId, info: MessageInfo, result: Status) -> NewReport {
         let now = self.clock.now();
         // What the clients told each other is none of the report's.
         let info = MessageInfo { ext_blocks: Vec::new(), ..info };
@@ -106,8 +118,12 @@ impl Im<'_> {
 
     /// What was committed is offered.
     pub(super) fn offer_reports(&self, reports: impl IntoIterator<Item = NewReport>) {
-        for NewReport { report, .. } in reports {
+        for NewReport { report, abroad, .. } in reports {
             self.metrics.reports.up();
+            if let Some(domain) = abroad {
+                self.wake_abroad(&domain);
+                continue;
+            }
             if let Some(user) = self.users.loaded(&report.recipient) {
                 self.offer_report(&user, &Arc::new(report));
             }

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use imps_types::element::{
     Content, ContentEncoding, Group, MessageInfo, Recipient, ResultInfo, ScreenName, Sender, User,
 };
-use imps_types::{Address, MessageId};
+use imps_types::{Address, MessageId, SessionId, UserId};
 
-use super::addressees::{Addressee, Addressees, Letter, named_client};
+use super::abroad::{self, FromAbroad};
+use super::addressees::{Addressees, Letter, named_client};
 use super::blocking::Origin;
 use super::delivery::Kind;
 use super::group::ToGroup;
@@ -48,7 +49,7 @@ pub struct OutgoingMessage {
 }
 
 /// Whether what stands beside the content is of a length that somebody may mean; all of it is passed on.
-fn check(info: &MessageInfo) -> Result<(), Error> {
+pub(super) fn check(info: &MessageInfo) -> Result<(), Error> {
     let is_long = |text: &Option<Box<str>>, most: usize| text.as_ref().is_some_and(|text| text.len() > most);
     let font = info.font.as_ref();
     let is_odd = font.is_some_and(|font| {
@@ -93,7 +94,12 @@ pub(super) struct Draft {
 
 impl Draft {
     /// A new message. `validity`: the default, and the longest.
-    fn new(message: OutgoingMessage, sender: Sender, now: Timestamp, validity: (Duration, Duration)) -> Self {
+    pub(super) fn new(
+        message: OutgoingMessage,
+        sender: Sender,
+        now: Timestamp,
+        validity: (Duration, Duration),
+    ) -> Self {
         let OutgoingMessage { info, content, delivery_report: report } = message;
         let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
         let (default, most) = (seconds(validity.0), seconds(validity.1));
@@ -145,10 +151,14 @@ pub(super) enum Begun<'a> {
 
 /// What is committed in one step when a message is accepted.
 pub(super) struct Posting<'a> {
-    pub(super) session: &'a Session,
+    /// Who sends it.
+    pub(super) by: &'a UserId,
     pub(super) draft: Draft,
     pub(super) addressees: &'a Addressees,
-    pub(super) once: Option<&'a Once>,
+    /// The request of which session it is.
+    pub(super) once: Option<(&'a SessionId, &'a Once)>,
+    /// What it is called where it comes from, if that is another domain.
+    pub(super) from: Option<&'a FromAbroad>,
     pub(super) result: &'a ResultInfo,
     /// Reports that are known with it: on this message where they have no MessageID yet.
     pub(super) reports: Vec<NewReport>,
@@ -248,8 +258,16 @@ impl Im<'_> {
             reports = self.reports_on_refused(&session.user.id, &draft.info, &result.detailed);
             reports.extend(self.reports_on_groups(&session.user.id, &draft.info, &addressees.groups));
         }
-        let posting =
-            Posting { session, draft, addressees: &addressees, once, result: &result, reports, replaces: None };
+        let posting = Posting {
+            by: &session.user.id,
+            draft,
+            addressees: &addressees,
+            once: once.map(|once| (&session.id, once)),
+            from: None,
+            result: &result,
+            reports,
+            replaces: None,
+        };
         let id = self.post(posting).await?;
         Ok(Sent { id: Some(id), result })
     }
@@ -262,9 +280,10 @@ impl Im<'_> {
         &'a self,
         posting: Posting<'a>,
     ) -> impl Future<Output = Result<MessageId, Error>> + Send + 'a {
-        let Posting { session, draft, addressees, once, result, mut reports, replaces } = posting;
+        let Posting { by, draft, addressees, once, from, result, mut reports, replaces } = posting;
         let Draft { info: mut template, content, report, expires } = draft;
-        let Addressees { found: addressees, groups, .. } = addressees;
+        let posting_to = addressees;
+        let Addressees { found: addressees, groups, abroad, .. } = addressees;
         let shared = addressees.len() > 1 && content.data.len() > SHARED_FROM;
         // Everything that does not depend on the number is made before the number is taken: others wait for the next one.
         let mut to_groups = Vec::with_capacity(groups.len());
@@ -272,7 +291,7 @@ impl Im<'_> {
             let recipient = Recipient { groups: vec![Group::Id(Address::from(&to.group.id))], ..Recipient::default() };
             let message = Message {
                 id: MessageId::new(0),
-                sender: session.user.id.clone(),
+                sender: by.clone(),
                 info: MessageInfo { recipient, sender: Some(Sender::Group(to.sender.clone())), ..template.clone() },
                 content: content.data.clone(),
                 binary: content.binary,
@@ -285,6 +304,8 @@ impl Im<'_> {
             let records = to.records(&message);
             to_groups.push((to, message, records));
         }
+        let to_domains =
+            abroad.iter().map(|to| to.rows(by, &template, &content, (report, expires))).collect::<Vec<_>>();
         let mut messages = Vec::with_capacity(addressees.len());
         let mut records = Vec::with_capacity(addressees.len());
         for (index, addressee) in addressees.iter().enumerate() {
@@ -292,7 +313,7 @@ impl Im<'_> {
             let base = if is_last { std::mem::take(&mut template) } else { template.clone() };
             let message = Message {
                 id: MessageId::new(0),
-                sender: session.user.id.clone(),
+                sender: by.clone(),
                 // The others are nobody's business (CSP 12.1).
                 info: MessageInfo {
                     recipient: addressee.recipient.clone(),
@@ -309,12 +330,12 @@ impl Im<'_> {
             records.push(Records::of_message(&message));
             messages.push(Arc::new(message));
         }
-        let repeat = once.map(|once| repeat_record(&session.id, once, result));
+        let repeat = once.map(|(session, once)| repeat_record(session, once, result));
         let mut batch = Batch::new();
         if let Some(Replaced { message, row }) = &replaces {
-            let (user, sequence) = (&session.user.id, message.id.sequence());
-            batch.if_equals(Space::MessageIndex, index_key(user, sequence), row.clone());
-            delete(&mut batch, sequence, user, message.expires, self.clock.now());
+            let sequence = message.id.sequence();
+            batch.if_equals(Space::MessageIndex, index_key(by, sequence), row.clone());
+            delete(&mut batch, sequence, by, message.expires, self.clock.now());
         }
         let (sequence, commit) = self.sequence.next(self.clock.now(), |next| {
             let sequence = next();
@@ -327,6 +348,12 @@ impl Im<'_> {
             for (to, _, records) in &mut to_groups {
                 to.put(records, &mut batch, sequence, expires);
             }
+            for rows in to_domains {
+                rows.put(&mut batch, sequence);
+            }
+            if let Some(from) = from {
+                from.put(&mut batch, sequence, report, expires);
+            }
             if let Some(repeat) = repeat {
                 put_repeat(&mut batch, sequence, repeat);
             }
@@ -337,23 +364,18 @@ impl Im<'_> {
         });
         let to_groups = to_groups.into_iter().map(|(to, message, _)| (to, Arc::new(message))).collect();
         let posted = Posted { sequence, messages, to_groups, reports };
-        self.posted(commit, addressees, groups, posted)
+        self.posted(commit, posting_to, posted)
     }
 
     /// Waits for the commit of a message, and offers it.
-    async fn posted(
-        &self,
-        commit: Commit,
-        addressees: &[Addressee],
-        groups: &[ToGroup],
-        posted: Posted<'_>,
-    ) -> Result<MessageId, Error> {
+    async fn posted(&self, commit: Commit, to: &Addressees, posted: Posted<'_>) -> Result<MessageId, Error> {
+        let Addressees { found: addressees, groups, abroad, .. } = to;
         let Posted { sequence, messages, to_groups, reports } = posted;
         match commit.await {
             Ok(()) => {}
             Err(StoreError::Condition) => return Err(Error::UnknownMessage),
             // It may have happened, and then the next try would be a second message.
-            Err(StoreError::Unknown) if Box::pin(self.is_any_stored(addressees, groups, sequence)).await? => {}
+            Err(StoreError::Unknown) if Box::pin(self.is_any_stored(to, sequence)).await? => {}
             Err(error) => return Err(error.into()),
         }
         let to_joined: usize = groups.iter().map(|to| to.receivers.len()).sum();
@@ -377,15 +399,21 @@ impl Im<'_> {
             }
         }
         self.offer_reports(reports);
+        for to in abroad {
+            self.wake_abroad(&to.domain);
+        }
         Ok(id)
     }
 
     /// Whether the batch of this number was committed: all of it was, if anything was.
-    async fn is_any_stored(&self, addressees: &[Addressee], groups: &[ToGroup], sequence: u64) -> Result<bool, Error> {
-        match (addressees.first(), groups.iter().find(|to| to.is_kept())) {
-            (Some(first), _) => self.is_stored(&first.state.id, sequence).await,
-            (None, Some(to)) => Ok(self.group_message(sequence, &to.group.id).await?.is_some()),
-            (None, None) => Ok(false),
+    async fn is_any_stored(&self, to: &Addressees, sequence: u64) -> Result<bool, Error> {
+        match (to.found.first(), to.groups.iter().find(|to| to.is_kept()), to.abroad.first()) {
+            (Some(first), ..) => self.is_stored(&first.state.id, sequence).await,
+            (None, Some(to), _) => Ok(self.group_message(sequence, &to.group.id).await?.is_some()),
+            (None, None, Some(to)) => {
+                Ok(self.store.get_one(Space::Relay, abroad::relay_key(&to.domain, sequence, "")).await?.is_some())
+            }
+            (None, None, None) => Ok(false),
         }
     }
 

@@ -102,6 +102,16 @@ spaces! {
     Terminals          "terminals"          false;
     /// What its numbers stand for. Keyed by user, number.
     TerminalItems      "terminal_items"     false;
+    /// What waits for other domains. Keyed by domain, sequence, and who gets it if it is a report.
+    Relay              "relay"              false;
+    /// When that, and what belongs to it, is of no use any more. Keyed by time, kind, sequence, domain, whose.
+    RelayExpiry        "relay_expiry"       true;
+    /// Whose message it was that another domain may report on. Keyed by sequence, domain.
+    RelaySent          "relay_sent"         true;
+    /// Messages of other domains, so that each is taken once: our number. Keyed by domain, their MessageID.
+    Relayed            "relayed"            false;
+    /// What they are called there, for the report. Keyed by sequence.
+    RelayedIds         "relayed_ids"        true;
     /// What the server itself remembers, such as the domain that it serves. Keyed by name.
     Server             "server"             false;
 }

@@ -14,10 +14,12 @@ pub mod queue;
 pub mod bus;
 pub mod local;
 
+pub mod gateway;
 pub mod link;
 
 pub use bus::{Bus, BusError, NodeId, NodeSet, Receiver};
 pub use engine::{Batch, Condition, Engine, Order, Row, Space, StoreError, Write};
+pub use gateway::{Gateway, Reach};
 pub use key::{Key, KeyBuilder, KeyRange, KeyReader};
 pub use link::Link;
 pub use local::LocalBus;

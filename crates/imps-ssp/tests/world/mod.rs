@@ -90,8 +90,21 @@ pub fn serve(
     let service = Arc::new(Yes::default());
     let body_max = config.body_max;
     let ssp = Ssp::new(config, service.clone(), resolver, Clock::system());
-    let log: Arc<Mutex<Vec<(String, u16)>>> = Arc::default();
-    let (of_task, log_of_task) = (ssp.clone(), log.clone());
+    let (log, stop) = listen(ssp.clone(), body_max, listener, tls);
+    Served { ssp, service, log, stop }
+}
+
+type Log = Arc<Mutex<Vec<(String, u16)>>>;
+
+/// Gives what is posted to this listener to a face.
+pub fn listen(
+    ssp: Arc<Ssp>,
+    body_max: usize,
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+) -> (Log, watch::Sender<bool>) {
+    let log: Log = Arc::default();
+    let (of_task, log_of_task) = (ssp, log.clone());
     let (stop, mut stopped) = watch::channel(false);
     tokio::spawn(async move {
         loop {
@@ -121,7 +134,7 @@ pub fn serve(
             });
         }
     });
-    Served { ssp, service, log, stop }
+    (log, stop)
 }
 
 async fn answer(

@@ -16,6 +16,7 @@ use crate::seam::{KeyRange, Order, Row, Space, StoreError};
 use crate::testing::{World, user};
 use crate::{Error, Session};
 
+mod abroad;
 mod delivery;
 mod forward;
 

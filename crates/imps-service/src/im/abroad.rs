@@ -1,0 +1,464 @@
+//! Messages to and from other domains (SSP 9.6, 14): what goes out waits in the store, by domain and in order; what comes
+//! in is taken once.
+//!
+//! | space | key | value |
+//! |---|---|---|
+//! | Relay | domain, sequence, "" | a message to users of the domain |
+//! | Relay | domain, sequence, user | a report for a user of the domain |
+//! | RelaySent | sequence, domain | whose message it was, if he wants a report |
+//! | Relayed | domain, MessageID there | our number |
+//! | RelayedIds | sequence | domain and MessageID there, if a report is wanted |
+//! | RelayExpiry | end, kind, sequence, domain, whose | nothing |
+
+use bytes::Bytes;
+use imps_types::element::{Content, MessageInfo, Recipient, ResultInfo, Sender, User};
+use imps_types::{Address, Domain, MessageId, Service, Status, UserId};
+
+use super::addressees::{Addressees, Letter, named_client};
+use super::blocking::Origin;
+use super::delivery::Kind;
+use super::queue::{Waiting, message_record, read_body, report_record};
+use super::send::{Draft, OutgoingMessage, Posting, check};
+use super::{Im, Sent};
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::event::{Kept, Message, Report};
+use crate::record::{RecordReader, RecordWriter};
+use crate::seam::{Batch, Key, KeyRange, Order, Space};
+
+/// Kinds of rows of RelayExpiry: what goes with them.
+const WAITING: u8 = 0;
+const SENT: u8 = 1;
+const TAKEN: u8 = 2;
+/// Rows of one scan.
+const PAGE: usize = 256;
+/// The longest MessageID of another domain.
+const ID_MAX: usize = 255;
+
+/// Recipients in another domain.
+pub(super) struct ToDomain {
+    pub(super) domain: Domain,
+    pub(super) recipient: Recipient,
+}
+
+/// The rows of a message to another domain, but for the number.
+pub(super) struct Rows<'a> {
+    domain: &'a Domain,
+    body: Bytes,
+    /// Whose message it is, if he wants a report.
+    sent: Option<Bytes>,
+    expires: Timestamp,
+}
+
+/// Where a message comes from, and what it is called there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FromAbroad {
+    /// The domain that brought it.
+    pub peer: Domain,
+    /// Who sends it; the face has seen to it that the peer may speak for him.
+    pub sender: UserId,
+    /// Its MessageID there.
+    pub id: Option<Box<str>>,
+}
+
+/// Something that waits for another domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Abroad {
+    /// Which.
+    pub domain: Domain,
+    /// Its number: what waits longer has a smaller one.
+    pub sequence: u64,
+    /// What it is.
+    pub what: AbroadWhat,
+}
+
+/// What waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "nearly all of them are messages")]
+pub enum AbroadWhat {
+    /// A message to users of the domain.
+    Message(Message),
+    /// What became of a message that came from there.
+    Report(Report),
+}
+
+/// Where a row for another domain lies. `whose` is empty for a message.
+pub(super) fn relay_key(domain: &Domain, sequence: u64, whose: &str) -> Key {
+    Key::build().text(domain.as_str()).u64(sequence).text(whose).done()
+}
+
+fn sent_key(sequence: u64, domain: &Domain) -> Key {
+    Key::build().u64(sequence).text(domain.as_str()).done()
+}
+
+fn taken_key(domain: &Domain, id: &str) -> Key {
+    Key::build().text(domain.as_str()).text(id).done()
+}
+
+fn id_key(sequence: u64) -> Key {
+    Key::build().u64(sequence).done()
+}
+
+fn expiry_key(end: Timestamp, kind: u8, sequence: u64, domain: &Domain, whose: &str) -> Key {
+    Key::build().u64(end.0).u8(kind).u64(sequence).text(domain.as_str()).text(whose).done()
+}
+
+/// Adds the rows of a report for a user of another domain.
+pub(super) fn put_report(batch: &mut Batch, domain: &Domain, sequence: u64, report: &Report) {
+    let whose = report.recipient.as_str();
+    batch.put(Space::Relay, relay_key(domain, sequence, whose), report_record(report));
+    batch.put(Space::RelayExpiry, expiry_key(report.expires, WAITING, sequence, domain, whose), Bytes::new());
+}
+
+impl ToDomain {
+    /// What is written of a message to these recipients.
+    pub(super) fn rows<'a>(
+        &'a self,
+        by: &UserId,
+        template: &MessageInfo,
+        content: &Content,
+        (report, expires): (bool, Timestamp),
+    ) -> Rows<'a> {
+        let message = Message {
+            id: MessageId::new(0),
+            sender: by.clone(),
+            info: MessageInfo { recipient: self.recipient.clone(), ..template.clone() },
+            content: content.data.clone(),
+            binary: content.binary,
+            shared: false,
+            report,
+            expires,
+            kept: Kept::default(),
+        };
+        let sent = report.then(|| {
+            let mut writer = RecordWriter::new(1);
+            writer.text(by.as_str());
+            writer.done().into()
+        });
+        Rows { domain: &self.domain, body: message_record(&message).into(), sent, expires }
+    }
+}
+
+impl Rows<'_> {
+    /// Adds the rows.
+    pub(super) fn put(self, batch: &mut Batch, sequence: u64) {
+        let Self { domain, body, sent, expires } = self;
+        batch.put(Space::Relay, relay_key(domain, sequence, ""), body);
+        batch.put(Space::RelayExpiry, expiry_key(expires, WAITING, sequence, domain, ""), Bytes::new());
+        if let Some(sent) = sent {
+            batch.put(Space::RelaySent, sent_key(sequence, domain), sent);
+            batch.put(Space::RelayExpiry, expiry_key(expires, SENT, sequence, domain, ""), Bytes::new());
+        }
+    }
+}
+
+impl FromAbroad {
+    /// Adds the rows by which the message is taken once, and reported on by the name that it has there.
+    pub(super) fn put(&self, batch: &mut Batch, sequence: u64, report: bool, expires: Timestamp) {
+        let Some(id) = &self.id else { return };
+        batch.if_absent(Space::Relayed, taken_key(&self.peer, id));
+        batch.put(Space::Relayed, taken_key(&self.peer, id), Bytes::copy_from_slice(&sequence.to_be_bytes()));
+        batch.put(Space::RelayExpiry, expiry_key(expires, TAKEN, sequence, &self.peer, id), Bytes::new());
+        if report {
+            let mut writer = RecordWriter::new(1);
+            writer.text(self.peer.as_str()).text(id);
+            batch.put(Space::RelayedIds, id_key(sequence), writer.done());
+        }
+    }
+}
+
+impl Im<'_> {
+    /// Adds a recipient who is not ours.
+    pub(super) fn add_abroad(&self, all: &mut Addressees, user: &User) -> Result<(), Error> {
+        let Ok(id) = self.router.user(&user.user_id) else {
+            all.refusals.user(Status::UNKNOWN_USER, &user.user_id);
+            return Ok(());
+        };
+        let domain = match self.router.reach(&id, Service::Im) {
+            Ok(domain) => domain,
+            Err(error) => {
+                all.refusals.user(error.status(), &user.user_id);
+                return Ok(());
+            }
+        };
+        let abroad = all.abroad.iter().map(|to| to.recipient.users.len()).sum::<usize>();
+        if all.found.len() + abroad >= self.config.recipients_max {
+            return Err(Error::BadParameter("the message has more recipients than this server takes"));
+        }
+        let user = User { user_id: Address::from(&id), ..user.clone() };
+        match all.abroad.iter_mut().find(|to| to.domain == domain) {
+            Some(to) if to.recipient.users.contains(&user) => {}
+            Some(to) => to.recipient.users.push(user),
+            None => all.abroad.push(ToDomain { domain, recipient: Recipient::user(user) }),
+        }
+        Ok(())
+    }
+
+    /// Tells the gateway that something waits.
+    pub(super) fn wake_abroad(&self, domain: &Domain) {
+        if let Some(gateway) = self.router.gateway() {
+            gateway.wake(domain);
+        }
+    }
+
+    /// Domains for which something waits. Asked once, at the start.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn domains_waited_for(&self) -> Result<Vec<Domain>, Error> {
+        let (mut domains, mut from) = (Vec::new(), Key::from(&[0_u8; 0][..]));
+        let end = Key::from(&[0xff_u8; 8]);
+        loop {
+            let range = KeyRange::new(from, end.clone());
+            let rows = self.store.scan(Space::Relay, range, Order::Forwards, 1).await?;
+            let Some(domain) = rows.first().and_then(|row| Domain::parse(&row.key.read().text()?).ok()) else {
+                return Ok(domains);
+            };
+            // Behind all rows of this domain.
+            from = Key::build().text(domain.as_str()).u64(u64::MAX).text("\u{10FFFF}").done();
+            domains.push(domain);
+        }
+    }
+
+    /// What waits for a domain, in order.
+    ///
+    /// # Errors
+    /// The store's failure, or a damaged row.
+    pub async fn waiting_abroad(&self, domain: &Domain, limit: usize) -> Result<Vec<Abroad>, Error> {
+        let range = Key::build().text(domain.as_str()).range();
+        let rows = self.store.scan(Space::Relay, range, Order::Forwards, limit).await?;
+        let mut waiting = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut reader = row.key.read();
+            let (Some(_), Some(sequence), Some(whose)) = (reader.text(), reader.u64(), reader.text()) else { continue };
+            waiting.extend(read_row(domain, sequence, &whose, &row.value)?);
+        }
+        Ok(waiting)
+    }
+
+    /// It was taken there, but for these recipients, and why not for them: it does not wait any longer.
+    ///
+    /// # Errors
+    /// The store's failure: it waits still then.
+    pub async fn settled_abroad(&self, it: &Abroad, refused: &[(Address, Status)]) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        let mut reports = Vec::new();
+        let (whose, expires) = match &it.what {
+            AbroadWhat::Message(message) => {
+                if message.report {
+                    for (address, status) in refused {
+                        let recipient = Recipient::user(User::of(address.clone()));
+                        let info = MessageInfo { recipient, ..message.info.clone() };
+                        reports.push(self.new_report(&message.sender, info, *status));
+                    }
+                }
+                ("", message.expires)
+            }
+            AbroadWhat::Report(report) => (report.recipient.as_str(), report.expires),
+        };
+        batch.delete(Space::Relay, relay_key(&it.domain, it.sequence, whose));
+        batch.delete(Space::RelayExpiry, expiry_key(expires, WAITING, it.sequence, &it.domain, whose));
+        let commit = self.sequence.next(self.clock.now(), |next| {
+            for report in &mut reports {
+                report.put(&mut batch, next, None);
+            }
+            self.store.commit(batch)
+        });
+        commit.await?;
+        self.offer_reports(reports);
+        Ok(())
+    }
+
+    /// A message comes from another domain. When this returns with an ID, it is committed. One that came before is
+    /// answered, and not taken again.
+    ///
+    /// # Errors
+    /// `BadParameter`, or the store's failure. What concerns single recipients is in the result.
+    pub async fn receive(&self, from: FromAbroad, message: OutgoingMessage) -> Result<Sent, Error> {
+        if from.id.as_ref().is_some_and(|id| id.len() > ID_MAX) {
+            return Err(Error::BadParameter("the MessageID is longer than this server takes"));
+        }
+        if let Some(sent) = self.taken_before(&from).await? {
+            return Ok(sent);
+        }
+        if message.content.data.len() > self.config.message_max {
+            return Err(Error::BadParameter("the content is larger than this server takes"));
+        }
+        if message.info.recipient.is_empty() {
+            return Err(Error::BadParameter("the message names no recipient"));
+        }
+        check(&message.info)?;
+        let sender = self.sender_abroad(&from, message.info.sender.as_ref());
+        let origin = Origin::of(&from.sender);
+        let kind = Kind::new(&message.info, &message.content.data, message.content.binary);
+        let mut addressees = self.our_users(Letter { origin: &origin, kind }, &message.info.recipient).await?;
+        let refusals = std::mem::take(&mut addressees.refusals);
+        self.metrics.messages_refused.add(refusals.count() as u64);
+        if addressees.is_empty() {
+            return Ok(Sent { id: None, result: ResultInfo::partial(false, refusals.done()) });
+        }
+        let result = ResultInfo::partial(true, refusals.done());
+        let validity = (self.config.validity_default, self.config.validity_max);
+        // A report needs a name by which the other domain knows the message.
+        let report = message.delivery_report && from.id.is_some();
+        let draft =
+            Draft::new(OutgoingMessage { delivery_report: report, ..message }, sender, self.clock.now(), validity);
+        let posting = Posting {
+            by: &from.sender,
+            draft,
+            addressees: &addressees,
+            once: None,
+            from: Some(&from),
+            result: &result,
+            reports: Vec::new(),
+            replaces: None,
+        };
+        match self.post(posting).await {
+            Ok(id) => Ok(Sent { id: Some(id), result }),
+            // It came twice at once.
+            Err(Error::UnknownMessage) => self.taken_before(&from).await?.ok_or(Error::UnknownMessage),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn taken_before(&self, from: &FromAbroad) -> Result<Option<Sent>, Error> {
+        let Some(id) = &from.id else { return Ok(None) };
+        let row = self.store.get_one(Space::Relayed, taken_key(&from.peer, id)).await?;
+        let sequence = row.and_then(|row| Some(u64::from_be_bytes(row.as_ref().try_into().ok()?)));
+        let sent = |sequence| Sent { id: Some(MessageId::new(sequence)), result: ResultInfo::of(Status::SUCCESSFUL) };
+        if sequence.is_some() {
+            self.metrics.messages_repeated.up();
+        }
+        Ok(sequence.map(sent))
+    }
+
+    /// The sender as recipients see him: by his address in full.
+    fn sender_abroad(&self, from: &FromAbroad, sender: Option<&Sender>) -> Sender {
+        let own = User::of(&from.sender);
+        match sender {
+            Some(Sender::User(user)) => Sender::User(User {
+                client_id: named_client(user),
+                application_id: user.application_id.clone().filter(|application| !application.is_empty()),
+                friendly_name: user.friendly_name.clone(),
+                ..own
+            }),
+            Some(Sender::Group(group)) => Sender::Group(group.clone()),
+            None => Sender::User(own),
+        }
+    }
+
+    /// The users of ours among the recipients of a message from elsewhere.
+    async fn our_users(&self, letter: Letter<'_>, recipient: &Recipient) -> Result<Addressees, Error> {
+        let mut all = Addressees::default();
+        if recipient.users.len() + recipient.groups.len() > self.config.recipients_max {
+            return Err(Error::BadParameter("the message names more recipients than this server takes"));
+        }
+        for user in &recipient.users {
+            match self.router.local_user(&user.user_id) {
+                Ok(id) => {
+                    let shown = User { user_id: Address::from(&id), ..super::addressees::named(user) };
+                    self.add(&mut all, letter, shown, id, &user.user_id).await?;
+                }
+                Err(error) => all.refusals.user(error.status(), &user.user_id),
+            }
+        }
+        for group in &recipient.groups {
+            // Nobody of another domain joins a group here, so nobody of one speaks in it.
+            let not_joined = all.refusals.of(Status::GROUP_IS_NOT_JOINED);
+            match group {
+                imps_types::element::Group::Id(id) => not_joined.group_ids.push(id.clone()),
+                imps_types::element::Group::ScreenName(name) => not_joined.screen_names.push(name.clone()),
+            }
+        }
+        Ok(all)
+    }
+
+    /// The domain of a message's sender and what the message is called there, if it came from elsewhere.
+    pub(super) async fn id_abroad(&self, message: &Message) -> Option<(Domain, Box<str>)> {
+        if matches!(self.router.place(&message.sender), crate::routing::Place::Here(_)) {
+            return None;
+        }
+        // If the store does not answer, there is no report: nobody could say on what.
+        let row = self.store.get_one(Space::RelayedIds, id_key(message.id.sequence())).await.ok()??;
+        let (mut reader, _) = RecordReader::new(&row, 1).ok()?;
+        let domain = Domain::parse(reader.text().ok()?).ok()?;
+        Some((domain, reader.text().ok()?.into()))
+    }
+
+    /// Another domain says what became of a message from here.
+    ///
+    /// # Errors
+    /// `UnknownMessage` when no such message went there, or nobody wants to know of it; or the store's failure.
+    pub async fn reported(&self, peer: &Domain, info: MessageInfo, outcome: Status) -> Result<(), Error> {
+        let id = info.message_id.as_deref().and_then(MessageId::parse).ok_or(Error::UnknownMessage)?;
+        let row = self.store.get_one(Space::RelaySent, sent_key(id.sequence(), peer)).await?;
+        let row = row.ok_or(Error::UnknownMessage)?;
+        let sender = RecordReader::new(&row, 1).and_then(|(mut reader, _)| Ok(UserId::from_canonical(reader.text()?)));
+        let sender = sender?;
+        check(&info)?;
+        let mut report = self.new_report(&sender, info, outcome);
+        let mut batch = Batch::new();
+        let commit = self.sequence.next(self.clock.now(), |next| {
+            report.put(&mut batch, next, None);
+            self.store.commit(batch)
+        });
+        commit.await?;
+        self.offer_reports([report]);
+        Ok(())
+    }
+
+    /// Removes what is over: whoever wants to know is told that it was not delivered.
+    pub(super) async fn sweep_abroad(&self, now: Timestamp) -> Result<(), Error> {
+        loop {
+            let range = KeyRange::new(Key::from(&[0_u8; 0][..]), Key::build().u64(now.0).done());
+            let rows = self.store.scan(Space::RelayExpiry, range, Order::Forwards, PAGE).await?;
+            for row in &rows {
+                self.end_abroad(&row.key).await?;
+            }
+            if rows.len() < PAGE {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn end_abroad(&self, key: &Key) -> Result<(), Error> {
+        let mut reader = key.read();
+        let parts = (|| Some((reader.u64()?, reader.u8()?, reader.u64()?, reader.text()?, reader.text()?)))();
+        let mut batch = Batch::new();
+        batch.delete(Space::RelayExpiry, key.clone());
+        let domain = parts.as_ref().and_then(|(_, _, _, domain, _)| Domain::parse(domain).ok());
+        if let (Some((_, kind, sequence, _, whose)), Some(domain)) = (parts, domain) {
+            match kind {
+                WAITING => {
+                    let row = self.store.get_one(Space::Relay, relay_key(&domain, sequence, &whose)).await?;
+                    let it = row.map(|row| read_row(&domain, sequence, &whose, &row)).transpose()?.flatten();
+                    if let Some(it) = it {
+                        let everybody = match &it.what {
+                            AbroadWhat::Message(message) => message.info.recipient.users.as_slice(),
+                            AbroadWhat::Report(_) => &[],
+                        };
+                        let refused: Vec<_> =
+                            everybody.iter().map(|user| (user.user_id.clone(), Status::UNABLE_TO_DELIVER)).collect();
+                        return self.settled_abroad(&it, &refused).await;
+                    }
+                }
+                SENT => drop(batch.delete(Space::RelaySent, sent_key(sequence, &domain))),
+                _ => {
+                    batch.delete(Space::Relayed, taken_key(&domain, &whose));
+                    batch.delete(Space::RelayedIds, id_key(sequence));
+                }
+            }
+        }
+        Ok(self.store.commit(batch).await?)
+    }
+}
+
+/// What a row of Relay stands for.
+fn read_row(domain: &Domain, sequence: u64, whose: &str, record: &Bytes) -> Result<Option<Abroad>, Error> {
+    let what = match read_body(sequence, &UserId::from_canonical(whose), record)? {
+        Waiting::Message(message) => AbroadWhat::Message(message),
+        Waiting::Report(report) => AbroadWhat::Report(report),
+        Waiting::GroupMessage(_) | Waiting::Notice(_) => return Ok(None),
+    };
+    Ok(Some(Abroad { domain: domain.clone(), sequence, what }))
+}

@@ -1,0 +1,172 @@
+//! Messages to and from other domains.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imps_types::element::MessageInfo;
+use imps_types::{Address, Domain, Service, Status, UserId};
+use parking_lot::Mutex;
+
+use super::{outcome, reported, text};
+use crate::Error;
+use crate::im::{Abroad, AbroadWhat, FromAbroad};
+use crate::seam::{Gateway, Reach, Space};
+use crate::testing::World;
+
+/// A gateway that reaches one domain, and another one without messages; it remembers when it was woken.
+#[derive(Default)]
+struct OneWay(Mutex<Vec<Domain>>);
+
+impl Gateway for OneWay {
+    fn reaches(&self, domain: &Domain, service: Service) -> Reach {
+        match domain.as_str() {
+            "b.example" => Reach::Agreed,
+            "dumb.example" if service == Service::Im => Reach::NotAgreed,
+            _ => Reach::Unknown,
+        }
+    }
+
+    fn wake(&self, domain: &Domain) {
+        self.0.lock().push(domain.clone());
+    }
+}
+
+fn domain(name: &str) -> Domain {
+    Domain::parse(name).unwrap()
+}
+
+async fn world() -> (World, Arc<OneWay>) {
+    let world = World::of(&["alice", "carl"]).await;
+    let gateway = Arc::new(OneWay::default());
+    world.services.router.set_gateway(gateway.clone());
+    (world, gateway)
+}
+
+fn from(id: &str) -> FromAbroad {
+    FromAbroad { peer: domain("b.example"), sender: UserId::from_canonical("wv:bob@b.example"), id: Some(id.into()) }
+}
+
+impl World {
+    async fn waiting_for(&self, name: &str) -> Vec<Abroad> {
+        self.im().waiting_abroad(&domain(name), 100).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn what_goes_abroad_waits_in_order_until_it_was_taken() {
+    let (world, gateway) = world().await;
+    let (alice, carl) = (world.login("alice").await, world.login("carl").await);
+    let names = &["wv:bob@b.example", "carl", "zoe@c.example", "dan@dumb.example", "bob@B.example"];
+    let sent = world.send(&alice, text(names, "hi")).await;
+    assert_eq!(outcome(&sent.result), "201 516[zoe@c.example] 506[dan@dumb.example]");
+    world.send(&alice, reported(&["bea@b.example"], "there")).await;
+    assert_eq!(world.offered(&carl).await, ["new hi"]);
+    assert_eq!(gateway.0.lock().len(), 2);
+    let waiting = world.waiting_for("b.example").await;
+    let [first, second] = waiting.as_slice() else { panic!("{waiting:?}") };
+    let (AbroadWhat::Message(one), AbroadWhat::Message(two)) = (&first.what, &second.what) else {
+        panic!("{waiting:?}")
+    };
+    let users: Vec<_> = one.info.recipient.users.iter().map(|user| user.user_id.as_str()).collect();
+    assert_eq!((users.as_slice(), &*one.content), (&["wv:bob@b.example"][..], &b"hi"[..]));
+    assert_eq!(one.info.message_id.as_deref(), Some(&*sent.id.unwrap().to_string()), "the others have the same one");
+    assert!(first.sequence < second.sequence && !one.report && two.report);
+    // What waits is there after a restart.
+    let world = world.restarted().await;
+    assert_eq!(world.im().domains_waited_for().await.unwrap(), [domain("b.example")]);
+    assert_eq!(world.waiting_for("b.example").await, waiting);
+    let alice = world.login("alice").await;
+    world.im().settled_abroad(first, &[]).await.unwrap();
+    let refused = [(Address::new("wv:bea@b.example"), Status::UNKNOWN_USER)];
+    world.im().settled_abroad(second, &refused).await.unwrap();
+    assert_eq!(world.waiting_for("b.example").await, []);
+    assert_eq!(world.offered(&alice).await, ["report 531 wv:bea@b.example"]);
+}
+
+#[tokio::test]
+async fn without_a_gateway_nobody_is_reached() {
+    let world = World::of(&["alice"]).await;
+    let alice = world.login("alice").await;
+    let sent = world.send(&alice, text(&["bob@b.example"], "hi")).await;
+    assert_eq!(outcome(&sent.result), "516 516[bob@b.example]");
+}
+
+#[tokio::test]
+async fn what_comes_from_abroad_is_taken_once_and_reported_by_its_name_there() {
+    let (world, gateway) = world().await;
+    let alice = world.login("alice").await;
+    let message = || reported(&["alice@x", "wv:nobody@x", "eve@y.example"], "hello");
+    let sent = world.im().receive(from("m-9"), message()).await.unwrap();
+    assert_eq!(outcome(&sent.result), "201 531[wv:nobody@x] 516[eve@y.example]");
+    let again = world.im().receive(from("m-9"), message()).await.unwrap();
+    assert_eq!(again.id, sent.id);
+    let pushed = world.pushed(&alice).await;
+    assert_eq!(pushed.sender.as_str(), "wv:bob@b.example");
+    assert!(world.im().next_event(&alice).await.is_none(), "once");
+    world.im().delivered(&alice, &pushed.id.to_string(), Some(&pushed)).await.unwrap();
+    let waiting = world.waiting_for("b.example").await;
+    let [Abroad { what: AbroadWhat::Report(report), .. }] = waiting.as_slice() else { panic!("{waiting:?}") };
+    assert_eq!((report.result, report.info.message_id.as_deref()), (Status::SUCCESSFUL, Some("m-9")));
+    assert_eq!(report.recipient.as_str(), "wv:bob@b.example");
+    assert_eq!(*gateway.0.lock(), [domain("b.example")]);
+    world.im().settled_abroad(&waiting[0], &[]).await.unwrap();
+    assert_eq!(world.waiting_for("b.example").await, []);
+    // At the end of its validity, all that was kept of it goes.
+    world.services.clock.advance(world.services.config.validity_default + Duration::from_secs(61));
+    world.services.sweep().await;
+    for space in [Space::Relay, Space::RelayExpiry, Space::RelaySent, Space::Relayed, Space::RelayedIds] {
+        assert_eq!(world.rows(space).await, [], "{space:?}");
+    }
+}
+
+#[tokio::test]
+async fn two_copies_at_once_are_one_message() {
+    let world = World::slow(&["alice"], |_| {}).await;
+    let alice = world.login("alice").await;
+    let im = world.im();
+    let (one, two) = tokio::join!(
+        im.receive(from("m-9"), text(&["alice@x"], "hello")),
+        im.receive(from("m-9"), text(&["alice@x"], "hello"))
+    );
+    assert_eq!(one.unwrap().id, two.unwrap().id);
+    assert_eq!(world.offered(&alice).await, ["new hello"]);
+}
+
+#[tokio::test]
+async fn a_report_from_abroad_is_for_whoever_sent_the_message_there() {
+    let (world, _) = world().await;
+    let (alice, carl) = (world.login("alice").await, world.login("carl").await);
+    let id = world.sent(&alice, reported(&["bob@b.example"], "hi")).await;
+    let silent = world.sent(&alice, text(&["bob@b.example"], "hi")).await;
+    let info = |id: &str| MessageInfo {
+        message_id: Some(id.into()),
+        recipient: super::to(&["wv:bob@b.example"]),
+        ..MessageInfo::default()
+    };
+    let told = |peer: &str, id: String| {
+        let (peer, info, world) = (domain(peer), info(&id), &world);
+        async move { world.im().reported(&peer, info, Status::SUCCESSFUL).await }
+    };
+    assert_eq!(told("b.example", id.to_string()).await, Ok(()));
+    for (peer, id) in [("c.example", id.to_string()), ("b.example", silent.to_string()), ("b.example", "m-9".into())] {
+        assert_eq!(told(peer, id).await, Err(Error::UnknownMessage));
+    }
+    assert_eq!(world.offered(&alice).await, ["report 200 wv:bob@b.example"]);
+    assert!(world.offered(&carl).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_nobody_took_in_time_is_reported_as_undeliverable() {
+    let (world, _) = world().await;
+    let alice = world.login("alice").await;
+    let mut message = reported(&["bob@b.example"], "hi");
+    message.info.validity = Some(60);
+    world.sent(&alice, message).await;
+    world.services.clock.advance(Duration::from_secs(61));
+    world.services.sweep().await;
+    assert_eq!(world.waiting_for("b.example").await, []);
+    assert_eq!(world.offered(&alice).await, ["report 410 wv:bob@b.example"]);
+    for space in [Space::RelayExpiry, Space::RelaySent] {
+        assert_eq!(world.rows(space).await, [], "{space:?}");
+    }
+}
