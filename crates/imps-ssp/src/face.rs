@@ -19,9 +19,10 @@ use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::Notify;
 
+use crate::config::SspConfig;
 use crate::find::Resolver;
 use crate::machine::status;
-use crate::ssp::{Ask, Service, Ssp, SspConfig, Unanswered};
+use crate::ssp::{Ask, Service, Ssp, Unanswered};
 
 /// Rows of a domain that are looked at, and how many of them are under way at once.
 const LOOKED_AT: usize = 1024;

@@ -8,6 +8,7 @@
 
 mod access;
 mod agreement;
+mod config;
 mod face;
 mod find;
 mod machine;
@@ -18,10 +19,11 @@ mod trust;
 
 pub use access::Territory;
 pub use agreement::{Agreement, Origin, Provision, Terms};
+pub use config::{PeerConfig, SspConfig};
 pub use face::Face;
 pub use find::{Found, Resolver, Srv, SystemResolver, TlsPolicy};
 pub use machine::LinkSettings;
 pub use post::{CONTENT_TYPE_SSP, PostSettings};
-pub use ssp::{Arrival, Ask, PeerConfig, PeerState, Receipt, Service, Ssp, SspConfig, Unanswered};
+pub use ssp::{Arrival, Ask, PeerState, Receipt, Service, Ssp, Unanswered};
 pub use tls::TlsTrust;
 pub use trust::DigestScheme;

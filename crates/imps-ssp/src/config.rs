@@ -1,0 +1,81 @@
+//! Settings of the face, and the lines of the table of peers.
+
+use imps_types::{Domain, Service as Offered};
+
+use crate::agreement::Terms;
+use crate::find::TlsPolicy;
+use crate::machine::LinkSettings;
+use crate::post::PostSettings;
+use crate::tls::TlsTrust;
+use crate::trust::DigestScheme;
+
+/// Settings of the face.
+#[derive(Clone, Debug)]
+pub struct SspConfig {
+    /// Our domain.
+    pub domain: Domain,
+    /// What we offer to others.
+    pub offered: Vec<Offered>,
+    /// Domains whose requests we serve or relay besides.
+    pub served: Vec<Domain>,
+    /// Peers that operators wrote down.
+    pub peers: Vec<PeerConfig>,
+    /// Whether domains that are only in DNS are peers too.
+    pub open: bool,
+    /// Whether we ask new peers what they have, and for an agreement.
+    pub negotiates: bool,
+    /// Bytes of the largest message.
+    pub body_max: usize,
+    /// What holds for sessions and transactions.
+    pub link: LinkSettings,
+    /// What holds for the way out.
+    pub post: PostSettings,
+}
+
+impl SspConfig {
+    /// The settings of a domain, with the defaults for everything else.
+    pub fn of(domain: Domain) -> Self {
+        Self {
+            domain,
+            offered: vec![Offered::Common, Offered::Im, Offered::Presence, Offered::Group, Offered::Content],
+            served: Vec::new(),
+            peers: Vec::new(),
+            open: false,
+            negotiates: true,
+            body_max: 4 << 20,
+            link: LinkSettings::default(),
+            post: PostSettings::default(),
+        }
+    }
+}
+
+/// A line of the table of peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerConfig {
+    /// Who.
+    pub domain: Domain,
+    /// Where, in order; none: DNS says it.
+    pub urls: Vec<String>,
+    /// How secure the way must be; none: by where it leads.
+    pub tls: Option<TlsPolicy>,
+    /// What is believed of its certificate.
+    pub trust: TlsTrust,
+    /// How each proves to have received a token.
+    pub digest: DigestScheme,
+    /// What was agreed on between operators.
+    pub contract: Option<Terms>,
+}
+
+impl PeerConfig {
+    /// A peer of which nothing is written down but its name.
+    pub fn of(domain: Domain) -> Self {
+        Self {
+            domain,
+            urls: Vec::new(),
+            tls: None,
+            trust: TlsTrust::default(),
+            digest: DigestScheme::default(),
+            contract: None,
+        }
+    }
+}
