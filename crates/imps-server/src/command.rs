@@ -139,6 +139,8 @@ pub(crate) enum Command {
     Life,
     /// Groups.
     Group(crate::group::Wish),
+    /// Other domains.
+    Peer(crate::federation::Wish),
     /// Contact lists of a user; with their members where one is named.
     Lists {
         who: Who,
@@ -351,6 +353,16 @@ pub(crate) enum Outcome {
     GroupRemoved {
         group: String,
     },
+    Peers {
+        peers: Vec<crate::federation::PeerView>,
+        running: bool,
+    },
+    PeerTested {
+        steps: Vec<crate::federation::StepView>,
+    },
+    PeerRemoved {
+        domain: String,
+    },
     Lists {
         lists: Vec<ListView>,
     },
@@ -522,6 +534,7 @@ pub(crate) async fn run(node: &Node, command: Command) -> Result<Outcome, Failur
         }
         Command::MessageList { who: None, after, limit } => everybodys_messages(services, after, limit).await,
         Command::Group(wish) => crate::group::run(services, wish).await,
+        Command::Peer(wish) => crate::federation::run(node, wish).await,
         Command::Broadcast(wish) => crate::broadcast::make(services, wish).await,
         Command::Broadcasts => Ok(crate::broadcast::all(services)),
         Command::BroadcastAnswers { number, after } => crate::broadcast::answers(services, number, after).await,

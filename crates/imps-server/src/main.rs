@@ -10,6 +10,7 @@ mod command;
 mod config;
 mod control;
 mod doctor;
+mod federation;
 mod group;
 mod jsonl;
 mod key;

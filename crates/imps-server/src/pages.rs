@@ -7,11 +7,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use imps_csp::transport::http;
 use imps_service::Services;
+use imps_ssp::Ssp;
 use tokio::sync::watch;
 
 /// Answers GET requests.
 pub(crate) struct Pages {
     services: Arc<Services>,
+    ssp: Option<Arc<Ssp>>,
     is_remote_allowed: bool,
     stop: watch::Receiver<bool>,
 }
@@ -23,8 +25,13 @@ const SCHEMA_TYPE: &str = "application/schema+json";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 impl Pages {
-    pub(crate) fn new(services: Arc<Services>, is_remote_allowed: bool, stop: watch::Receiver<bool>) -> Self {
-        Self { services, is_remote_allowed, stop }
+    pub(crate) fn new(
+        services: Arc<Services>,
+        ssp: Option<Arc<Ssp>>,
+        is_remote_allowed: bool,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        Self { services, ssp, is_remote_allowed, stop }
     }
 
     fn metrics(&self) -> String {
@@ -66,6 +73,12 @@ impl Pages {
                 page.row(name, "gauge", meaning, value);
             }
         }
+        if let Some(ssp) = &self.ssp {
+            let peers = ssp.peers();
+            for (name, kind, meaning, value) in crate::federation::METERS {
+                page.each(name, kind, meaning, peers.iter().map(|peer| (peer.domain.as_str(), value(peer))));
+            }
+        }
         page.0
     }
 }
@@ -79,6 +92,16 @@ impl Page {
     fn row(&mut self, name: &str, kind: &str, meaning: &str, value: u64) {
         // Writing into a string does not fail.
         let _ = writeln!(self.0, "# HELP {name} {meaning}\n# TYPE {name} {kind}\n{name} {value}");
+    }
+
+    /// A row for each peer; none at all without peers.
+    fn each<'a>(&mut self, name: &str, kind: &str, meaning: &str, rows: impl Iterator<Item = (&'a str, u64)>) {
+        for (at, (peer, value)) in rows.enumerate() {
+            if at == 0 {
+                let _ = writeln!(self.0, "# HELP {name} {meaning}\n# TYPE {name} {kind}");
+            }
+            let _ = writeln!(self.0, "{name}{{peer=\"{peer}\"}} {value}");
+        }
     }
 
     fn labelled(&mut self, name: &str, kind: &str, meaning: &str, label: &str, value: u64) {
@@ -138,7 +161,7 @@ mod tests {
         let services = Services::new(config, Clock::system(), store, bus, SealKey::new([0; 32]));
         let (stop, stopped) = watch::channel(false);
         let check = |is_remote_allowed: bool, path: &str, peer: &str, status: Option<u16>| {
-            let pages = Pages::new(services.clone(), is_remote_allowed, stopped.clone());
+            let pages = Pages::new(services.clone(), None, is_remote_allowed, stopped.clone());
             let page = pages.page(path, peer.parse().unwrap());
             assert_eq!(page.map(|page| page.status), status, "{path} for {peer}");
         };
@@ -167,7 +190,10 @@ mod tests {
         let mut page = Page::default();
         page.row("a_total", "counter", "What it is", 5);
         page.labelled("b", "gauge", "Which", "x=\"y\"", 1);
-        let wanted = "# HELP a_total What it is\n# TYPE a_total counter\na_total 5\n# HELP b Which\n# TYPE b gauge\nb{x=\"y\"} 1\n";
+        page.each("n", "gauge", "None", std::iter::empty());
+        page.each("c", "gauge", "Each", [("x.y", 1), ("z", 2)].into_iter());
+        let wanted = "# HELP a_total What it is\n# TYPE a_total counter\na_total 5\n# HELP b Which\n# TYPE b gauge\nb{x=\"y\"} 1\n\
+                      # HELP c Each\n# TYPE c gauge\nc{peer=\"x.y\"} 1\nc{peer=\"z\"} 2\n";
         assert_eq!(page.0, wanted);
     }
 }

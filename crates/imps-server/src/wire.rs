@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use imps_csp::clp::Clp;
 use imps_csp::transport::{http, line};
@@ -12,6 +12,7 @@ use imps_service::config::Logo;
 use imps_service::seam::{Batch, KeyRange, LocalBus, NodeId, Order, Space};
 use imps_service::store::Store;
 use imps_service::{Clock, Error, Services};
+use imps_ssp::Ssp;
 use imps_store::{OpenError, SqliteEngine};
 use imps_types::Domain;
 use tokio::sync::watch;
@@ -20,6 +21,7 @@ use crate::backup;
 use crate::channels::Channels;
 use crate::command::Failure;
 use crate::config::{Config, Settings, Source};
+use crate::federation;
 use crate::key::{self, KeyFile};
 use crate::limits;
 use crate::pages::Pages;
@@ -36,6 +38,8 @@ pub(crate) struct Node {
     pub(crate) begin_anew: watch::Sender<bool>,
     /// Where clients connect.
     pub(crate) listen: Option<SocketAddr>,
+    /// Other domains, when they are spoken with.
+    pub(crate) ssp: OnceLock<Arc<Ssp>>,
     /// Where they connect by HTTPS, and to be called.
     pub(crate) https: Option<SocketAddr>,
     pub(crate) cir: Option<SocketAddr>,
@@ -103,6 +107,7 @@ pub(crate) async fn open(config: &mut Config, purpose: Purpose) -> Result<Node, 
         life: u64::from_be_bytes(life) >> 1,
         begin_anew: watch::Sender::new(false),
         listen: None,
+        ssp: OnceLock::new(),
         https: None,
         cir: None,
     })
@@ -264,7 +269,7 @@ pub(crate) async fn clients(
     node: &Node,
     settings: &Settings,
     channels: Channels,
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let mut csp = settings.csp_config();
     csp.cir.tcp_connections_max = limits::called(csp.cir.tcp_connections_max);
@@ -274,13 +279,30 @@ pub(crate) async fn clients(
     }
     node.services.access().offer_cir(channels.offer);
     node.services.im().offer_content(Some(channels.content_url.into()));
-    let pages = Arc::new(Pages::new(node.services.clone(), settings.metrics_remote, stop.clone()));
+    let ssp = federation::open(&node.services, &settings.ssp).await.map_err(std::io::Error::other)?;
+    let pages = Arc::new(Pages::new(node.services.clone(), ssp.clone(), settings.metrics_remote, stop.clone()));
     let places = limits::places();
     let mut config = settings.http.clone();
     config.connections_max = limits::connections(config.connections_max);
     config.websocket.connections_max = config.websocket.connections_max.min(limits::lasting(config.connections_max));
     let http = http::Http::new(csp.clone(), pages, config, places.clone());
+    if let Some(ssp) = &ssp {
+        let _ = node.ssp.set(ssp.clone());
+        http.share_with(Arc::new(federation::Shared(ssp.clone())));
+    }
     let mut tasks = tokio::task::JoinSet::new();
+    // Peers answer a goodbye by a POST of their own, so the listeners go last.
+    let (close, closed) = watch::channel(false);
+    let mut stopped = stop.clone();
+    tasks.spawn(async move {
+        let _ = stopped.wait_for(|stop| *stop).await;
+        if let Some(ssp) = ssp {
+            ssp.stop(federation::GOODBYE).await;
+        }
+        close.send_replace(true);
+        Ok(())
+    });
+    stop = closed;
     let again = csp.call_again(stop.clone());
     tasks.spawn(async move {
         again.await;

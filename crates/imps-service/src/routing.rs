@@ -45,7 +45,7 @@ impl Router {
     }
 
     /// The gateway, if there is one.
-    pub(crate) fn gateway(&self) -> Option<&Arc<dyn Gateway>> {
+    pub fn gateway(&self) -> Option<&Arc<dyn Gateway>> {
         self.gateway.get()
     }
 

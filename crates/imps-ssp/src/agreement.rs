@@ -42,6 +42,17 @@ pub enum Origin {
     Contract,
 }
 
+impl Origin {
+    /// For operators.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Negotiated => "negotiated",
+            Self::Contract => "contract",
+        }
+    }
+}
+
 /// What holds between us and a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {

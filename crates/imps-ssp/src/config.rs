@@ -67,6 +67,12 @@ pub struct PeerConfig {
 }
 
 impl PeerConfig {
+    /// Whether messages can be posted there.
+    pub fn is_url(text: &str) -> bool {
+        let url = text.parse::<hyper::Uri>().ok();
+        url.is_some_and(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some())
+    }
+
     /// A peer of which nothing is written down but its name.
     pub fn of(domain: Domain) -> Self {
         Self {

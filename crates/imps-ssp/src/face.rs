@@ -19,9 +19,11 @@ use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::Notify;
 
+use crate::agreement::Agreement;
 use crate::config::SspConfig;
 use crate::find::Resolver;
 use crate::machine::status;
+use crate::peers::Peers;
 use crate::ssp::{Ask, Service, Ssp, Unanswered};
 
 /// Rows of a domain that are looked at, and how many of them are under way at once.
@@ -101,6 +103,8 @@ impl Face {
     ) -> Result<Arc<Ssp>, Error> {
         let clock = services.clock.clone();
         let waited_for = services.im().domains_waited_for().await?;
+        let mut config = config;
+        config.peers.extend(Peers(&services.store).lines().await?);
         let face = Arc::new_cyclic(|this| Self {
             services: services.clone(),
             ssp: OnceLock::new(),
@@ -366,6 +370,24 @@ impl Service for Face {
                 Primitive::DeliveryStatusReport(said) => self.take_report(peer, said).await,
                 other => status(Status::SERVICE_NOT_SUPPORTED, other.name().as_str()),
             }
+        })
+    }
+
+    fn agreed<'a>(&'a self, peer: &'a Domain, agreement: &'a Agreement) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            tracing::info!(%peer, id = %agreement.id, "agreement with a peer");
+            if let Err(error) = Peers(&self.services.store).agree(peer, agreement).await {
+                tracing::warn!(%peer, %error, "what was agreed on holds until this server ends");
+            }
+        })
+    }
+
+    fn kept<'a>(&'a self, peer: &'a Domain) -> BoxFuture<'a, Option<Agreement>> {
+        Box::pin(async move {
+            let kept = Peers(&self.services.store).agreement(peer).await;
+            let kept = kept.inspect_err(|error| tracing::warn!(%peer, %error, "an agreement cannot be read"));
+            let now = self.services.clock.now();
+            kept.ok().flatten().filter(|kept| kept.until.is_none_or(|until| until > now))
         })
     }
 }

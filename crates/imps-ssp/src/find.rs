@@ -10,7 +10,7 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::proto::rr::RData;
 use imps_service::{Clock, Timestamp};
 use imps_types::Domain;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::PeerConfig;
 
@@ -130,7 +130,7 @@ impl Resolver for SystemResolver {
 
 /// Finds the addresses of peers.
 pub(crate) struct Finder {
-    table: HashMap<Domain, Arc<PeerConfig>>,
+    table: RwLock<HashMap<Domain, Arc<PeerConfig>>>,
     /// None: only the table counts.
     resolver: Option<Arc<dyn Resolver>>,
     remembered: Mutex<HashMap<Domain, (Vec<Srv>, Timestamp)>>,
@@ -151,17 +151,27 @@ pub(crate) enum NoWay {
 impl Finder {
     pub(crate) fn new(peers: Vec<PeerConfig>, resolver: Option<Arc<dyn Resolver>>, clock: Clock) -> Self {
         let table = peers.into_iter().map(|peer| (peer.domain.clone(), Arc::new(peer))).collect();
-        Self { table, resolver, remembered: Mutex::default(), clock }
+        Self { table: RwLock::new(table), resolver, remembered: Mutex::default(), clock }
     }
 
     /// The line of the table, if there is one.
-    pub(crate) fn line(&self, domain: &Domain) -> Option<&Arc<PeerConfig>> {
-        self.table.get(domain)
+    pub(crate) fn line(&self, domain: &Domain) -> Option<Arc<PeerConfig>> {
+        self.table.read().get(domain).cloned()
+    }
+
+    /// Writes a line, or the line anew.
+    pub(crate) fn set_line(&self, line: PeerConfig) {
+        self.table.write().insert(line.domain.clone(), Arc::new(line));
+    }
+
+    /// Strikes a line out.
+    pub(crate) fn remove_line(&self, domain: &Domain) {
+        self.table.write().remove(domain);
     }
 
     /// Every domain of the table.
-    pub(crate) fn domains(&self) -> impl Iterator<Item = &Domain> {
-        self.table.keys()
+    pub(crate) fn domains(&self) -> Vec<Domain> {
+        self.table.read().keys().cloned().collect()
     }
 
     /// How secure the way to a domain must be.

@@ -1,8 +1,10 @@
 //! Peers over HTTP: what the machines want done is done, and what comes is given to them.
 
+mod probe;
+
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -23,12 +25,14 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::access::{Territory, domain_of};
 use crate::agreement::{self, Agreement, Origin, Terms};
-use crate::config::SspConfig;
+use crate::config::{PeerConfig, SspConfig};
 use crate::find::{Finder, NoWay, Resolver, TlsPolicy};
 use crate::machine::{Action, Dice, Failure, Link, LinkSettings, Names, Outgoing, Post, Posted, Verdict, status};
 use crate::post::{Poster, is_ssp};
 use crate::tls::TlsTrust;
 use crate::trust::DigestScheme;
+
+pub use probe::Step;
 
 /// How many unknown domains are looked up at once for those who claim to be them.
 const LOOKUPS_MAX: usize = 32;
@@ -154,6 +158,8 @@ pub struct PeerState {
     pub posts: (u64, u64),
     /// Messages that came in, and those of them that were refused.
     pub arrivals: (u64, u64),
+    /// When a POST was not taken last, and what happened.
+    pub last_failure: Option<(Timestamp, String)>,
 }
 
 type Waiting = oneshot::Sender<Result<Primitive, Unanswered>>;
@@ -174,6 +180,10 @@ struct Peer {
     negotiated: AtomicU64,
     posts: (AtomicU64, AtomicU64),
     arrivals: (AtomicU64, AtomicU64),
+    /// When a POST was not taken last, and what happened.
+    last_failure: Mutex<Option<(Timestamp, String)>>,
+    /// Its line was changed: another machine is in its place.
+    is_retired: AtomicBool,
 }
 
 /// Transactions that are carried out one after the other.
@@ -193,6 +203,8 @@ pub struct Ssp {
     service: Arc<dyn Service>,
     peers: Mutex<FxHashMap<Domain, Arc<Peer>>>,
     lookups: Semaphore,
+    /// No session is begun any more.
+    is_stopping: AtomicBool,
     this: Weak<Self>,
 }
 
@@ -200,11 +212,15 @@ pub struct Ssp {
 struct SystemDice;
 
 impl Dice for SystemDice {
-    fn octets(&mut self) -> [u8; 32] {
+    fn octets(&mut self) -> Option<[u8; 32]> {
         let mut octets = [0; 32];
-        // A system without random numbers starts no server: whatever begins a session has asked for some before.
-        let _ = getrandom::fill(&mut octets);
-        octets
+        match getrandom::fill(&mut octets) {
+            Ok(()) => Some(octets),
+            Err(error) => {
+                tracing::error!(%error, "no random numbers: no session with another domain is begun");
+                None
+            }
+        }
     }
 }
 
@@ -227,6 +243,7 @@ impl Ssp {
             service,
             peers: Mutex::default(),
             lookups: Semaphore::new(LOOKUPS_MAX),
+            is_stopping: AtomicBool::new(false),
             this: this.clone(),
             config,
         })
@@ -331,7 +348,7 @@ impl Ssp {
             return peer.clone();
         }
         let line = self.finder.line(domain);
-        let agreement = match line.and_then(|line| line.contract.clone()) {
+        let agreement = match line.as_ref().and_then(|line| line.contract.clone()) {
             Some(contract) => Agreement::of_contract(contract),
             None => match self.service.kept(domain).await {
                 Some(kept) => kept,
@@ -355,6 +372,8 @@ impl Ssp {
             negotiated: AtomicU64::new(0),
             posts: Default::default(),
             arrivals: Default::default(),
+            last_failure: Mutex::default(),
+            is_retired: AtomicBool::new(false),
         });
         match self.peers.lock().entry(domain.clone()) {
             Entry::Occupied(there) => there.get().clone(),
@@ -427,6 +446,7 @@ impl Ssp {
         if how != Posted::Taken {
             peer.posts.1.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(peer = %peer.domain, ?how, "a message was not taken");
+            *peer.last_failure.lock() = Some((self.clock.now(), how.to_string()));
         }
         peer.link.lock().posted(post.id, how, self.clock.now());
         self.settle(&peer);
@@ -575,6 +595,9 @@ impl Ssp {
         if self.territory.is_own(domain.as_str()) || !is_known {
             return Err(Unanswered { status: Status::DOMAIN_NOT_SUPPORTED, try_again: None, taken: false });
         }
+        if self.is_stopping.load(Ordering::Acquire) {
+            return Err(Unanswered { status: Status::SERVER_UNAVAILABLE, try_again: None, taken: false });
+        }
         let peer = self.peer(domain).await;
         self.ask_peer(&peer, ask).await
     }
@@ -607,7 +630,7 @@ impl Ssp {
             return Reach::Unknown;
         }
         let peer = self.peers.lock().get(domain).cloned();
-        let allows = match (peer, line.and_then(|line| line.contract.as_ref())) {
+        let allows = match (peer, line.as_ref().and_then(|line| line.contract.as_ref())) {
             (Some(peer), _) => peer.link.lock().agreement().allows(service),
             (None, Some(contract)) => Agreement::of_contract(contract.clone()).allows(service),
             (None, None) => Agreement::default_with(&self.territory.offered).allows(service),
@@ -624,6 +647,7 @@ impl Ssp {
 
     /// Ends every session, politely, and waits a moment for the answers.
     pub async fn stop(&self, within: Duration) {
+        self.is_stopping.store(true, Ordering::Release);
         let peers: Vec<_> = self.peers.lock().values().cloned().collect();
         for peer in &peers {
             peer.link.lock().log_out(self.clock.now());
@@ -637,14 +661,27 @@ impl Ssp {
         let _ = tokio::time::timeout(within, ended).await;
     }
 
-    /// Opens a session with a domain, if there is none, and says whether there is one then: `hamlet peer test`.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub async fn test(&self, domain: &Domain) -> Result<(), Unanswered> {
-        // Whatever is answered proves that somebody is there.
-        let ask = imps_proto::ssp::GetServiceListRequest { meta: self.meta() };
-        self.ask(domain, Ask::of(ask)).await.map(drop)
+    /// Takes a line of the table of peers, or the line anew: what is under way with the peer begins anew by it.
+    pub fn set_peer(&self, line: PeerConfig) {
+        let domain = line.domain.clone();
+        self.finder.set_line(line);
+        self.retire(&domain);
+    }
+
+    /// Strikes the line of a domain out: it is no peer any more, unless every domain is.
+    pub fn remove_peer(&self, domain: &Domain) {
+        self.finder.remove_line(domain);
+        self.retire(domain);
+    }
+
+    /// Ends what goes on with a peer. Who waits for an answer is told to try again.
+    fn retire(&self, domain: &Domain) {
+        let Some(peer) = self.peers.lock().remove(domain) else { return };
+        peer.link.lock().log_out(self.clock.now());
+        self.settle(&peer);
+        peer.is_retired.store(true, Ordering::Release);
+        peer.asks.lock().clear();
+        peer.rearm.notify_one();
     }
 
     /// The peers that there is something to say of.
@@ -655,7 +692,7 @@ impl Ssp {
 
     /// Every domain that operators wrote down.
     pub fn table(&self) -> Vec<Domain> {
-        self.finder.domains().cloned().collect()
+        self.finder.domains()
     }
 
     fn state(&self, peer: &Peer) -> PeerState {
@@ -671,6 +708,7 @@ impl Ssp {
             way: peer.way.lock().clone(),
             posts: count(&peer.posts),
             arrivals: count(&peer.arrivals),
+            last_failure: peer.last_failure.lock().clone(),
         }
     }
 }
@@ -699,6 +737,9 @@ impl Unanswered {
 async fn keep_time(ssp: Weak<Ssp>, peer: Arc<Peer>) {
     loop {
         let Some(this) = ssp.upgrade() else { return };
+        if peer.is_retired.load(Ordering::Acquire) {
+            return;
+        }
         let now = this.clock.now();
         let (actions, next, is_idle) = {
             let mut link = peer.link.lock();
@@ -725,7 +766,8 @@ fn forget(ssp: &Weak<Ssp>, peer: &Arc<Peer>) -> bool {
     let Some(this) = ssp.upgrade() else { return true };
     let mut peers = this.peers.lock();
     // Nobody else holds it: the table and this task do.
-    let is_idle = Arc::strong_count(peer) <= 2 && peer.asks.lock().is_empty() && peer.link.lock().is_idle();
+    let is_there = peers.get(&peer.domain).is_some_and(|there| Arc::ptr_eq(there, peer));
+    let is_idle = is_there && Arc::strong_count(peer) <= 2 && peer.asks.lock().is_empty() && peer.link.lock().is_idle();
     if is_idle {
         peers.remove(&peer.domain);
     }

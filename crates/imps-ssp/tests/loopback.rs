@@ -151,6 +151,12 @@ async fn a_domain_that_comes_back_without_memory_gets_the_same_transaction_again
     let a = serve(config("a.example", vec![peer("b.example", &url_b)]), of_a, None, None);
     let b = serve(config("b.example", vec![peer("a.example", &url_a)]), of_b, None, None);
     a.ssp.ask(&domain("b.example"), Ask::of(message(ALICE, BOB, "m-1"))).await.expect("an answer");
+    // What the two say to each other by themselves would find out before the message does.
+    let has_agreed = |of: &Served| {
+        let is_over = |it: &imps_ssp::PeerState| it.requests == 0 && it.transactions == 0;
+        of.ssp.peers().iter().all(|it| it.agreement.origin == Origin::Negotiated && is_over(it))
+    };
+    until("they have agreed", || has_agreed(&a) && has_agreed(&b)).await;
     // B is another process now, on the same port: what the old one knew is gone.
     b.stop.send_replace(true);
     until("the old one is gone", || b.tasks() == 0).await;

@@ -29,10 +29,11 @@ impl Desk {
     /// Finds out who will carry `command` out.
     pub(super) fn open(config: Config, command: &Command) -> Result<Self, Failure> {
         let folder = config.settings.data.clone();
-        let makes_it = matches!(command, Command::UserAdd { .. });
+        let makes_it = matches!(command, Command::UserAdd { .. } | Command::Peer(crate::federation::Wish::Add { .. }));
         if !makes_it && !folder.join(imps_store::DATABASE).exists() {
-            return Err(Failure::new(format!("there is no data folder {}", folder.display()))
-                .hint("name it with --data DIR; `hamlet user add` and `hamlet serve` make a new one"));
+            return Err(Failure::new(format!("there is no data folder {}", folder.display())).hint(
+                "name it with --data DIR; `hamlet user add`, `hamlet peer add` and `hamlet serve` make a new one",
+            ));
         }
         let purpose = if command.needs_key() { Purpose::Seal } else { Purpose::Look };
         Self::find(config, purpose).map_err(|opening| match opening {

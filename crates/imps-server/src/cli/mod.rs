@@ -12,6 +12,7 @@ mod list;
 mod message;
 mod output;
 mod password;
+mod peer;
 mod serve;
 mod session;
 mod stats;
@@ -62,6 +63,9 @@ enum Group {
     /// Make public groups, and show and manage all groups
     #[command(subcommand)]
     Group(group::GroupCommand),
+    /// Speak with other domains
+    #[command(subcommand)]
+    Peer(peer::PeerCommand),
     /// Make, list and revoke codes with which users register themselves
     #[command(subcommand)]
     Invite(invite::InviteCommand),
@@ -157,6 +161,7 @@ pub(crate) fn main() -> ExitCode {
         Group::Session(command) => command.run(common),
         Group::Message(command) => command.run(common),
         Group::Group(command) => group::run(command, common),
+        Group::Peer(command) => command.run(common),
         Group::Invite(command) => command.run(common),
         Group::List(command) => command.run(common),
         Group::Block(command) => command.run(common),
@@ -243,6 +248,9 @@ mod tests {
         let cli =
             Cli::try_parse_from(["hamlet", "user", "show", "alice", "--data", "d", "--domain", "a.example"]).unwrap();
         assert_eq!(cli.common.data.as_deref(), Some("d"));
+        assert_eq!(cli.common.domain.as_deref(), Some("a.example"));
+        // Which domain is spoken with is not which one is served.
+        let cli = Cli::try_parse_from(["hamlet", "peer", "show", "b.example", "--domain", "a.example"]).unwrap();
         assert_eq!(cli.common.domain.as_deref(), Some("a.example"));
         assert!(Cli::try_parse_from(["hamlet", "user", "phone-password", "alice"]).is_err());
         assert!(Cli::try_parse_from(["hamlet", "user", "add", "a", "--password", "x", "--password-stdin"]).is_err());

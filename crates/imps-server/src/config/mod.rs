@@ -16,6 +16,7 @@ use imps_csp::clp::ClpConfig;
 use imps_csp::transport::http::HttpConfig;
 use imps_service::ServiceConfig;
 use imps_service::access::Registration;
+use imps_ssp::SspConfig;
 use imps_types::Domain;
 
 pub(crate) use explain::{Explained, explain, markdown};
@@ -45,6 +46,7 @@ pub(crate) struct Settings {
     pub(crate) cir: CirSettings,
     pub(crate) clp: ClpSettings,
     pub(crate) content_url: String,
+    pub(crate) ssp: SspSettings,
     pub(crate) store: imps_store::Options,
 }
 
@@ -55,6 +57,14 @@ pub(crate) struct HttpsSettings {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) reload: Duration,
+}
+
+/// How other domains are spoken with.
+#[derive(Clone, Debug)]
+pub(crate) struct SspSettings {
+    pub(crate) enabled: bool,
+    /// Its domain, and what is offered, come when it is opened.
+    pub(crate) config: SspConfig,
 }
 
 /// Which ways of being called clients are granted, and what they are told of them.
@@ -88,6 +98,7 @@ impl Settings {
             logo: String::new(),
             memory_max: 0,
             store_readers: 0,
+            ssp: SspSettings { enabled: true, config: SspConfig::of(domain.clone()) },
             service: ServiceConfig::new(domain),
             csp: CspConfig::default(),
             http: HttpConfig::default(),
@@ -338,6 +349,25 @@ settings! {
     "clp.connections_max"             Count(1, 1_000_000) => clp.lines.connections_max, "Lines at the same time; further ones are told to come back.";
     "clp.write_timeout"               Seconds(1, 86_400) => clp.lines.write_timeout, "How long a line may take nothing of what is written to it.";
 
+    "ssp.enabled"                     Flag => ssp.enabled, "Whether other domains are spoken with (SSP), on the addresses where clients connect and at any path. `hamlet peer add` says with which.";
+    "ssp.open"                        Flag => ssp.config.open, "Whether every domain is a peer that DNS has an SRV record `_imps-server._tcp` of, by TLS only; or only those of `hamlet peer add`.";
+    "ssp.negotiate"                   Flag => ssp.config.negotiates, "Whether a new peer is asked what it has, and for an agreement on what both have.";
+    "ssp.session"                     Seconds(60, YEAR) => ssp.config.link.time_to_live, "For how long a session with a peer is wanted; it has a successor before it ends.";
+    "ssp.setup_within"                Seconds(5, 3600) => ssp.config.link.setup_within, "How long it may take to open a session.";
+    "ssp.setup_pause"                 Seconds(1, 3600) => ssp.config.link.setup_pause, "The pause after a session could not be opened; it doubles each time.";
+    "ssp.setup_pause_max"             Seconds(1, 86_400) => ssp.config.link.setup_pause_max, "The longest such pause.";
+    "ssp.setups_per_minute"           Count(1, 10_000) => ssp.config.link.setups_per_minute, "Sessions that one peer may begin to open in a minute; what is beyond is answered 503.";
+    "ssp.answer_within"               Seconds(1, 3600) => ssp.config.link.reply_within, "How long a peer may take to answer a request (T1).";
+    "ssp.keep_alive"                  Seconds(10, 86_400) => ssp.config.link.keep_alive, "When half of this time nothing was sent to a peer, it is asked whether it is there.";
+    "ssp.body_max"                    Bytes(4 * KIB, 256 * MIB) => ssp.config.body_max, "The largest message of a peer.";
+    "ssp.rate"                        Count(1, 1_000_000) => ssp.config.link.rate, "Transactions of one peer in a second; what is beyond is answered 503 with the time to try again.";
+    "ssp.open_max"                    Count(1, 100_000) => ssp.config.link.open_max, "Transactions of one peer that are being carried out at once, and of ours that it has not answered.";
+    "ssp.recipients_max"              Count(1, 100_000) => ssp.config.link.recipients_max, "Recipients of one message of a peer.";
+    "ssp.posts_max"                   Count(1, 64) => ssp.config.link.posts_max, "POSTs that are under way to one peer at once.";
+    "ssp.pool"                        Count(0, 64) => ssp.config.post.pool, "Connections to one peer that are kept open.";
+    "ssp.connect_within"              Seconds(1, 600) => ssp.config.post.connect_within, "How long a connection to a peer may take.";
+    "ssp.post_within"                 Seconds(1, 3600) => ssp.config.post.within, "How long a POST to a peer may take, all in all.";
+
     "metrics.remote"                  Flag => metrics_remote, "Whether GET /metrics answers others than this machine.";
 
     "store.cache"                     Bytes(64 * KIB, 64 * GIB) => store.cache, "Pages of the database that its writer keeps in memory.";
@@ -365,6 +395,8 @@ const ORDERED: &[(&str, &str)] = &[
     ("invitation.validity_default", "invitation.validity_max"),
     ("message.body_max", "websocket.message_max"),
     ("store.wal", "store.wal_bound"),
+    ("ssp.body_max", "http.body_max"),
+    ("ssp.setup_pause", "ssp.setup_pause_max"),
 ];
 
 /// The setting with this key.
@@ -433,6 +465,11 @@ mod tests {
             ("clp.login_within", "60"),
             ("cir.repeat_after", "30"),
             ("cir.hello_within", "300"),
+            ("ssp.enabled", "true"),
+            ("ssp.open", "false"),
+            ("ssp.open_max", "1000"),
+            ("ssp.recipients_max", "500"),
+            ("ssp.answer_within", "30"),
         ] {
             assert_eq!(setting(key).unwrap().read(&settings).to_string(), text, "{key}");
         }

@@ -61,6 +61,17 @@ pub struct FromAbroad {
     pub id: Option<Box<str>>,
 }
 
+/// What waits for another domain, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Messages.
+    pub messages: u64,
+    /// Reports.
+    pub reports: u64,
+    /// What both are in the store.
+    pub bytes: u64,
+}
+
 /// Something that waits for another domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Abroad {
@@ -234,6 +245,26 @@ impl Im<'_> {
             waiting.extend(read_row(domain, sequence, &whose, &row.value)?);
         }
         Ok(waiting)
+    }
+
+    /// How much waits for a domain.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn backlog(&self, domain: &Domain) -> Result<Backlog, Error> {
+        let (mut backlog, mut range) = (Backlog::default(), Key::build().text(domain.as_str()).range());
+        loop {
+            let rows = self.store.scan(Space::Relay, range.clone(), Order::Forwards, PAGE).await?;
+            for row in &rows {
+                let mut reader = row.key.read();
+                let whose = (reader.text(), reader.u64(), reader.text()).2.unwrap_or_default();
+                let count = if whose.is_empty() { &mut backlog.messages } else { &mut backlog.reports };
+                *count += 1;
+                backlog.bytes += row.value.len() as u64;
+            }
+            let Some(last) = rows.last().filter(|_| rows.len() == PAGE) else { return Ok(backlog) };
+            range = range.after(&last.key);
+        }
     }
 
     /// It was taken there, but for these recipients, and why not for them: it does not wait any longer.

@@ -28,7 +28,7 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
-pub use abroad::{Abroad, AbroadWhat, FromAbroad};
+pub use abroad::{Abroad, AbroadWhat, Backlog, FromAbroad};
 pub use blocking::{Blocking, Entities, Entity, Origin};
 pub(crate) use delivery::parser_room;
 pub use fetch::WaitingMessage;

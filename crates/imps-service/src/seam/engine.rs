@@ -112,6 +112,8 @@ spaces! {
     Relayed            "relayed"            false;
     /// What they are called there, for the report. Keyed by sequence.
     RelayedIds         "relayed_ids"        true;
+    /// Other domains: what operators wrote down of them, and what was agreed on with them. Keyed by domain, kind.
+    Peers              "peers"              false;
     /// What the server itself remembers, such as the domain that it serves. Keyed by name.
     Server             "server"             false;
 }

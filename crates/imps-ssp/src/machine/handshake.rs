@@ -133,12 +133,17 @@ impl Link {
         self.setup.opening.as_ref().is_some_and(|it| it.id == *id)
     }
 
+    /// Whether a set-up of ours is under way.
+    pub(crate) fn is_setting_up(&self) -> bool {
+        self.setup.opening.is_some()
+    }
+
     /// Begins a set-up, unless one is under way or has just failed.
     pub(super) fn open(&mut self, now: Timestamp) {
         if self.setup.opening.is_some() || now < self.setup.not_before {
             return;
         }
-        let (id, own) = (self.new_transaction(), self.new_token());
+        let (Some(id), Some(own)) = (self.new_transaction(), self.new_token()) else { return self.opening_failed(now) };
         let number = self.setup.number();
         let pause = if self.setup.hung_up { self.settings.patience } else { Duration::ZERO };
         let until = now.plus(self.settings.setup_within);
@@ -198,9 +203,9 @@ impl Link {
         if self.setup.accepting.len() >= HALF_DONE_MAX {
             self.setup.accepting.remove(0);
         }
-        let (own, number) = (self.new_token(), self.setup.number());
         // The ID of this answer is our own, odd as it is.
-        let answer_id = self.new_transaction();
+        let (Some(own), Some(answer_id)) = (self.new_token(), self.new_transaction()) else { return Verdict::Busy };
+        let number = self.setup.number();
         let until = now.plus(self.settings.setup_within);
         let token = self.token(own.clone());
         let peer = said.token.0;
@@ -287,13 +292,20 @@ impl Link {
             return Verdict::Unauthorized;
         }
         let number = opening.number;
-        let session_id: Arc<str> = format!("{}@{}", self.random_text(16), self.names.own).into();
+        let Some(session_id) = self.new_session_id() else {
+            self.opening_failed(now);
+            return Verdict::Busy;
+        };
         if let Some(opening) = &mut self.setup.opening {
             opening.state = Opened::ResponseSent { own_id: session_id.clone() };
         }
         let half = self.half(&session_id);
         self.post_setup(Step::Half(number), Mode::Request, id, half, Duration::ZERO);
         Verdict::Taken
+    }
+
+    fn new_session_id(&mut self) -> Option<Arc<str>> {
+        Some(format!("{}@{}", self.random_text(16)?, self.names.own).into())
     }
 
     fn half(&self, session_id: &str) -> Primitive {
@@ -325,7 +337,7 @@ impl Link {
         let (Some(wanted), Some(peer_id)) = (row.verified, self.session_of(said)) else {
             return Verdict::Unauthorized;
         };
-        let own_id: Arc<str> = format!("{}@{}", self.random_text(16), self.names.own).into();
+        let Some(own_id) = self.new_session_id() else { return Verdict::Busy };
         let life = self.life_with(said.time_to_live).min(wanted);
         let number = self.session_up((own_id.clone(), peer_id), life, false, now);
         let half = self.half(&own_id);

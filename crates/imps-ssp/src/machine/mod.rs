@@ -84,8 +84,8 @@ impl Default for LinkSettings {
 
 /// Where random numbers come from.
 pub(crate) trait Dice: Send {
-    /// 32 octets that nobody can guess.
-    fn octets(&mut self) -> [u8; 32];
+    /// 32 octets that nobody can guess; none: the system has none, and nothing is begun that needs them.
+    fn octets(&mut self) -> Option<[u8; 32]>;
 }
 
 /// How a POST went.
@@ -105,6 +105,20 @@ pub(crate) enum Posted {
     Unreachable,
     /// There is no way to this domain: not in the table, not in DNS.
     NoWay,
+}
+
+impl std::fmt::Display for Posted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Taken => f.write_str("it was taken"),
+            Self::Unauthorized => f.write_str("HTTP 401: the session, or this domain as a peer, is not known there"),
+            Self::Closed => f.write_str("the connection was closed without an answer"),
+            Self::Refused(status) => write!(f, "HTTP {status}: no SSP is spoken there"),
+            Self::Busy(pause) => write!(f, "HTTP 503: try again in {} s", pause.as_secs()),
+            Self::Unreachable => f.write_str("there is no connection to it"),
+            Self::NoWay => f.write_str("it has no address that may be used"),
+        }
+    }
 }
 
 /// What is to be done.
@@ -324,21 +338,21 @@ impl Link {
     }
 
     /// Random octets as digits.
-    fn random_text(&mut self, octets: usize) -> String {
+    fn random_text(&mut self, octets: usize) -> Option<String> {
         use std::fmt::Write as _;
         let mut text = String::with_capacity(2 * octets);
-        for octet in self.dice.octets().iter().take(octets) {
+        for octet in self.dice.octets()?.iter().take(octets) {
             let _ = write!(text, "{octet:02x}");
         }
-        text
+        Some(text)
     }
 
-    fn new_transaction(&mut self) -> TransactionId {
-        TransactionId::new(&self.random_text(16))
+    fn new_transaction(&mut self) -> Option<TransactionId> {
+        Some(TransactionId::new(&self.random_text(16)?))
     }
 
-    fn new_token(&mut self) -> Secret<Box<[u8]>> {
-        Secret::new(self.random_text(32).into_bytes().into())
+    fn new_token(&mut self) -> Option<Secret<Box<[u8]>>> {
+        Some(Secret::new(self.random_text(32)?.into_bytes().into()))
     }
 }
 

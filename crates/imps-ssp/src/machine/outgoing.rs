@@ -146,7 +146,14 @@ impl Link {
         }
         let id = match &what.id {
             Some(id) if !self.outgoing.requests.contains_key(id) => id.clone(),
-            _ => self.new_transaction(),
+            _ => match self.new_transaction() {
+                Some(id) => id,
+                None => {
+                    let failure = Failure::NotSent(Status::SERVER_UNAVAILABLE, "there are no random numbers", PAUSE);
+                    self.actions.push_back(Action::Finished(what.number, Err(failure)));
+                    return;
+                }
+            },
         };
         let until = now.plus(what.within);
         self.outgoing.ends.push(Reverse((until, id.clone())));
@@ -174,6 +181,12 @@ impl Link {
         let seconds = u32::try_from(self.settings.keep_alive.as_secs()).unwrap_or(u32::MAX);
         let ask = imps_proto::ssp::KeepAliveRequest { time_to_live: Some(seconds) };
         self.send_own(ask.into(), now);
+    }
+
+    /// What waits for its time, since the peer could not be reached, does not wait any longer.
+    pub(crate) fn try_now(&mut self, now: Timestamp) {
+        self.setup.not_before = now;
+        self.outgoing.not_before = Timestamp(0);
     }
 
     /// Ends the session, politely.

@@ -19,11 +19,11 @@ use imps_proto::ssp::Service;
 struct Counting(u64);
 
 impl Dice for Counting {
-    fn octets(&mut self) -> [u8; 32] {
+    fn octets(&mut self) -> Option<[u8; 32]> {
         self.0 += 1;
         let mut octets = [0; 32];
         octets[..8].copy_from_slice(&self.0.to_be_bytes());
-        octets
+        Some(octets)
     }
 }
 
