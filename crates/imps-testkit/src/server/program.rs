@@ -23,6 +23,7 @@ const INTERVAL: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Program {
     path: PathBuf,
+    domain: String,
     folder: PathBuf,
     address: SocketAddr,
     secure_address: SocketAddr,
@@ -72,6 +73,14 @@ fn free_port() -> Result<u16, String> {
 
 impl Program {
     pub(super) async fn start(settings: &[(String, String)]) -> Result<Self, String> {
+        Self::serve(DOMAIN, settings).await
+    }
+
+    /// Starts it for a domain. Settings are keys as in `hamlet.toml`, and values.
+    ///
+    /// # Errors
+    /// What prevented it, in words.
+    pub async fn serve(domain: &str, settings: &[(String, String)]) -> Result<Self, String> {
         let path = program_path()?;
         let mut tries = 0;
         loop {
@@ -89,9 +98,9 @@ impl Program {
             ];
             let own = own.into_iter().map(|(key, value)| (key.to_owned(), value));
             let settings: Vec<_> = own.chain(settings.iter().cloned()).collect();
-            let child = spawn(&path, &folder, address, &settings)?;
-            let path = path.clone();
-            let mut program = Self { path, folder, address, secure_address, settings, child };
+            let child = spawn(&path, domain, &folder, address, &settings)?;
+            let (path, domain) = (path.clone(), domain.to_owned());
+            let mut program = Self { path, domain, folder, address, secure_address, settings, child };
             match program.wait_until_ready().await {
                 Ok(()) => return Ok(program),
                 // Another test program took the port between the look and the start.
@@ -103,7 +112,8 @@ impl Program {
         }
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
@@ -111,7 +121,11 @@ impl Program {
         self.secure_address
     }
 
-    pub(super) async fn add_user(&self, name: &str, phone: &str, account: Option<&str>) -> Result<(), String> {
+    /// Makes an account: the password that phones use, and the one of the account if there is to be one.
+    ///
+    /// # Errors
+    /// What prevented it, in words.
+    pub async fn add_user(&self, name: &str, phone: &str, account: Option<&str>) -> Result<(), String> {
         let mut words = vec!["user", "add", name, "--phone-password", phone];
         words.extend(account.iter().flat_map(|account| ["--password", account]));
         let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
@@ -119,9 +133,12 @@ impl Program {
     }
 
     /// Carries out what an operator types; what is printed.
-    pub(super) async fn operate(&self, words: &[String]) -> Result<String, String> {
+    ///
+    /// # Errors
+    /// What prevented it, in words.
+    pub async fn operate(&self, words: &[String]) -> Result<String, String> {
         let mut command = command(&self.path);
-        command.args(words).args(["--domain", DOMAIN]);
+        command.args(words).args(["--domain", &self.domain]);
         command.arg("--data").arg(data(&self.folder)).stdin(Stdio::null());
         let typed = words.join(" ");
         let output = tokio::task::spawn_blocking(move || command.output())
@@ -135,12 +152,28 @@ impl Program {
     }
 
     pub(super) async fn restart(&mut self, end: End) -> Result<(), String> {
+        self.end(end).await?;
+        self.go_on().await
+    }
+
+    /// Ends it. What it stored stays.
+    ///
+    /// # Errors
+    /// What prevented it, in words.
+    pub async fn end(&mut self, end: End) -> Result<(), String> {
         match end {
             End::Kill => self.child.kill().map_err(|error| error.to_string())?,
             End::Stop => self.ask_to_stop()?,
         }
-        self.wait_until_gone().await?;
-        self.child = spawn(&self.path, &self.folder, self.address, &self.settings)?;
+        self.wait_until_gone().await
+    }
+
+    /// Starts again what was ended, at the same address.
+    ///
+    /// # Errors
+    /// What prevented it, in words.
+    pub async fn go_on(&mut self) -> Result<(), String> {
+        self.child = spawn(&self.path, &self.domain, &self.folder, self.address, &self.settings)?;
         self.wait_until_ready().await
     }
 
@@ -176,7 +209,8 @@ impl Program {
         Err(format!("the server is not ready:\n{}", self.log()))
     }
 
-    fn log(&self) -> String {
+    /// What it has logged.
+    pub fn log(&self) -> String {
         std::fs::read_to_string(log_file(&self.folder)).unwrap_or_default()
     }
 }
@@ -209,14 +243,20 @@ fn command(path: &Path) -> Command {
     command
 }
 
-fn spawn(path: &Path, folder: &Path, address: SocketAddr, settings: &[(String, String)]) -> Result<Child, String> {
+fn spawn(
+    path: &Path,
+    domain: &str,
+    folder: &Path,
+    address: SocketAddr,
+    settings: &[(String, String)],
+) -> Result<Child, String> {
     let file = log_file(folder);
     let log = std::fs::OpenOptions::new().create(true).append(true).open(&file);
     let log = log.map_err(|error| format!("{}: {error}", file.display()))?;
     let errors = log.try_clone().map_err(|error| error.to_string())?;
     let mut command = command(path);
     command.current_dir(folder).arg("serve").arg("--data").arg(data(folder));
-    command.args(["--domain", DOMAIN, "--listen", &address.to_string(), "--log", "warn"]);
+    command.args(["--domain", domain, "--listen", &address.to_string(), "--log", "warn"]);
     for (key, value) in settings {
         command.env(format!("HAMLET_{}", key.replace('.', "__").to_uppercase()), value);
     }
