@@ -8,8 +8,8 @@ use imps_csp::transport::http::{OtherAnswer, OtherFace, OtherPost};
 use imps_service::im::{Abroad, AbroadWhat};
 use imps_service::{Error, Services};
 use imps_ssp::{
-    Agreement, Arrival, DigestScheme, Face, PeerConfig, PeerState, Peers, Resolver, Ssp, SspConfig, SystemResolver,
-    Terms, TlsPolicy, TlsTrust,
+    Agreement, Arrival, DigestScheme, Face, OpenTransaction, PeerConfig, PeerState, Peers, Resolver, Ssp, SspConfig,
+    SystemResolver, Terms, TlsPolicy, TlsTrust,
 };
 use imps_types::{Domain, Service};
 use serde::{Deserialize, Serialize};
@@ -110,6 +110,19 @@ pub(crate) struct PeerView {
     /// Absent in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) queue: Option<QueueView>,
+    /// Some of what is open; in lists, nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) open: Vec<OpenView>,
+}
+
+/// A transaction that is not through.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct OpenView {
+    pub(crate) transaction: String,
+    /// Whether we began it.
+    pub(crate) ours: bool,
+    pub(crate) name: Option<String>,
+    pub(crate) state: String,
 }
 
 /// What holds between this domain and a peer.
@@ -281,6 +294,11 @@ async fn show(node: &Node, domain: &Domain) -> Result<PeerView, Failure> {
         bytes: backlog.bytes,
         first: first.iter().map(waiting_view).collect(),
     });
+    if let Some(ssp) = node.ssp.get() {
+        let (requests, transactions) = ssp.open_with(domain, SHOWN);
+        let open = requests.iter().map(|one| (true, one)).chain(transactions.iter().map(|one| (false, one)));
+        view.open = open.map(|(ours, one)| open_view(ours, one)).collect();
+    }
     Ok(view)
 }
 
@@ -307,6 +325,7 @@ async fn view(
         agreement: agreement_view(&agreement),
         state: state.map(state_view),
         queue: None,
+        open: Vec::new(),
     })
 }
 
@@ -342,6 +361,15 @@ fn state_view(state: &PeerState) -> StateView {
         arrivals_refused: state.arrivals.1,
         failed_at: failure.map(|(at, _)| moment(*at)),
         failure: failure.map(|(_, why)| why.clone()),
+    }
+}
+
+fn open_view(ours: bool, one: &OpenTransaction) -> OpenView {
+    OpenView {
+        transaction: one.id.as_str().to_owned(),
+        ours,
+        name: one.name.map(str::to_owned),
+        state: one.state.to_owned(),
     }
 }
 

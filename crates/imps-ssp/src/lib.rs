@@ -23,7 +23,7 @@ pub use agreement::{Agreement, Origin, Provision, Terms};
 pub use config::{PeerConfig, SspConfig};
 pub use face::Face;
 pub use find::{Found, Resolver, Srv, SystemResolver, TlsPolicy};
-pub use machine::LinkSettings;
+pub use machine::{LinkSettings, OpenTransaction};
 pub use peers::Peers;
 pub use post::{CONTENT_TYPE_SSP, PostSettings};
 pub use ssp::{Arrival, Ask, PeerState, Receipt, Service, Ssp, Step, Unanswered};

@@ -27,7 +27,9 @@ use crate::access::{Territory, domain_of};
 use crate::agreement::{self, Agreement, Origin, Terms};
 use crate::config::{PeerConfig, SspConfig};
 use crate::find::{Finder, NoWay, Resolver, TlsPolicy};
-use crate::machine::{Action, Dice, Failure, Link, LinkSettings, Names, Outgoing, Post, Posted, Verdict, status};
+use crate::machine::{
+    Action, Dice, Failure, Link, LinkSettings, Names, OpenTransaction, Outgoing, Post, Posted, Verdict, status,
+};
 use crate::post::{Poster, is_ssp};
 use crate::tls::TlsTrust;
 use crate::trust::DigestScheme;
@@ -688,6 +690,16 @@ impl Ssp {
     pub fn peers(&self) -> Vec<PeerState> {
         let peers: Vec<_> = self.peers.lock().values().cloned().collect();
         peers.iter().map(|peer| self.state(peer)).collect()
+    }
+
+    /// What is open with a peer: our requests, and its transactions; so many of each.
+    pub fn open_with(&self, domain: &Domain, most: usize) -> (Vec<OpenTransaction>, Vec<OpenTransaction>) {
+        let peer = self.peers.lock().get(domain).cloned();
+        let open = peer.map(|peer| {
+            let link = peer.link.lock();
+            (link.requests(most), link.transactions(most))
+        });
+        open.unwrap_or_default()
     }
 
     /// Every domain that operators wrote down.

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{Common, Done, Format, Refusal, desk, output};
 use crate::command::{Command, Outcome};
-use crate::federation::{Line, PeerView, QueueView, StateView, Wish};
+use crate::federation::{Line, OpenView, PeerView, QueueView, StateView, Wish};
 
 #[derive(Subcommand, Debug)]
 #[command(after_help = "\
@@ -183,6 +183,15 @@ fn show(peer: &PeerView, running: bool) {
     let width = facts.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     for (name, value) in &facts {
         output::say(&format!("{name:<width$}  {value}"));
+    }
+    if !peer.open.is_empty() {
+        output::say("");
+        let row = |one: &OpenView| {
+            let whose = if one.ours { "ours" } else { "its" }.to_owned();
+            let name = one.name.clone().unwrap_or_else(|| "-".to_owned());
+            [one.transaction.clone(), whose, name, one.state.clone()]
+        };
+        output::table(["TRANSACTION", "WHOSE", "WHAT", ""], &peer.open.iter().map(row).collect::<Vec<_>>());
     }
     if let Some(queue) = peer.queue.as_ref().filter(|queue| !queue.first.is_empty()) {
         show_queue(queue);

@@ -9,7 +9,7 @@ use imps_types::element::ResultInfo;
 use imps_types::{Status, TransactionId};
 use rustc_hash::FxHashMap;
 
-use super::{Action, Link, status};
+use super::{Action, Link, OpenTransaction, status};
 use crate::access;
 
 /// A transaction of the peer.
@@ -78,6 +78,13 @@ fn print_of(primitive: &Primitive) -> u64 {
 }
 
 impl Link {
+    /// The peer's transactions that are being worked on: so many of them.
+    pub(crate) fn transactions(&self, most: usize) -> Vec<OpenTransaction> {
+        let seen = self.incoming.seen.iter().filter(|(_, seen)| seen.answer.is_none());
+        let open = |id: &TransactionId| OpenTransaction { id: id.clone(), name: None, state: "is carried out" };
+        seen.take(most).map(|(id, _)| open(id)).collect()
+    }
+
     /// How many of the peer's transactions are being worked on.
     pub(crate) fn open_transactions(&self) -> usize {
         self.incoming.open

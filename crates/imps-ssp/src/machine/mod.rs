@@ -20,6 +20,7 @@ use crate::access::Territory;
 use crate::agreement::Agreement;
 use crate::trust::DigestScheme;
 
+pub use outgoing::OpenTransaction;
 pub(crate) use outgoing::{Failure, Outgoing};
 
 /// What holds for every peer.

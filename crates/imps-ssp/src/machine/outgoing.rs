@@ -131,7 +131,32 @@ impl Queue {
     }
 }
 
+/// A transaction that is not through, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenTransaction {
+    /// Its ID.
+    pub id: TransactionId,
+    /// The primitive that began it, where that is remembered.
+    pub name: Option<&'static str>,
+    /// How far it has come.
+    pub state: &'static str,
+}
+
 impl Link {
+    /// Our requests that are not through: so many of them.
+    pub(crate) fn requests(&self, most: usize) -> Vec<OpenTransaction> {
+        let open = |(id, request): (&TransactionId, &Request)| OpenTransaction {
+            id: id.clone(),
+            name: Some(request.what.primitive.name().as_str()),
+            state: match request.state {
+                State::Waiting => "waits for a session",
+                State::Posted => "is being posted",
+                State::Taken => "waits for its answer",
+            },
+        };
+        self.outgoing.requests.iter().take(most).map(open).collect()
+    }
+
     /// How many requests are not through.
     pub(crate) fn open_requests(&self) -> usize {
         self.outgoing.requests.len()

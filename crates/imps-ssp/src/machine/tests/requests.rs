@@ -36,6 +36,48 @@ fn a_request_opens_the_session_and_gets_its_answer() {
 }
 
 #[test]
+fn what_is_open_is_shown() {
+    let states = |of: Vec<OpenTransaction>| of.into_iter().map(|it| (it.name, it.state)).collect::<Vec<_>>();
+    let mut wire = Wire::plain();
+    wire.answers = false;
+    // Nobody is there, so it waits; and it need not wait for the pause to be over.
+    wire.fate.push_back(Some(Posted::Unreachable));
+    wire.send(0, 7, message(ALICE, &[BOB], "hello"));
+    wire.run();
+    assert_eq!(states(wire.sides[0].link.requests(10)), [(Some("SendMessageRequest"), "waits for a session")]);
+    wire.sides[0].link.try_now(wire.now);
+    wire.wait(Duration::ZERO);
+    assert_eq!(states(wire.sides[0].link.requests(10)), [(Some("SendMessageRequest"), "waits for its answer")]);
+    assert_eq!(states(wire.sides[1].link.transactions(10)), [(None, "is carried out")]);
+    assert!(wire.sides[0].link.requests(0).is_empty() && wire.sides[1].link.transactions(0).is_empty());
+}
+
+/// A system that has no random numbers.
+struct NoDice;
+
+impl Dice for NoDice {
+    fn octets(&mut self) -> Option<[u8; 32]> {
+        None
+    }
+}
+
+#[test]
+fn without_random_numbers_nothing_is_begun() {
+    let mut wire = Wire::plain();
+    wire.sides[0].link.dice = Box::new(NoDice);
+    wire.send(0, 7, message(ALICE, &[BOB], "hello"));
+    wire.run();
+    assert_eq!(code(&wire.sides[0].finished[0].1), Status::SERVER_UNAVAILABLE.code());
+    // Nor is the set-up of somebody else answered: he is told to come back.
+    wire.send(1, 8, message(BOB, &[ALICE], "hello"));
+    wire.run();
+    assert!(wire.log.iter().all(|(from, ..)| *from == 1), "{:?}", wire.log);
+    assert_eq!(wire.log.len(), 1);
+    let now = wire.now;
+    assert!(wire.sides.iter().all(|side| !side.link.is_up(now)));
+}
+
+#[test]
 fn the_same_transaction_is_carried_out_once_and_answered_the_same() {
     let mut wire = Wire::up();
     let text = of_b(&wire, &send_of_b("t1", "one"));
