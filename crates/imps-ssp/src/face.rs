@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use imps_proto::ssp::{
     ContentData, DeliveryResult, DeliveryStatusReport, DeliveryTime, MetaInfo, Primitive, SendMessageRequest,
@@ -184,6 +185,11 @@ impl Face {
             let woken = tokio::time::timeout(KEPT, pump.wake.notified()).await.is_ok();
             if !woken && is_done {
                 let mut pumps = self.pumps.lock();
+                // Whoever wakes a pump has the table meanwhile: what came since the time ran out is not lost.
+                let is_woken = pump.wake.notified().now_or_never().is_some();
+                if is_woken {
+                    continue;
+                }
                 if pump.under_way.lock().is_empty() && Arc::strong_count(&pump) <= 2 {
                     pumps.remove(&domain);
                     return;
@@ -289,14 +295,14 @@ fn expires(row: &Abroad) -> imps_service::Timestamp {
     }
 }
 
-/// Messages of one sender to one domain keep their order, and reports to one user.
+/// Messages of one sender to one domain keep their order, and reports on one message.
 fn lane_of(row: &Abroad) -> u64 {
     use std::hash::BuildHasher as _;
-    let whose = match &row.what {
-        AbroadWhat::Message(message) => &message.sender,
-        AbroadWhat::Report(report) => &report.recipient,
+    let key = match &row.what {
+        AbroadWhat::Message(message) => (message.sender.as_str(), None),
+        AbroadWhat::Report(report) => (report.recipient.as_str(), report.info.message_id.as_deref()),
     };
-    rustc_hash::FxBuildHasher.hash_one(whose.as_str())
+    rustc_hash::FxBuildHasher.hash_one(key)
 }
 
 /// Everybody who should have got it, with the reason why not.
@@ -338,9 +344,10 @@ fn end_of(outcome: Option<&ResultInfo>, row: &Abroad) -> End {
 
 fn end_without_answer(failure: &Unanswered, row: &Abroad) -> End {
     match failure.status {
-        status @ (Status::DOMAIN_NOT_SUPPORTED | Status::SERVICE_NOT_AGREED | Status::RESPONSE_TOO_LARGE) => {
-            End::Settled(all_refused(row, status))
-        }
+        status @ (Status::DOMAIN_NOT_SUPPORTED
+        | Status::SERVICE_NOT_AGREED
+        | Status::RESPONSE_TOO_LARGE
+        | Status::BAD_PARAMETER) => End::Settled(all_refused(row, status)),
         _ => End::Later(failure.try_again),
     }
 }

@@ -19,6 +19,8 @@ type Octets = Secret<Box<[u8]>>;
 
 /// How many set-ups of one peer may be half done.
 const HALF_DONE_MAX: usize = 8;
+/// The shortest life of a session.
+const LIFE_MIN: Duration = Duration::from_secs(60);
 
 /// What was posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +111,23 @@ impl Setup {
         let accepting = self.accepting.iter().map(|it| it.until).min();
         let again = waits.filter(|_| self.opening.is_none() && self.failures > 0).map(|at| at.max(self.not_before));
         [opening, accepting, again].into_iter().flatten().min()
+    }
+
+    /// From when on we may begin; none: we have begun.
+    pub(super) fn opens_from(&self) -> Option<Timestamp> {
+        self.opening.is_none().then_some(self.not_before)
+    }
+
+    /// Counts a failure that has no pause, if there was none before.
+    pub(super) fn is_first_failure(&mut self) -> bool {
+        let is_first = self.failures == 0;
+        self.failures = self.failures.max(1);
+        is_first
+    }
+
+    /// A set-up led to a session that is worth something.
+    pub(super) fn succeeded(&mut self) {
+        self.failures = 0;
     }
 
     fn number(&mut self) -> u64 {
@@ -330,6 +349,11 @@ impl Link {
         self.settings.time_to_live.min(wanted)
     }
 
+    /// A session that ends as soon as it is up is none.
+    fn is_too_short(&self, life: Duration) -> bool {
+        life < LIFE_MIN.min(self.settings.time_to_live)
+    }
+
     /// Step 5: the peer's half of the session.
     fn take_half(&mut self, id: &TransactionId, said: &LoginResponse, now: Timestamp) -> Verdict {
         let Some(at) = self.setup.accepting.iter().position(|it| it.id == *id) else { return Verdict::Unauthorized };
@@ -337,8 +361,11 @@ impl Link {
         let (Some(wanted), Some(peer_id)) = (row.verified, self.session_of(said)) else {
             return Verdict::Unauthorized;
         };
-        let Some(own_id) = self.new_session_id() else { return Verdict::Busy };
         let life = self.life_with(said.time_to_live).min(wanted);
+        if self.is_too_short(life) {
+            return Verdict::Unauthorized;
+        }
+        let Some(own_id) = self.new_session_id() else { return Verdict::Busy };
         let number = self.session_up((own_id.clone(), peer_id), life, false, now);
         let half = self.half(&own_id);
         self.post_setup(Step::HalfBack(number), Mode::Response, id, half, Duration::ZERO);
@@ -351,12 +378,14 @@ impl Link {
         let Opened::ResponseSent { own_id } = &opening.state else { return self.take_refusal(said, now) };
         let own_id = own_id.clone();
         let Some(peer_id) = self.session_of(said) else { return self.take_refusal(said, now) };
+        let life = self.life_with(said.time_to_live);
+        if self.is_too_short(life) {
+            return self.take_refusal(said, now);
+        }
         self.setup.opening = None;
-        self.setup.failures = 0;
         self.setup.hung_up = false;
         self.setup.redirect = None;
         self.setup.not_before = now;
-        let life = self.life_with(said.time_to_live);
         self.session_up((own_id, peer_id), life, true, now);
         Verdict::Taken
     }
@@ -379,6 +408,11 @@ impl Link {
     fn opening_failed(&mut self, now: Timestamp) {
         self.setup.opening = None;
         self.setup.redirect = None;
+        self.setup_in_vain(now);
+    }
+
+    /// The next set-up has time, the more the more of them were in vain.
+    pub(super) fn setup_in_vain(&mut self, now: Timestamp) {
         let doubled = 1_u32.checked_shl(self.setup.failures.min(16)).unwrap_or(u32::MAX);
         self.setup.failures = self.setup.failures.saturating_add(1);
         let pause = self.settings.setup_pause.saturating_mul(doubled).min(self.settings.setup_pause_max);

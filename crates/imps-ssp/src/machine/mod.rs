@@ -299,8 +299,10 @@ impl Link {
 
     /// When the next [`tick`](Self::tick) is due at the latest.
     pub(crate) fn next_tick(&self, now: Timestamp) -> Option<Timestamp> {
-        let setup = self.setup.next_tick(self.outgoing.waits_from());
-        let sessions = self.sessions.next_tick(&self.settings);
+        // With a session, what waits does not wait for a set-up.
+        let waits = self.outgoing.waits_from().filter(|_| !self.is_up(now));
+        let setup = self.setup.next_tick(waits);
+        let sessions = self.sessions.next_tick(&self.settings, self.setup.opens_from());
         let outgoing = self.outgoing.next_tick(now);
         [setup, sessions, outgoing].into_iter().flatten().map(|at| at.max(now)).min()
     }

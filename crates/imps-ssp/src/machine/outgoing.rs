@@ -16,6 +16,8 @@ const OWN: u64 = 0;
 /// The pauses between attempts to reach a peer that cannot be reached.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How long we listen, after something that need not be answered was taken, whether it is refused all the same.
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 /// What is to be sent to a peer.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ impl Failure {
             Self::NotSent(status, ..) => *status,
             Self::NoAnswer => Status::TIMEOUT,
             Self::Refused(413) => Status::RESPONSE_TOO_LARGE,
+            // What cannot be read there now cannot be read later.
+            Self::Refused(400 | 415) => Status::BAD_PARAMETER,
             Self::Refused(_) => Status::SERVER_UNAVAILABLE,
             Self::WrongAnswer(_) => Status::INTERNAL_ERROR,
         }
@@ -73,6 +77,13 @@ struct Request {
     alone: bool,
     /// Whether the peer said once that it does not know the session that this came in.
     retried: bool,
+}
+
+impl Request {
+    /// Whether it need not be answered: when it was taken, silence is a success (SSP 7.3).
+    fn tells(&self) -> bool {
+        self.what.primitive.name().row().kind == Kind::Tell
+    }
 }
 
 /// What is in one POST.
@@ -114,6 +125,11 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn is_idle(&self) -> bool {
         self.requests.is_empty() && self.replies.is_empty()
+    }
+
+    /// How connections of sessions before ended says nothing about a new one.
+    pub(super) fn session_is_new(&mut self) {
+        self.was_closed = false;
     }
 
     /// From when on a session is wanted.
@@ -330,14 +346,14 @@ impl Link {
         }
         let was_closed = std::mem::replace(&mut self.outgoing.was_closed, how == Posted::Closed);
         match how {
-            Posted::Taken => self.batch_taken(batch),
+            Posted::Taken => self.batch_taken(batch, now),
             Posted::Unauthorized => {
-                self.session_lost(batch.session, now);
+                self.session_denied(batch.session, now);
                 self.put_back(batch);
             }
             // Some have no other word for a session that they do not know (SSP 4).
             Posted::Closed if was_closed => {
-                self.session_lost(batch.session, now);
+                self.session_denied(batch.session, now);
                 self.put_back(batch);
             }
             Posted::Closed => self.put_back(batch),
@@ -356,16 +372,19 @@ impl Link {
         }
     }
 
-    fn batch_taken(&mut self, batch: Batch) {
+    fn batch_taken(&mut self, batch: Batch, now: Timestamp) {
+        self.session_proved(batch.session);
         self.outgoing.failures = 0;
         self.outgoing.not_before = Timestamp(0);
         for id in batch.requests {
             let Some(request) = self.outgoing.requests.get_mut(&id) else { continue };
-            // Who tells need not be answered: taken is done.
-            if request.what.primitive.name().row().kind == Kind::Tell {
-                self.finish(&id, Ok(super::status(Status::SUCCESSFUL, "")));
-            } else if request.state == State::Posted {
-                request.state = State::Taken;
+            if request.state != State::Posted {
+                continue;
+            }
+            request.state = State::Taken;
+            if request.tells() {
+                request.until = request.until.min(now.plus(TOLD_WITHIN));
+                self.outgoing.ends.push(Reverse((request.until, id)));
             }
         }
         if batch.replies.iter().any(|it| it.ends) {
@@ -474,17 +493,18 @@ impl Link {
             let Some(Reverse((_, id))) = self.outgoing.ends.pop() else { break };
             // The ID may have been used again since.
             let Some(request) = self.outgoing.requests.get(&id).filter(|it| it.until <= now) else { continue };
-            let failure = match request.state {
-                State::Taken => Failure::NoAnswer,
+            let how = match request.state {
+                State::Taken if request.tells() => Ok(super::status(Status::SUCCESSFUL, "")),
+                State::Taken => Err(Failure::NoAnswer),
                 State::Waiting | State::Posted => {
                     let pause = self.setup_pause(now).max(self.outgoing.not_before.since(now)).max(PAUSE);
-                    Failure::NotSent(Status::SERVER_UNAVAILABLE, "the domain cannot be reached", pause)
+                    Err(Failure::NotSent(Status::SERVER_UNAVAILABLE, "the domain cannot be reached", pause))
                 }
             };
             if matches!(request.what.primitive, Primitive::KeepAliveRequest(_)) && request.what.number == OWN {
                 self.sessions_lost(now);
             }
-            self.finish(&id, Err(failure));
+            self.finish(&id, how);
         }
         let is_over = |it: &Reply| it.until <= now;
         while self.outgoing.replies.front().is_some_and(is_over) {

@@ -28,6 +28,8 @@ pub(super) struct Session {
     sends: bool,
     /// Whether the peer ended it, or does not know it any more.
     is_dead: bool,
+    /// Whether the peer took something on it.
+    is_proved: bool,
 }
 
 #[derive(Default)]
@@ -68,9 +70,11 @@ impl Sessions {
         (is_up && !self.asking).then(|| self.last_sent.plus(settings.keep_alive / 2))
     }
 
-    pub(super) fn next_tick(&self, settings: &LinkSettings) -> Option<Timestamp> {
+    /// `opens_from`: from when on a set-up may begin; none: one is under way.
+    pub(super) fn next_tick(&self, settings: &LinkSettings, opens_from: Option<Timestamp>) -> Option<Timestamp> {
         let ends = self.all.iter().map(|it| it.until).min();
-        [ends, self.ask_at(settings), self.renew_at()].into_iter().flatten().min()
+        let renew = self.renew_at().and_then(|at| Some(at.max(opens_from?)));
+        [ends, self.ask_at(settings), renew].into_iter().flatten().min()
     }
 }
 
@@ -103,9 +107,20 @@ impl Link {
         // Whoever opened it knows at once that the other one has it; the other one only when its last step was taken.
         let sends = opened_by_us;
         let until = now.plus(life);
-        sessions.all.push(Session { number, own_id, peer_id, up: now, until, opened_by_us, sends, is_dead: false });
+        sessions.all.push(Session {
+            number,
+            own_id,
+            peer_id,
+            up: now,
+            until,
+            opened_by_us,
+            sends,
+            is_dead: false,
+            is_proved: false,
+        });
         sessions.last_sent = now;
         sessions.asking = false;
+        self.outgoing.session_is_new();
         if opened_by_us {
             self.actions.push_back(Action::Session(true));
         }
@@ -117,6 +132,24 @@ impl Link {
         if let Some(session) = self.sessions.all.iter_mut().find(|it| it.number == number) {
             session.sends = true;
             self.actions.push_back(Action::Session(true));
+        }
+    }
+
+    /// The peer took something on this session: it means it.
+    pub(super) fn session_proved(&mut self, number: u64) {
+        if let Some(session) = self.sessions.all.iter_mut().find(|it| it.number == number) {
+            session.is_proved = true;
+            self.setup.succeeded();
+        }
+    }
+
+    /// The peer says that it does not know this session. If it never took anything on it, the set-up was in vain; that may
+    /// happen once to a peer that begins anew.
+    pub(super) fn session_denied(&mut self, number: u64, now: Timestamp) {
+        let is_in_vain = self.sessions.all.iter().any(|it| it.number == number && !it.is_dead && !it.is_proved);
+        self.session_lost(number, now);
+        if is_in_vain && !self.setup.is_first_failure() {
+            self.setup_in_vain(now);
         }
     }
 

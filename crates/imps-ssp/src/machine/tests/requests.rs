@@ -194,10 +194,7 @@ fn code_of(wire: &Wire) -> Vec<u16> {
     wire.sides[0].finished.iter().map(|(_, how)| code(how)).collect()
 }
 
-#[test]
-fn who_tells_is_done_when_it_was_taken() {
-    let mut wire = Wire::up();
-    wire.answers = false;
+fn told() -> Primitive {
     let told = imps_proto::ssp::InviteResponse {
         meta: None,
         invite_id: "i-5".into(),
@@ -208,10 +205,51 @@ fn who_tells_is_done_when_it_was_taken() {
         note: None,
         screen_name: None,
     };
-    wire.send(0, 7, told.into());
+    told.into()
+}
+
+#[test]
+fn who_tells_is_done_when_it_was_taken_and_nobody_objects() {
+    let mut wire = Wire::up();
+    wire.answers = false;
+    wire.send(0, 7, told());
     wire.run();
+    assert_eq!(code_of(&wire), [0_u16; 0], "an objection may come yet");
+    wire.wait(Duration::from_secs(2));
     assert_eq!(code_of(&wire), [200]);
     assert_eq!(wire.sides[1].performed.len(), 1);
+}
+
+#[test]
+fn what_was_told_may_be_refused_and_that_is_its_end() {
+    let mut wire = Wire::up();
+    wire.answers = false;
+    wire.send(0, 7, told());
+    wire.run();
+    let id = wire.sides[1].performed[0].0.clone();
+    let now = wire.now;
+    wire.sides[1].link.answered(&id, status(Status::SERVER_UNAVAILABLE, ""), now);
+    wire.run();
+    wire.wait(Duration::from_secs(2));
+    assert_eq!(code_of(&wire), [503], "and there is no second end");
+}
+
+#[test]
+fn a_peer_that_logs_in_and_then_denies_it_is_not_set_up_without_a_pause() {
+    let mut wire = Wire::up();
+    let denied = std::iter::once(Some(Posted::Unauthorized)).chain(std::iter::repeat_n(None, 6));
+    wire.fate = denied.clone().chain(denied.clone()).chain(denied).collect();
+    wire.send(0, 7, message(ALICE, &[BOB], "hello"));
+    wire.run();
+    let begun = |wire: &Wire| {
+        wire.transcript().iter().filter(|it| (it.0, it.1, it.3) == (0, "Request", "SendSecretToken")).count()
+    };
+    assert_eq!(begun(&wire), 1, "once at once");
+    wire.wait(Duration::from_secs(21));
+    assert_eq!(begun(&wire), 2);
+    wire.send(0, 8, message(ALICE, &[BOB], "hello"));
+    wire.run();
+    assert_eq!(begun(&wire), 2, "again not at once");
 }
 
 #[test]
@@ -272,7 +310,7 @@ fn several_go_in_one_message_and_a_bad_one_does_not_spoil_the_others() {
     assert_eq!(wire.log[7].1.matches("<Transaction ").count(), 1, "then one by one");
     let mut codes = code_of(&wire);
     codes.sort_unstable();
-    assert_eq!(codes, [200, 200, 503]);
+    assert_eq!(codes, [200, 200, 402]);
     assert_eq!(wire.sides[1].performed.len(), 2);
 }
 

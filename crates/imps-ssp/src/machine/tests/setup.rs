@@ -63,6 +63,45 @@ fn the_shorter_life_holds() {
 }
 
 #[test]
+fn a_session_without_life_is_none() {
+    for opener in 0..2 {
+        let mut wire = Wire::plain();
+        let none = LinkSettings { time_to_live: Duration::ZERO, ..LinkSettings::default() };
+        wire.sides[1] = Side::new(link("b.example", "a.example", &none, DigestScheme::Md5, 2));
+        let now = wire.now;
+        wire.sides[opener].link.open(now);
+        wire.run();
+        assert!(wire.sides[0].link.sessions(now).is_empty());
+        let posted = wire.log.len();
+        wire.sides[opener].link.open(now);
+        wire.run();
+        assert_eq!(wire.log.len(), posted, "the next attempt has time");
+    }
+}
+
+#[test]
+fn a_renewal_that_takes_time_is_waited_for_asleep() {
+    let short = LinkSettings {
+        time_to_live: Duration::from_secs(100),
+        setup_within: Duration::from_secs(3),
+        setup_pause: Duration::from_secs(4),
+        ..LinkSettings::default()
+    };
+    let mut wire = Wire::new(&short, [DigestScheme::Md5; 2]);
+    let now = wire.now;
+    wire.sides[0].link.open(now);
+    wire.run();
+    // The token of the renewal gets lost; that a machine sleeps is what `run` looks at.
+    wire.fate = [Some(Posted::Taken)].into();
+    wire.wait(Duration::from_secs(90));
+    assert!(wire.sides[0].link.is_setting_up());
+    wire.wait(Duration::from_secs(3));
+    assert!(!wire.sides[0].link.is_setting_up());
+    wire.wait(Duration::from_secs(4));
+    assert_eq!(wire.sides[0].link.sessions(wire.now).len(), 2);
+}
+
+#[test]
 fn set_ups_that_cross_both_come_to_their_end() {
     let mut wire = Wire::plain();
     let now = wire.now;
