@@ -226,7 +226,9 @@ impl Face {
         let (mut pause, mut unanswered) = (PAUSE, 0);
         while self.services.clock.now() < expires(&row) {
             let Some(ssp) = self.ssp() else { return false };
-            let ask = Ask { primitive: primitive.clone(), id: Some(id.clone()), lane: Some(lane), within: None };
+            let left = expires(&row).since(self.services.clock.now());
+            let within = Some(ssp.reply_within().min(left));
+            let ask = Ask { primitive: primitive.clone(), id: Some(id.clone()), lane: Some(lane), within };
             let end = match ssp.ask(&row.domain, ask).await {
                 Ok(answer) => end_of(answer.outcome(), &row),
                 Err(failure) => {
@@ -330,15 +332,25 @@ fn is_passing(status: Status) -> bool {
 
 fn end_of(outcome: Option<&ResultInfo>, row: &Abroad) -> End {
     let Some(outcome) = outcome else { return End::Settled(Vec::new()) };
-    let details = outcome.detailed.iter();
-    let details = details.flat_map(|one| one.user_ids.iter().map(|user| (user.clone(), one.status)));
+    // What it says of others is not heard: they are not in the message.
+    let detail_of = |user: &Address| {
+        let is_it = |said: &Address| {
+            said == user || UserId::parse(said.as_str(), &row.domain).is_ok_and(|said| Address::from(&said) == *user)
+        };
+        outcome.detailed.iter().find(|one| one.user_ids.iter().any(is_it)).map(|one| one.status)
+    };
+    let everybody = |status| all_refused(row, status).into_iter();
     match outcome.status {
-        status if status.is_success() || status == Status::QUEUED => End::Settled(details.collect()),
+        status if status.is_success() || status == Status::QUEUED => {
+            End::Settled(everybody(status).filter_map(|(user, _)| detail_of(&user).map(|why| (user, why))).collect())
+        }
         status if is_passing(status) && outcome.detailed.is_empty() => {
             End::Later(outcome.try_again.map(|seconds| Duration::from_secs(seconds.into())))
         }
-        status if outcome.detailed.is_empty() => End::Settled(all_refused(row, status)),
-        _ => End::Settled(details.collect()),
+        status => {
+            let why = |(user, status)| (detail_of(&user).unwrap_or(status), user);
+            End::Settled(everybody(status).map(why).map(|(why, user)| (user, why)).collect())
+        }
     }
 }
 
@@ -396,5 +408,65 @@ impl Service for Face {
             let now = self.services.clock.now();
             kept.ok().flatten().filter(|kept| kept.until.is_none_or(|until| until > now))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imps_service::Timestamp;
+    use imps_service::event::Message;
+    use imps_types::MessageId;
+    use imps_types::element::{DetailedResult, MessageInfo, Recipient, User};
+
+    use super::*;
+
+    fn row() -> Abroad {
+        let users = ["wv:bob@b.example", "wv:bea@b.example"].map(User::of).into();
+        let message = Message {
+            id: MessageId::new(1),
+            sender: UserId::from_canonical("wv:alice@a.example"),
+            info: MessageInfo { recipient: Recipient { users, ..Recipient::default() }, ..MessageInfo::default() },
+            content: Vec::new().into(),
+            binary: false,
+            shared: false,
+            report: true,
+            expires: Timestamp(1),
+            kept: imps_service::event::Kept::default(),
+        };
+        Abroad {
+            domain: Domain::parse("b.example").expect("a domain"),
+            sequence: 1,
+            what: AbroadWhat::Message(message),
+        }
+    }
+
+    fn refused(status: Status, about: &[&str]) -> Vec<(String, u16)> {
+        let user_ids = about.iter().map(|user| Address::new(user)).collect();
+        let one = DetailedResult { user_ids, ..DetailedResult::of(Status::UNKNOWN_USER) };
+        let detailed = if about.is_empty() { Vec::new() } else { vec![one] };
+        let outcome = ResultInfo { detailed, ..ResultInfo::of(status) };
+        let End::Settled(refused) = end_of(Some(&outcome), &row()) else { panic!("it has an end") };
+        refused.into_iter().map(|(user, why)| (user.as_str().to_owned(), why.code())).collect()
+    }
+
+    #[test]
+    fn a_peer_says_what_became_of_the_recipients_and_of_nobody_else() {
+        let of =
+            |pairs: &[(&str, u16)]| pairs.iter().map(|(user, code)| ((*user).to_owned(), *code)).collect::<Vec<_>>();
+        assert_eq!(refused(Status::SUCCESSFUL, &[]), of(&[]));
+        let about = ["wv:BOB@b.example", "wv:alice@a.example", "wv:zoe@b.example"];
+        assert_eq!(refused(Status::PARTIALLY_SUCCESSFUL, &about), of(&[("wv:bob@b.example", 531)]));
+        // Nobody got it, whomever it names.
+        let both = [("wv:bob@b.example", 531), ("wv:bea@b.example", 500)];
+        assert_eq!(refused(Status::INTERNAL_ERROR, &about), of(&both));
+    }
+
+    #[test]
+    fn what_cannot_be_read_there_is_not_tried_again() {
+        for (http, is_settled) in [(400, true), (415, true), (413, true), (404, false)] {
+            let failure = Unanswered::from(crate::machine::Failure::Refused(http));
+            let end = end_without_answer(&failure, &row());
+            assert_eq!(matches!(end, End::Settled(all) if all.len() == 2), is_settled, "HTTP {http}");
+        }
     }
 }

@@ -604,6 +604,11 @@ impl Ssp {
         self.ask_peer(&peer, ask).await
     }
 
+    /// How long a request waits for its answer, unless it says otherwise.
+    pub(crate) fn reply_within(&self) -> Duration {
+        self.settings.reply_within
+    }
+
     async fn ask_peer(&self, peer: &Arc<Peer>, ask: Ask) -> Result<Primitive, Unanswered> {
         // What is outside the agreement is not even sent.
         let is_allowed = {

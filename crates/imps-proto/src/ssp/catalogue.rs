@@ -349,6 +349,9 @@ impl Primitive {
             Self::SendMessageRequest(it) => addresses.extend(sender_of(&it.info)),
             Self::NewMessage(it) => addresses.extend(sender_of(&it.info)),
             Self::MessageNotification(it) => addresses.extend(sender_of(&it.info)),
+            Self::DeliveryStatusReport(it) => {
+                addresses.extend(it.info.recipient.users.iter().map(|user| &user.user_id))
+            }
             Self::InviteRequest(it) => addresses.push(it.inviting.address()),
             Self::InviteResponse(it) => addresses.extend(it.responding.as_ref().map(Party::address)),
             Self::CancelInviteRequest(it) => addresses.push(it.canceling.address()),

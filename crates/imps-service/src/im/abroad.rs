@@ -6,6 +6,7 @@
 //! | Relay | domain, sequence, "" | a message to users of the domain |
 //! | Relay | domain, sequence, user | a report for a user of the domain |
 //! | RelaySent | sequence, domain | whose message it was, if he wants a report |
+//! | RelaySent | sequence, domain, status, recipients | nothing: such a report came |
 //! | Relayed | domain, MessageID there | our number |
 //! | RelayedIds | sequence | domain and MessageID there, if a report is wanted |
 //! | RelayExpiry | end, kind, sequence, domain, whose | nothing |
@@ -13,6 +14,7 @@
 use bytes::Bytes;
 use imps_types::element::{Content, MessageInfo, Recipient, ResultInfo, Sender, User};
 use imps_types::{Address, Domain, MessageId, Service, Status, UserId};
+use md5::{Digest as _, Md5};
 
 use super::addressees::{Addressees, Letter, named_client};
 use super::blocking::Origin;
@@ -24,7 +26,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::event::{Kept, Message, Report};
 use crate::record::{RecordReader, RecordWriter};
-use crate::seam::{Batch, Key, KeyRange, Order, Space};
+use crate::seam::{Batch, Key, KeyRange, Order, Space, StoreError};
 
 /// Kinds of rows of RelayExpiry: what goes with them.
 const WAITING: u8 = 0;
@@ -100,6 +102,22 @@ pub(super) fn relay_key(domain: &Domain, sequence: u64, whose: &str) -> Key {
 
 fn sent_key(sequence: u64, domain: &Domain) -> Key {
     Key::build().u64(sequence).text(domain.as_str()).done()
+}
+
+/// Where it lies that a report came: behind the row of the message, with which it goes.
+fn reported_key(sequence: u64, domain: &Domain, outcome: Status, about: &Recipient) -> Key {
+    let key = Key::build().u64(sequence).text(domain.as_str()).u64(outcome.code().into());
+    key.bytes(&print_of(about)).done()
+}
+
+/// The same for the same recipients, and short however many they are.
+fn print_of(recipient: &Recipient) -> [u8; 16] {
+    let mut print = Md5::new();
+    for user in &recipient.users {
+        print.update(user.user_id.as_str());
+        print.update([0]);
+    }
+    print.finalize().into()
 }
 
 fn taken_key(domain: &Domain, id: &str) -> Key {
@@ -242,7 +260,11 @@ impl Im<'_> {
         for row in rows {
             let mut reader = row.key.read();
             let (Some(_), Some(sequence), Some(whose)) = (reader.text(), reader.u64(), reader.text()) else { continue };
-            waiting.extend(read_row(domain, sequence, &whose, &row.value)?);
+            match read_row(domain, sequence, &whose, &row.value) {
+                Ok(it) => waiting.extend(it),
+                // The others go out all the same.
+                Err(error) => tracing::error!(%domain, sequence, %error, "what waits for a domain is damaged"),
+            }
         }
         Ok(waiting)
     }
@@ -272,6 +294,11 @@ impl Im<'_> {
     /// # Errors
     /// The store's failure: it waits still then.
     pub async fn settled_abroad(&self, it: &Abroad, refused: &[(Address, Status)]) -> Result<(), Error> {
+        self.settle_abroad(it, refused).await.map(drop)
+    }
+
+    /// False: it did not wait any longer.
+    async fn settle_abroad(&self, it: &Abroad, refused: &[(Address, Status)]) -> Result<bool, Error> {
         let mut batch = Batch::new();
         let mut reports = Vec::new();
         let (whose, expires) = match &it.what {
@@ -287,17 +314,24 @@ impl Im<'_> {
             }
             AbroadWhat::Report(report) => (report.recipient.as_str(), report.expires),
         };
+        let expiry = expiry_key(expires, WAITING, it.sequence, &it.domain, whose);
+        // Whoever sweeps and whoever posted may both see its end: it has one.
+        batch.if_equals(Space::RelayExpiry, expiry.clone(), Bytes::new());
+        batch.delete(Space::RelayExpiry, expiry);
         batch.delete(Space::Relay, relay_key(&it.domain, it.sequence, whose));
-        batch.delete(Space::RelayExpiry, expiry_key(expires, WAITING, it.sequence, &it.domain, whose));
         let commit = self.sequence.next(self.clock.now(), |next| {
             for report in &mut reports {
                 report.put(&mut batch, next, None);
             }
             self.store.commit(batch)
         });
-        commit.await?;
+        match commit.await {
+            Ok(_) => {}
+            Err(StoreError::Condition) => return Ok(false),
+            Err(error) => return Err(error.into()),
+        }
         self.offer_reports(reports);
-        Ok(())
+        Ok(true)
     }
 
     /// A message comes from another domain. When this returns with an ID, it is committed. One that came before is
@@ -427,14 +461,22 @@ impl Im<'_> {
         let sender = RecordReader::new(&row, 1).and_then(|(mut reader, _)| Ok(UserId::from_canonical(reader.text()?)));
         let sender = sender?;
         check(&info)?;
+        let about = info.recipient.clone();
         let mut report = self.new_report(&sender, info, outcome);
         let mut batch = Batch::new();
+        // It may be told again, when the peer did not see our answer.
+        let told = reported_key(id.sequence(), peer, outcome, &about);
+        batch.if_absent(Space::RelaySent, told.clone());
+        batch.put(Space::RelaySent, told, Bytes::new());
         let commit = self.sequence.next(self.clock.now(), |next| {
             report.put(&mut batch, next, None);
             self.store.commit(batch)
         });
-        commit.await?;
-        self.offer_reports([report]);
+        match commit.await {
+            Ok(_) => self.offer_reports([report]),
+            Err(StoreError::Condition) => {}
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
     }
 
@@ -462,18 +504,28 @@ impl Im<'_> {
             match kind {
                 WAITING => {
                     let row = self.store.get_one(Space::Relay, relay_key(&domain, sequence, &whose)).await?;
-                    let it = row.map(|row| read_row(&domain, sequence, &whose, &row)).transpose()?.flatten();
-                    if let Some(it) = it {
+                    let it = row.map(|row| read_row(&domain, sequence, &whose, &row)).transpose();
+                    let it = it.unwrap_or_else(|error| {
+                        tracing::error!(%domain, sequence, %error, "what waited for a domain is damaged, and removed");
+                        batch.delete(Space::Relay, relay_key(&domain, sequence, &whose));
+                        None
+                    });
+                    if let Some(it) = it.flatten() {
                         let everybody = match &it.what {
                             AbroadWhat::Message(message) => message.info.recipient.users.as_slice(),
                             AbroadWhat::Report(_) => &[],
                         };
                         let refused: Vec<_> =
                             everybody.iter().map(|user| (user.user_id.clone(), Status::UNABLE_TO_DELIVER)).collect();
-                        return self.settled_abroad(&it, &refused).await;
+                        if self.settle_abroad(&it, &refused).await? {
+                            return Ok(());
+                        }
                     }
                 }
-                SENT => drop(batch.delete(Space::RelaySent, sent_key(sequence, &domain))),
+                // And what was told of it.
+                SENT => {
+                    batch.delete_range(Space::RelaySent, Key::build().u64(sequence).text(domain.as_str()).range());
+                }
                 _ => {
                     batch.delete(Space::Relayed, taken_key(&domain, &whose));
                     batch.delete(Space::RelayedIds, id_key(sequence));

@@ -49,6 +49,8 @@ pub(super) struct Incoming {
     seen: FxHashMap<TransactionId, Seen>,
     /// In which order they came, and when.
     order: VecDeque<(Timestamp, TransactionId)>,
+    /// What was told in the form of an answer and is being worked on, by the ID that it came under.
+    told: FxHashMap<TransactionId, usize>,
     /// How many are being worked on.
     open: usize,
     bucket: Bucket,
@@ -58,7 +60,17 @@ impl Incoming {
     pub(super) fn new(rate: u32) -> Self {
         let per_second = u64::from(rate.max(1));
         let bucket = Bucket { per_second, left: per_second, filled: Timestamp(0) };
-        Self { seen: FxHashMap::default(), order: VecDeque::new(), open: 0, bucket }
+        Self { seen: FxHashMap::default(), told: FxHashMap::default(), order: VecDeque::new(), open: 0, bucket }
+    }
+
+    /// What was told in the form of an answer is not answered.
+    fn told_is_through(&mut self, id: &TransactionId) {
+        let Some(left) = self.told.get_mut(id) else { return };
+        self.open = self.open.saturating_sub(1);
+        *left -= 1;
+        if *left == 0 {
+            self.told.remove(id);
+        }
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -135,9 +147,18 @@ impl Link {
     }
 
     /// What a peer tells in the form of an answer.
-    pub(super) fn take_told(&mut self, id: TransactionId, said: Primitive) {
+    pub(super) fn take_told(&mut self, id: TransactionId, said: Primitive, now: Timestamp) {
+        if self.over_limit(&said, now).is_some() {
+            // Nobody waits for an answer, so there is nobody to say it to.
+            tracing::info!(peer = %self.names.peer, id = id.as_str(), primitive = %said.name(), "too much at once");
+            return;
+        }
         match access::check(&self.names.peer, &self.agreement, &self.territory, &said) {
-            Ok(()) => self.actions.push_back(Action::Perform(id, said)),
+            Ok(()) => {
+                self.incoming.open += 1;
+                *self.incoming.told.entry(id.clone()).or_default() += 1;
+                self.actions.push_back(Action::Perform(id, said));
+            }
             Err((refused, why)) => {
                 tracing::info!(peer = %self.names.peer, id = id.as_str(), primitive = %said.name(), %refused, why, "refused");
             }
@@ -188,8 +209,9 @@ impl Link {
     }
 
     fn answer(&mut self, id: &TransactionId, answer: Primitive, now: Timestamp) {
-        // What was told in the form of an answer is in no list, and is not answered.
-        let Some(seen) = self.incoming.seen.get_mut(id).filter(|it| it.answer.is_none()) else { return };
+        let Some(seen) = self.incoming.seen.get_mut(id).filter(|it| it.answer.is_none()) else {
+            return self.incoming.told_is_through(id);
+        };
         seen.answer = Some(answer.clone());
         self.incoming.open = self.incoming.open.saturating_sub(1);
         self.reply_with(id.clone(), answer, false, now);

@@ -454,7 +454,7 @@ impl Link {
         };
         // A report comes as an answer from those who know it so (SSP 17).
         if matches!(said, Primitive::DeliveryStatusReport(_)) {
-            self.take_told(id, said);
+            self.take_told(id, said, now);
             return;
         }
         let Some(request) = self.outgoing.requests.get_mut(&id) else {

@@ -9,8 +9,9 @@ use parking_lot::Mutex;
 
 use super::{outcome, reported, text};
 use crate::Error;
+use crate::im::abroad::relay_key;
 use crate::im::{Abroad, AbroadWhat, FromAbroad};
-use crate::seam::{Gateway, Reach, Space};
+use crate::seam::{Batch, Gateway, Reach, Space};
 use crate::testing::World;
 
 /// A gateway that reaches one domain, and another one without messages; it remembers when it was woken.
@@ -147,12 +148,45 @@ async fn a_report_from_abroad_is_for_whoever_sent_the_message_there() {
         let (peer, info, world) = (domain(peer), info(&id), &world);
         async move { world.im().reported(&peer, info, Status::SUCCESSFUL).await }
     };
-    assert_eq!(told("b.example", id.to_string()).await, Ok(()));
+    for _ in 0..2 {
+        assert_eq!(told("b.example", id.to_string()).await, Ok(()), "once, or once more");
+    }
     for (peer, id) in [("c.example", id.to_string()), ("b.example", silent.to_string()), ("b.example", "m-9".into())] {
         assert_eq!(told(peer, id).await, Err(Error::UnknownMessage));
     }
     assert_eq!(world.offered(&alice).await, ["report 200 wv:bob@b.example"]);
     assert!(world.offered(&carl).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_message_has_one_end_whoever_sees_it_first() {
+    let (world, _) = world().await;
+    let alice = world.login("alice").await;
+    world.send(&alice, reported(&["bob@b.example"], "hi")).await;
+    let waiting = world.waiting_for("b.example").await;
+    let refused = |status| [(Address::new("wv:bob@b.example"), status)];
+    world.im().settled_abroad(&waiting[0], &refused(Status::UNABLE_TO_DELIVER)).await.unwrap();
+    world.im().settled_abroad(&waiting[0], &refused(Status::UNKNOWN_USER)).await.unwrap();
+    assert_eq!(world.offered(&alice).await, ["report 410 wv:bob@b.example"]);
+}
+
+#[tokio::test]
+async fn a_damaged_row_stops_neither_the_others_nor_the_sweep() {
+    let (world, _) = world().await;
+    let alice = world.login("alice").await;
+    for text_of_it in ["one", "two"] {
+        world.send(&alice, reported(&["bob@b.example"], text_of_it)).await;
+    }
+    let first = world.waiting_for("b.example").await[0].sequence;
+    let mut batch = Batch::new();
+    batch.put(Space::Relay, relay_key(&domain("b.example"), first, ""), &b"\xff"[..]);
+    world.services.store.commit(batch).await.unwrap();
+    assert_eq!(world.waiting_for("b.example").await.len(), 1);
+    world.services.clock.advance(world.services.config.validity_default + Duration::from_secs(61));
+    world.services.sweep().await;
+    for space in [Space::Relay, Space::RelayExpiry, Space::RelaySent] {
+        assert_eq!(world.rows(space).await, [], "{space:?}");
+    }
 }
 
 #[tokio::test]

@@ -372,6 +372,37 @@ fn a_report_comes_in_either_form() {
 }
 
 #[test]
+fn reports_in_the_form_of_answers_have_the_limits_of_requests() {
+    let mut wire = Wire::up();
+    let settings = LinkSettings { open_max: 2, ..LinkSettings::default() };
+    wire.sides[0].link.settings = Arc::new(settings);
+    wire.answers = false;
+    let report = |id: &str, about: &str| {
+        format!(
+            "<Transaction mode=\"Response\" transactionID=\"{id}\"><DeliveryStatusReport><DeliveryResult><Status code=\"200\"/>\
+             </DeliveryResult><MessageInfo messageID=\"m-81\"><Recipient><User userID=\"{about}\"/></Recipient></MessageInfo>\
+             </DeliveryStatusReport></Transaction>"
+        )
+    };
+    let give = |wire: &mut Wire, id: &str, about: &str| {
+        let text = of_b(wire, &report(id, about));
+        assert_eq!(wire.give(0, &text), Verdict::Taken);
+        wire.run();
+        (wire.sides[0].performed.len(), wire.sides[0].link.open_transactions())
+    };
+    assert_eq!(give(&mut wire, "1", "wv:carl@c.example"), (0, 0), "nobody of the peer's");
+    assert_eq!(give(&mut wire, "1", BOB), (1, 1));
+    assert_eq!(give(&mut wire, "1", BOB), (2, 2));
+    assert_eq!(give(&mut wire, "2", BOB), (2, 2), "two are open");
+    let now = wire.now;
+    for open in [1, 0, 0] {
+        wire.sides[0].link.answered(&TransactionId::new("1"), status(Status::SUCCESSFUL, ""), now);
+        assert_eq!(wire.sides[0].link.open_transactions(), open);
+    }
+    assert_eq!(give(&mut wire, "2", BOB), (3, 1));
+}
+
+#[test]
 fn too_much_is_refused() {
     let settings = LinkSettings { open_max: 2, rate: 3, recipients_max: 2, posts_max: 1, ..LinkSettings::default() };
     let mut wire = Wire::new(&settings, [DigestScheme::Md5; 2]);
