@@ -220,7 +220,6 @@ impl Face {
     /// Carries one thing to its domain, however often it must be posted, until it was taken. False: its time was over
     /// before.
     async fn carry(&self, row: Abroad, lane: u64) -> bool {
-        let primitive = self.primitive_of(&row);
         // The same at every attempt, and after a restart: the peer can tell that it is the same.
         let id = TransactionId::new(&format!("{:020}-0", row.sequence));
         let (mut pause, mut unanswered) = (PAUSE, 0);
@@ -228,7 +227,7 @@ impl Face {
             let Some(ssp) = self.ssp() else { return false };
             let left = expires(&row).since(self.services.clock.now());
             let within = Some(ssp.reply_within().min(left));
-            let ask = Ask { primitive: primitive.clone(), id: Some(id.clone()), lane: Some(lane), within };
+            let ask = Ask { primitive: self.primitive_of(&row), id: Some(id.clone()), lane: Some(lane), within };
             let end = match ssp.ask(&row.domain, ask).await {
                 Ok(answer) => end_of(answer.outcome(), &row),
                 Err(failure) => {
@@ -262,6 +261,9 @@ impl Face {
             AbroadWhat::Message(message) => {
                 let mut info = message.info.clone();
                 info.ext_blocks = Vec::new();
+                // Its life there ends when it would end here.
+                let left = message.expires.since(self.services.clock.now()).as_secs().max(1);
+                info.validity = Some(u32::try_from(left).unwrap_or(u32::MAX));
                 let content = imps_types::element::Content { data: message.content.clone(), binary: message.binary };
                 let user = match &info.sender {
                     Some(Sender::User(user)) => user.clone(),

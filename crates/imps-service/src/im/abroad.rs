@@ -7,9 +7,11 @@
 //! | Relay | domain, sequence, user | a report for a user of the domain |
 //! | RelaySent | sequence, domain | whose message it was, if he wants a report |
 //! | RelaySent | sequence, domain, status, recipients | nothing: such a report came |
-//! | Relayed | domain, MessageID there | our number |
+//! | Relayed | domain, MessageID there and a print | our number, and what was answered |
 //! | RelayedIds | sequence | domain and MessageID there, if a report is wanted |
 //! | RelayExpiry | end, kind, sequence, domain, whose | nothing |
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use imps_types::element::{Content, MessageInfo, Recipient, ResultInfo, Sender, User};
@@ -20,6 +22,7 @@ use super::addressees::{Addressees, Letter, named_client};
 use super::blocking::Origin;
 use super::delivery::Kind;
 use super::queue::{Waiting, message_record, read_body, report_record};
+use super::repeat::{read_result, write_result};
 use super::send::{Draft, OutgoingMessage, Posting, check};
 use super::{Im, Sent};
 use crate::clock::Timestamp;
@@ -34,6 +37,10 @@ const SENT: u8 = 1;
 const TAKEN: u8 = 2;
 /// Rows of one scan.
 const PAGE: usize = 256;
+/// Pages of one sweep.
+const PAGES: usize = 25;
+/// For how long it is remembered what a message was called after its end: its last report may be on its way.
+const GRACE: Duration = Duration::from_secs(24 * 3600);
 /// The longest MessageID of another domain.
 const ID_MAX: usize = 255;
 
@@ -61,6 +68,13 @@ pub struct FromAbroad {
     pub sender: UserId,
     /// Its MessageID there.
     pub id: Option<Box<str>>,
+}
+
+/// A message from another domain that is being taken.
+pub(super) struct Taking {
+    from: FromAbroad,
+    /// What makes it the same as one that came before: its MessageID, the sender and the recipients.
+    name: Option<Box<str>>,
 }
 
 /// What waits for another domain, counted.
@@ -114,14 +128,18 @@ fn reported_key(sequence: u64, domain: &Domain, outcome: Status, about: &Recipie
 fn print_of(recipient: &Recipient) -> [u8; 16] {
     let mut print = Md5::new();
     for user in &recipient.users {
-        print.update(user.user_id.as_str());
-        print.update([0]);
+        let client = user.client_id.as_ref();
+        let (url, msisdn) = (client.and_then(|it| it.url.as_deref()), client.and_then(|it| it.msisdn.as_deref()));
+        for part in [user.user_id.as_str(), url.unwrap_or_default(), msisdn.unwrap_or_default()] {
+            print.update(part);
+            print.update([0]);
+        }
     }
     print.finalize().into()
 }
 
-fn taken_key(domain: &Domain, id: &str) -> Key {
-    Key::build().text(domain.as_str()).text(id).done()
+fn taken_key(domain: &Domain, name: &str) -> Key {
+    Key::build().text(domain.as_str()).text(name).done()
 }
 
 fn id_key(sequence: u64) -> Key {
@@ -176,21 +194,46 @@ impl Rows<'_> {
         batch.put(Space::RelayExpiry, expiry_key(expires, WAITING, sequence, domain, ""), Bytes::new());
         if let Some(sent) = sent {
             batch.put(Space::RelaySent, sent_key(sequence, domain), sent);
-            batch.put(Space::RelayExpiry, expiry_key(expires, SENT, sequence, domain, ""), Bytes::new());
+            batch.put(Space::RelayExpiry, expiry_key(expires.plus(GRACE), SENT, sequence, domain, ""), Bytes::new());
         }
     }
 }
 
-impl FromAbroad {
+impl Taking {
+    /// `recipient`: as the message names them.
+    fn new(from: FromAbroad, recipient: &Recipient) -> Self {
+        use std::fmt::Write as _;
+        let name = from.id.as_ref().map(|id| {
+            // Some split a message among several transactions, and all of them have its ID (SSP 7.3).
+            let mut name = format!("{id} ");
+            let sender = Md5::digest(from.sender.as_str());
+            for (one, other) in sender.iter().zip(print_of(recipient)) {
+                let _ = write!(name, "{:02x}", one ^ other);
+            }
+            name.into()
+        });
+        Self { from, name }
+    }
+
     /// Adds the rows by which the message is taken once, and reported on by the name that it has there.
-    pub(super) fn put(&self, batch: &mut Batch, sequence: u64, report: bool, expires: Timestamp) {
-        let Some(id) = &self.id else { return };
-        batch.if_absent(Space::Relayed, taken_key(&self.peer, id));
-        batch.put(Space::Relayed, taken_key(&self.peer, id), Bytes::copy_from_slice(&sequence.to_be_bytes()));
-        batch.put(Space::RelayExpiry, expiry_key(expires, TAKEN, sequence, &self.peer, id), Bytes::new());
+    pub(super) fn put(
+        &self,
+        batch: &mut Batch,
+        sequence: u64,
+        result: &ResultInfo,
+        (report, expires): (bool, Timestamp),
+    ) {
+        let (Some(id), Some(name)) = (&self.from.id, &self.name) else { return };
+        let peer = &self.from.peer;
+        let mut writer = RecordWriter::new(1);
+        writer.number(sequence);
+        write_result(&mut writer, result);
+        batch.if_absent(Space::Relayed, taken_key(peer, name));
+        batch.put(Space::Relayed, taken_key(peer, name), writer.done());
+        batch.put(Space::RelayExpiry, expiry_key(expires.plus(GRACE), TAKEN, sequence, peer, name), Bytes::new());
         if report {
             let mut writer = RecordWriter::new(1);
-            writer.text(self.peer.as_str()).text(id);
+            writer.text(peer.as_str()).text(id);
             batch.put(Space::RelayedIds, id_key(sequence), writer.done());
         }
     }
@@ -343,7 +386,9 @@ impl Im<'_> {
         if from.id.as_ref().is_some_and(|id| id.len() > ID_MAX) {
             return Err(Error::BadParameter("the MessageID is longer than this server takes"));
         }
-        if let Some(sent) = self.taken_before(&from).await? {
+        let taking = Taking::new(from, &message.info.recipient);
+        let from = &taking.from;
+        if let Some(sent) = self.taken_before(&taking).await? {
             return Ok(sent);
         }
         if message.content.data.len() > self.config.message_max {
@@ -353,7 +398,7 @@ impl Im<'_> {
             return Err(Error::BadParameter("the message names no recipient"));
         }
         check(&message.info)?;
-        let sender = self.sender_abroad(&from, message.info.sender.as_ref());
+        let sender = self.sender_abroad(from, message.info.sender.as_ref());
         let origin = Origin::of(&from.sender);
         let kind = Kind::new(&message.info, &message.content.data, message.content.binary);
         let mut addressees = self.our_users(Letter { origin: &origin, kind }, &message.info.recipient).await?;
@@ -373,7 +418,7 @@ impl Im<'_> {
             draft,
             addressees: &addressees,
             once: None,
-            from: Some(&from),
+            from: Some(&taking),
             result: &result,
             reports: Vec::new(),
             replaces: None,
@@ -381,20 +426,20 @@ impl Im<'_> {
         match self.post(posting).await {
             Ok(id) => Ok(Sent { id: Some(id), result }),
             // It came twice at once.
-            Err(Error::UnknownMessage) => self.taken_before(&from).await?.ok_or(Error::UnknownMessage),
+            Err(Error::UnknownMessage) => self.taken_before(&taking).await?.ok_or(Error::UnknownMessage),
             Err(error) => Err(error),
         }
     }
 
-    async fn taken_before(&self, from: &FromAbroad) -> Result<Option<Sent>, Error> {
-        let Some(id) = &from.id else { return Ok(None) };
-        let row = self.store.get_one(Space::Relayed, taken_key(&from.peer, id)).await?;
-        let sequence = row.and_then(|row| Some(u64::from_be_bytes(row.as_ref().try_into().ok()?)));
-        let sent = |sequence| Sent { id: Some(MessageId::new(sequence)), result: ResultInfo::of(Status::SUCCESSFUL) };
-        if sequence.is_some() {
-            self.metrics.messages_repeated.up();
-        }
-        Ok(sequence.map(sent))
+    async fn taken_before(&self, taking: &Taking) -> Result<Option<Sent>, Error> {
+        let Some(name) = &taking.name else { return Ok(None) };
+        let row = self.store.get_one(Space::Relayed, taken_key(&taking.from.peer, name)).await?;
+        let Some(row) = row else { return Ok(None) };
+        let (mut reader, _) = RecordReader::new(&row, 1)?;
+        let id = Some(MessageId::new(reader.number()?));
+        let result = read_result(&mut reader)?;
+        self.metrics.messages_repeated.up();
+        Ok(Some(Sent { id, result }))
     }
 
     /// The sender as recipients see him: by his address in full.
@@ -482,16 +527,17 @@ impl Im<'_> {
 
     /// Removes what is over: whoever wants to know is told that it was not delivered.
     pub(super) async fn sweep_abroad(&self, now: Timestamp) -> Result<(), Error> {
-        loop {
+        for _ in 0..PAGES {
             let range = KeyRange::new(Key::from(&[0_u8; 0][..]), Key::build().u64(now.0).done());
             let rows = self.store.scan(Space::RelayExpiry, range, Order::Forwards, PAGE).await?;
             for row in &rows {
                 self.end_abroad(&row.key).await?;
             }
             if rows.len() < PAGE {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 
     async fn end_abroad(&self, key: &Key) -> Result<(), Error> {

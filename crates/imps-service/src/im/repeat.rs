@@ -178,6 +178,12 @@ impl Drop for UnderWay<'_> {
 pub(super) fn repeat_record(session: &SessionId, once: &Once, result: &ResultInfo) -> Vec<u8> {
     let mut writer = RecordWriter::new(1);
     writer.text(session.as_str()).text(&once.transaction).number(once.content);
+    write_result(&mut writer, result);
+    writer.done()
+}
+
+/// Adds how a message went, recipient by recipient, without the descriptions.
+pub(super) fn write_result(writer: &mut RecordWriter, result: &ResultInfo) {
     writer.number(result.status.code().into());
     writer.list(result.detailed.iter(), |writer, detail| {
         writer.number(detail.status.code().into());
@@ -190,7 +196,6 @@ pub(super) fn repeat_record(session: &SessionId, once: &Once, result: &ResultInf
             writer.text(&name.name).text(name.group_id.as_str());
         });
     });
-    writer.done()
 }
 
 /// Adds the row with that record.
@@ -202,10 +207,15 @@ fn read_repeat(record: &[u8]) -> Result<(SessionId, Once, ResultInfo), RecordErr
     let (mut reader, _) = RecordReader::new(record, 1)?;
     let session = SessionId::parse(reader.text()?).ok_or(RecordError("no SessionID"))?;
     let once = Once { transaction: reader.text()?.into(), content: reader.number()? };
+    Ok((session, once, read_result(&mut reader)?))
+}
+
+/// What [`write_result`] wrote.
+pub(super) fn read_result(reader: &mut RecordReader<'_>) -> Result<ResultInfo, RecordError> {
     let code = |reader: &mut RecordReader<'_>| {
         u16::try_from(reader.number()?).map(Status::new).map_err(|_| RecordError("status too large"))
     };
-    let status = code(&mut reader)?;
+    let status = code(reader)?;
     let detailed = reader.list(|reader| {
         let mut detail = DetailedResult::of(code(reader)?);
         let addresses = |reader: &mut RecordReader<'_>| reader.list(|reader| Ok(Address::new(reader.text()?)));
@@ -216,7 +226,7 @@ fn read_repeat(record: &[u8]) -> Result<(SessionId, Once, ResultInfo), RecordErr
             .list(|reader| Ok(ScreenName { name: reader.text()?.into(), group_id: Address::new(reader.text()?) }))?;
         Ok(detail)
     })?;
-    Ok((session, once, ResultInfo { detailed, ..ResultInfo::of(status) }))
+    Ok(ResultInfo { detailed, ..ResultInfo::of(status) })
 }
 
 impl Im<'_> {

@@ -9,7 +9,7 @@ use imps_types::element::{
 };
 use imps_types::{Address, MessageId, SessionId, UserId};
 
-use super::abroad::{self, FromAbroad};
+use super::abroad::{self, Taking};
 use super::addressees::{Addressees, Letter, named_client};
 use super::blocking::Origin;
 use super::delivery::Kind;
@@ -158,7 +158,7 @@ pub(super) struct Posting<'a> {
     /// The request of which session it is.
     pub(super) once: Option<(&'a SessionId, &'a Once)>,
     /// What it is called where it comes from, if that is another domain.
-    pub(super) from: Option<&'a FromAbroad>,
+    pub(super) from: Option<&'a Taking>,
     pub(super) result: &'a ResultInfo,
     /// Reports that are known with it: on this message where they have no MessageID yet.
     pub(super) reports: Vec<NewReport>,
@@ -352,7 +352,7 @@ impl Im<'_> {
                 rows.put(&mut batch, sequence);
             }
             if let Some(from) = from {
-                from.put(&mut batch, sequence, report, expires);
+                from.put(&mut batch, sequence, result, (report, expires));
             }
             if let Some(repeat) = repeat {
                 put_repeat(&mut batch, sequence, repeat);

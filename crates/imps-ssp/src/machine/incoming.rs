@@ -78,8 +78,19 @@ impl Incoming {
     }
 }
 
-/// The same for the same content: what a transaction says, in our own form.
-fn print_of(primitive: &Primitive) -> u64 {
+/// The same for the same content: what a transaction says, in our own form. How long a message is good yet is another
+/// number at the next attempt.
+fn print_of(primitive: &mut Primitive) -> u64 {
+    let Primitive::SendMessageRequest(it) = primitive else { return print_of_all(primitive) };
+    let validity = it.info.validity.take();
+    let print = print_of_all(primitive);
+    if let Primitive::SendMessageRequest(it) = primitive {
+        it.info.validity = validity;
+    }
+    print
+}
+
+fn print_of_all(primitive: &Primitive) -> u64 {
     let mut hasher = DefaultHasher::new();
     primitive.name().hash(&mut hasher);
     let id = TransactionId::default();
@@ -105,12 +116,12 @@ impl Link {
     /// The peer asks for something, or tells something.
     pub(super) fn take_request(&mut self, session: u64, transaction: Transaction, now: Timestamp) {
         let id = transaction.id;
-        let said = match transaction.content {
+        let mut said = match transaction.content {
             Ok(said) => said,
             Err(refusal) => return self.reply_with(id, refusal.answer(), false, now),
         };
         self.forget_old(now);
-        let print = print_of(&said);
+        let print = print_of(&mut said);
         if let Some(seen) = self.incoming.seen.get(&id) {
             let answer = match &seen.answer {
                 _ if seen.print != print => {

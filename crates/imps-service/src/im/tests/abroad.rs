@@ -14,6 +14,9 @@ use crate::im::{Abroad, AbroadWhat, FromAbroad};
 use crate::seam::{Batch, Gateway, Reach, Space};
 use crate::testing::World;
 
+/// For how long after its end a message is remembered.
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// A gateway that reaches one domain, and another one without messages; it remembers when it was woken.
 #[derive(Default)]
 struct OneWay(Mutex<Vec<Domain>>);
@@ -100,7 +103,7 @@ async fn what_comes_from_abroad_is_taken_once_and_reported_by_its_name_there() {
     let sent = world.im().receive(from("m-9"), message()).await.unwrap();
     assert_eq!(outcome(&sent.result), "201 531[wv:nobody@x] 516[eve@y.example]");
     let again = world.im().receive(from("m-9"), message()).await.unwrap();
-    assert_eq!(again.id, sent.id);
+    assert_eq!((again.id, outcome(&again.result)), (sent.id, outcome(&sent.result)), "and answered the same");
     let pushed = world.pushed(&alice).await;
     assert_eq!(pushed.sender.as_str(), "wv:bob@b.example");
     assert!(world.im().next_event(&alice).await.is_none(), "once");
@@ -113,7 +116,7 @@ async fn what_comes_from_abroad_is_taken_once_and_reported_by_its_name_there() {
     world.im().settled_abroad(&waiting[0], &[]).await.unwrap();
     assert_eq!(world.waiting_for("b.example").await, []);
     // At the end of its validity, all that was kept of it goes.
-    world.services.clock.advance(world.services.config.validity_default + Duration::from_secs(61));
+    world.services.clock.advance(world.services.config.validity_default + DAY + Duration::from_secs(61));
     world.services.sweep().await;
     for space in [Space::Relay, Space::RelayExpiry, Space::RelaySent, Space::Relayed, Space::RelayedIds] {
         assert_eq!(world.rows(space).await, [], "{space:?}");
@@ -182,7 +185,7 @@ async fn a_damaged_row_stops_neither_the_others_nor_the_sweep() {
     batch.put(Space::Relay, relay_key(&domain("b.example"), first, ""), &b"\xff"[..]);
     world.services.store.commit(batch).await.unwrap();
     assert_eq!(world.waiting_for("b.example").await.len(), 1);
-    world.services.clock.advance(world.services.config.validity_default + Duration::from_secs(61));
+    world.services.clock.advance(world.services.config.validity_default + DAY + Duration::from_secs(61));
     world.services.sweep().await;
     for space in [Space::Relay, Space::RelayExpiry, Space::RelaySent] {
         assert_eq!(world.rows(space).await, [], "{space:?}");
@@ -200,7 +203,42 @@ async fn what_nobody_took_in_time_is_reported_as_undeliverable() {
     world.services.sweep().await;
     assert_eq!(world.waiting_for("b.example").await, []);
     assert_eq!(world.offered(&alice).await, ["report 410 wv:bob@b.example"]);
+    world.services.clock.advance(DAY);
+    world.services.sweep().await;
     for space in [Space::RelayExpiry, Space::RelaySent] {
         assert_eq!(world.rows(space).await, [], "{space:?}");
     }
+}
+
+#[tokio::test]
+async fn one_message_may_come_in_several_transactions() {
+    let world = World::of(&["alice", "carl"]).await;
+    let (alice, carl) = (world.login("alice").await, world.login("carl").await);
+    for to in ["alice@x", "carl@x", "alice@x"] {
+        world.im().receive(from("m-9"), text(&[to], "hello")).await.unwrap();
+    }
+    let of_bea = FromAbroad { sender: UserId::from_canonical("wv:bea@b.example"), ..from("m-9") };
+    world.im().receive(of_bea, text(&["carl@x"], "from another")).await.unwrap();
+    assert_eq!(world.offered(&alice).await, ["new hello"]);
+    assert_eq!(world.offered(&carl).await, ["new hello", "new from another"]);
+}
+
+#[tokio::test]
+async fn the_last_report_may_come_a_while_after_the_end() {
+    let (world, _) = world().await;
+    let alice = world.login("alice").await;
+    let mut message = reported(&["bob@b.example"], "hi");
+    message.info.validity = Some(60);
+    let id = world.sent(&alice, message).await;
+    let waiting = world.waiting_for("b.example").await;
+    world.im().settled_abroad(&waiting[0], &[]).await.unwrap();
+    world.services.clock.advance(Duration::from_secs(90));
+    world.services.sweep().await;
+    let info = MessageInfo {
+        message_id: Some(id.to_string().into()),
+        recipient: super::to(&["wv:bob@b.example"]),
+        ..MessageInfo::default()
+    };
+    world.im().reported(&domain("b.example"), info, Status::UNABLE_TO_DELIVER).await.unwrap();
+    assert_eq!(world.offered(&alice).await, ["report 410 wv:bob@b.example"]);
 }

@@ -89,6 +89,12 @@ fn the_same_transaction_is_carried_out_once_and_answered_the_same() {
     let answers: Vec<_> = wire.log.iter().map(|(_, text, _)| text.clone()).collect();
     assert_eq!(answers.len(), 3);
     assert!(answers.iter().all(|it| *it == answers[0]));
+    // It is good for less long than at the last attempt, and still the same.
+    let later = text.replace(" messageID=\"one\"", " messageID=\"one\" validity=\"60\"");
+    assert_ne!(later, text);
+    wire.give(0, &later);
+    wire.run();
+    assert_eq!((wire.sides[0].performed.len(), &wire.log.last().expect("an answer").1), (1, &answers[0]));
     // The ID for something else.
     let other = of_b(&wire, &send_of_b("t1", "two"));
     wire.give(0, &other);
