@@ -5,8 +5,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::join_all;
+use futures_util::stream::FuturesOrdered;
+use futures_util::{FutureExt, StreamExt};
 use imps_proto::Element;
 use imps_proto::csp::catalogue::{self, Request, Response, Row};
 use imps_proto::csp::{Mode, StatusPrimitive};
@@ -48,7 +48,10 @@ impl Csp {
                     let carries = self.carry_out_one(received, session, peer, (index + place, one), &mut own).await;
                     (own, carries)
                 });
-                for (own, carries_one) in Box::pin(join_all(each)).await {
+                // Each goes on when its own commit was answered, so in the order of the commits: what is offered first was
+                // sent first.
+                let mut each = each.collect::<FuturesOrdered<_>>();
+                while let Some((own, carries_one)) = each.next().await {
                     outgoing.extend(own);
                     carries |= carries_one;
                 }
