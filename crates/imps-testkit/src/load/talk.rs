@@ -22,7 +22,7 @@ pub(crate) struct Plan {
     pub(crate) rate: Option<f64>,
     /// A sender waits while so many of his messages have not arrived.
     pub(crate) ahead: usize,
-    /// So many transactions may be in one message, where so many are at hand.
+    /// So many acknowledgements may be in one message, where so many are at hand.
     pub(crate) together: usize,
     /// Bytes of a message.
     pub(crate) size: usize,
@@ -163,7 +163,8 @@ impl Talk<'_> {
             content.truncate(plan.size);
             new.push((number.to_string(), content));
         }
-        for some in new.chunks(plan.together) {
+        // Each in a message of its own: the server begins several at once, and keeps their order.
+        for some in new.chunks(1) {
             let values = some.iter().map(|(transaction, content)| {
                 [it.couple.sender.as_slice(), transaction.as_bytes(), it.address.as_bytes(), content.as_bytes()]
             });
