@@ -48,8 +48,7 @@ impl Csp {
                     let carries = self.carry_out_one(received, session, peer, (index + place, one), &mut own).await;
                     (own, carries)
                 });
-                // Each goes on when its own commit was answered, so in the order of the commits: what is offered first was
-                // sent first.
+                // Each goes on when its own commit was answered, and none is looked at before.
                 let mut each = each.collect::<FuturesOrdered<_>>();
                 while let Some((own, carries_one)) = each.next().await {
                     outgoing.extend(own);
