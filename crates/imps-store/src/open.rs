@@ -43,7 +43,8 @@ impl Default for Options {
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self {
-            cache: 16 << 20,
+            // Beyond this the system keeps them: a larger cache grows with the database and makes a commit no faster.
+            cache: 2 << 20,
             reader_cache: 1 << 20,
             readers: processors.clamp(2, 8) + 1,
             page: 4096,
