@@ -8,6 +8,7 @@ mod calls;
 mod channel;
 pub mod cir;
 pub mod clp;
+mod elsewhere;
 mod events;
 mod finish;
 mod form;
@@ -19,12 +20,13 @@ mod segments;
 mod transactions;
 pub mod transport;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use answer::{Answer, Exchange};
 pub use channel::{CallMethod, CallResult, CallUse, Channel, Channels, Poked, channels, poke};
 use cir::{Cir, CirConfig};
+pub use elsewhere::{Elsewhere, Here};
 use imps_proto::wire::{Limits, PtsCodes};
 use imps_service::{Services, Session};
 pub use limits::RequestLimits;
@@ -104,6 +106,7 @@ pub struct Csp {
     cir: Arc<Cir>,
     segments: segments::Segments,
     busy: limits::Limits,
+    elsewhere: OnceLock<Arc<dyn Elsewhere>>,
 }
 
 impl Csp {
@@ -112,7 +115,7 @@ impl Csp {
         let cir = Cir::new(&services, &config);
         let segments = segments::Segments::new(config.segments);
         let busy = limits::Limits::new(config.requests, &config.gateways);
-        Arc::new(Self { services, config, cir, segments, busy })
+        Arc::new(Self { services, config, cir, segments, busy, elsewhere: OnceLock::new() })
     }
 
     /// The services.

@@ -43,7 +43,14 @@ fn odd_forms_mean_the_same() {
     for path in files("odd") {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let good = path.with_file_name("../good").join(format!("{}.xml", name.split('-').next().unwrap()));
-        let odd = read(&fs::read_to_string(&path).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut odd = read(&fs::read_to_string(&path).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        if name.ends_with("-misspelt") {
+            // What the misspelt attribute says is kept apart, since it tells an old server.
+            let Body::Setup { primitive, .. } = &mut odd.body else { panic!("{name}: not a set-up") };
+            let Primitive::SendSecretToken(token) = primitive.as_mut() else { panic!("{name}: {primitive:?}") };
+            token.protocol_version = token.misspelt_version.take();
+            assert!(token.protocol_version.is_some());
+        }
         let good = read(&fs::read_to_string(good).unwrap()).unwrap();
         assert_eq!(odd.body, good.body, "{name}");
         seen += 1;

@@ -363,6 +363,9 @@ pub(crate) enum Outcome {
     PeerRemoved {
         domain: String,
     },
+    PeerRoutes {
+        lines: Vec<crate::federation::ServiceView>,
+    },
     Lists {
         lists: Vec<ListView>,
     },

@@ -1,25 +1,37 @@
 //! Other domains (SSP): on the listeners of the clients, told from them by its content type; and what operators ask of them.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+mod line;
+mod view;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use imps_csp::Csp;
 use imps_csp::transport::http::{OtherAnswer, OtherFace, OtherPost};
-use imps_service::im::{Abroad, AbroadWhat};
-use imps_service::{Error, Services};
 use imps_ssp::{
-    Agreement, Arrival, DigestScheme, Face, OpenTransaction, PeerConfig, PeerState, Peers, Resolver, Ssp, SspConfig,
-    SystemResolver, Terms, TlsPolicy, TlsTrust,
+    Agreement, Arrival, Desk, Face, PeerConfig, PeerState, Peers, Provider, Resolver, RouteLine, ServiceTable, Ssp,
+    SspConfig, SystemResolver, TableLine,
 };
 use imps_types::{Domain, Service};
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Failure, Outcome, moment};
+use crate::command::{Failure, Outcome};
 use crate::config::SspSettings;
+use crate::guests::{GuestDesk, OtherDomains};
 use crate::wire::Node;
 
+pub(crate) use line::Line;
+pub(crate) use view::{OpenView, PeerView, QueueView, RelayedView, ServiceView, StateView, StepView};
+use view::{agreement_view, open_view, relayed_view, service_view, state_view, waiting_view};
+
 /// What this server has for other domains.
-const OFFERED: &[Service] = &[Service::Common, Service::Im];
+const OFFERED: &[Service] = Service::ALL;
+
+/// What of it this domain is to have itself; the rest, others may provide for it.
+pub(crate) fn has(settings: &SspSettings) -> BTreeSet<Service> {
+    OFFERED.iter().copied().filter(|service| settings.services.has(*service)).collect()
+}
 
 /// How long peers may take to say goodbye when the server stops.
 pub(crate) const GOODBYE: Duration = Duration::from_secs(2);
@@ -37,7 +49,12 @@ impl OtherFace for Shared {
 
     fn post<'a>(&'a self, posted: OtherPost<'a>) -> std::pin::Pin<Box<dyn Future<Output = OtherAnswer> + Send + 'a>> {
         Box::pin(async move {
-            let arrival = Arrival { body: posted.body, content_type: Some(posted.content_type), secure: posted.secure };
+            let arrival = Arrival {
+                body: posted.body,
+                content_type: Some(posted.content_type),
+                secure: posted.secure,
+                from: Some(posted.peer),
+            };
             let receipt = self.0.receive(arrival).await;
             let wv_status = receipt.wv_status.map(|status| ("x-wv-status", status.to_string()));
             let retry_after = receipt.retry_after.map(|seconds| ("retry-after", seconds.to_string()));
@@ -48,12 +65,21 @@ impl OtherFace for Shared {
 }
 
 /// Opens the way to other domains, if it is to be open; what waits for them is posted from now on.
-pub(crate) async fn open(services: &Arc<Services>, settings: &SspSettings) -> Result<Option<Arc<Ssp>>, Error> {
+///
+/// # Errors
+/// The store's failure; or lines of the Service Table lead in a circle, or contradict each other (SSP 13.4).
+pub(crate) async fn open(csp: &Arc<Csp>, settings: &SspSettings) -> Result<Option<Arc<Ssp>>, String> {
     if !settings.enabled {
         return Ok(None);
     }
-    let mut config = SspConfig { domain: services.router.home().clone(), ..settings.config.clone() };
-    config.offered = OFFERED.to_vec();
+    let services = csp.services();
+    let own = services.router.home();
+    let mut config = SspConfig { domain: own.clone(), ..settings.config.clone() };
+    config.offered = has(settings).into_iter().collect();
+    let peers = Peers(&services.store);
+    config.routes = peers.routes().await.map_err(|error| error.to_string())?;
+    let lines = peers.lines().await.map_err(|error| error.to_string())?;
+    table_of(own, &has(settings), &lines, &config.routes).check()?;
     let resolver = match SystemResolver::new() {
         Ok(resolver) => Some(Arc::new(resolver) as Arc<dyn Resolver>),
         Err(error) => {
@@ -61,7 +87,18 @@ pub(crate) async fn open(services: &Arc<Services>, settings: &SspSettings) -> Re
             None
         }
     };
-    Face::open(services.clone(), config, resolver).await.map(Some)
+    let desk = Arc::new(GuestDesk(Arc::downgrade(csp)));
+    let guests: Weak<dyn Desk> = Arc::downgrade(&(desk.clone() as Arc<dyn Desk>));
+    let opened = Face::open(services.clone(), config, resolver, guests).await;
+    let (ssp, face) = opened.map_err(|error| error.to_string())?;
+    csp.set_elsewhere(Arc::new(OtherDomains { face, _desk: desk }));
+    Ok(Some(ssp))
+}
+
+/// The Service Table that these lines make.
+fn table_of(own: &Domain, has: &BTreeSet<Service>, lines: &[PeerConfig], routes: &[RouteLine]) -> ServiceTable {
+    let contracts = lines.iter().filter_map(|line| Some((&line.domain, line.contract.as_ref()?)));
+    ServiceTable::of(own, has.iter().copied(), contracts, routes)
 }
 
 /// What an operator wants of other domains.
@@ -84,114 +121,14 @@ pub(crate) enum Wish {
     Remove {
         domain: String,
     },
-}
-
-/// A line as an operator writes it.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Line {
-    pub(crate) urls: Vec<String>,
-    pub(crate) digest: Option<String>,
-    pub(crate) tls: Option<String>,
-    pub(crate) authority: Option<PathBuf>,
-    pub(crate) pin: Option<String>,
-    /// What is used with it, whatever is negotiated.
-    pub(crate) services: Option<Vec<String>>,
-}
-
-/// A peer, for people and scripts.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct PeerView {
-    pub(crate) domain: String,
-    /// Absent when DNS alone knows it.
-    pub(crate) line: Option<Line>,
-    pub(crate) agreement: AgreementView,
-    /// Absent when nothing goes on with it, or no server runs.
-    pub(crate) state: Option<StateView>,
-    /// Absent in lists.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) queue: Option<QueueView>,
-    /// Some of what is open; in lists, nothing.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) open: Vec<OpenView>,
-}
-
-/// A transaction that is not through.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct OpenView {
-    pub(crate) transaction: String,
-    /// Whether we began it.
-    pub(crate) ours: bool,
-    pub(crate) name: Option<String>,
-    pub(crate) state: String,
-}
-
-/// What holds between this domain and a peer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct AgreementView {
-    /// default, negotiated, or contract: the line says it.
-    pub(crate) origin: String,
-    pub(crate) id: String,
-    pub(crate) until: Option<String>,
-    /// Used between both.
-    pub(crate) services: Vec<String>,
-    /// What the peer provides to others on our side, and we on its side: SERVICE for DOMAIN.
-    pub(crate) theirs: Vec<String>,
-    pub(crate) ours: Vec<String>,
-    /// Domains that it relays for.
-    pub(crate) behind: Vec<String>,
-}
-
-/// What goes on with a peer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct StateView {
-    pub(crate) sessions: Vec<SessionOfPeer>,
-    /// Our requests that are not through.
-    pub(crate) requests: usize,
-    /// Its transactions that are being worked on.
-    pub(crate) transactions: usize,
-    pub(crate) url: Option<String>,
-    pub(crate) posts: u64,
-    pub(crate) posts_failed: u64,
-    pub(crate) arrivals: u64,
-    pub(crate) arrivals_refused: u64,
-    /// When a POST was not taken last, and what happened.
-    pub(crate) failed_at: Option<String>,
-    pub(crate) failure: Option<String>,
-}
-
-/// A session with a peer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct SessionOfPeer {
-    pub(crate) own: String,
-    pub(crate) theirs: String,
-    pub(crate) until: String,
-}
-
-/// What waits for a peer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct QueueView {
-    pub(crate) messages: u64,
-    pub(crate) reports: u64,
-    pub(crate) bytes: u64,
-    /// Those that wait longest.
-    pub(crate) first: Vec<WaitingView>,
-}
-
-/// Something that waits for a peer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct WaitingView {
-    pub(crate) message: String,
-    pub(crate) kind: String,
-    pub(crate) from: String,
-    pub(crate) to: Vec<String>,
-    pub(crate) expires: String,
-}
-
-/// What was tried with a peer.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct StepView {
-    pub(crate) good: bool,
-    pub(crate) said: String,
+    /// The Service Table.
+    Routes,
+    /// Who provides a service for a domain: a peer, `local`, or `-` for what contracts say.
+    Route {
+        domain: String,
+        service: String,
+        to: String,
+    },
 }
 
 /// Carries a wish out.
@@ -203,6 +140,10 @@ pub(crate) async fn run(node: &Node, wish: Wish) -> Result<Outcome, Failure> {
             let line = line.read(parse(&domain)?, node.services.router.home())?;
             let domain = line.domain.clone();
             if peers.line(&domain).await?.as_ref() != Some(&line) {
+                let mut lines = peers.lines().await?;
+                lines.retain(|other| other.domain != domain);
+                lines.push(line.clone());
+                check(node, &lines, &peers.routes().await?)?;
                 peers.set(&line).await?;
                 if let Some(ssp) = node.ssp.get() {
                     ssp.set_peer(line);
@@ -245,7 +186,57 @@ pub(crate) async fn run(node: &Node, wish: Wish) -> Result<Outcome, Failure> {
             wake(node, &domain);
             Ok(Outcome::PeerRemoved { domain: domain.to_string() })
         }
+        Wish::Routes => {
+            Ok(Outcome::PeerRoutes { lines: table(node).await?.lines().iter().map(service_view).collect() })
+        }
+        Wish::Route { domain, service, to } => route(node, parse(&domain)?, &service, &to).await,
     }
+}
+
+/// Writes a line of the Service Table, or strikes it out.
+async fn route(node: &Node, domain: Domain, service: &str, to: &str) -> Result<Outcome, Failure> {
+    let peers = Peers(&node.services.store);
+    let service = line::service(service).map_err(Failure::new)?;
+    let mut routes = peers.routes().await?;
+    routes.retain(|line| (&line.domain, line.service) != (&domain, service));
+    if to == "-" {
+        peers.remove_route(&domain, service).await?;
+    } else {
+        let provider = if to == "local" { None } else { Some(parse(to)?) };
+        if let Some(peer) = &provider {
+            peers.line(peer).await?.ok_or_else(|| unknown(peer))?;
+        }
+        let line = RouteLine { domain: domain.clone(), service, provider };
+        routes.push(line.clone());
+        check(node, &peers.lines().await?, &routes)?;
+        peers.set_route(&line).await?;
+    }
+    if let Some(ssp) = node.ssp.get() {
+        ssp.set_routes(routes);
+    }
+    let table = table(node).await?;
+    let lines = table.lines();
+    let its = lines.iter().filter(|line| line.domain == domain && line.service == service);
+    Ok(Outcome::PeerRoutes { lines: its.map(service_view).collect() })
+}
+
+/// Refuses lines of the Service Table with which this server would not start.
+fn check(node: &Node, lines: &[PeerConfig], routes: &[RouteLine]) -> Result<(), Failure> {
+    let table = table_of(node.services.router.home(), &node.services_for_peers, lines, routes);
+    table.check().map_err(|why| {
+        Failure::new(why)
+            .hint("`hamlet peer route` shows the table, `hamlet peer route DOMAIN SERVICE PEER` changes it")
+    })
+}
+
+/// The Service Table: the running server's, or the one that it would have.
+async fn table(node: &Node) -> Result<Arc<ServiceTable>, Failure> {
+    if let Some(ssp) = node.ssp.get() {
+        return Ok(ssp.service_table());
+    }
+    let peers = Peers(&node.services.store);
+    let (lines, routes) = (peers.lines().await?, peers.routes().await?);
+    Ok(Arc::new(table_of(node.services.router.home(), &node.services_for_peers, &lines, &routes)))
 }
 
 fn silent(node: &Node) -> Failure {
@@ -287,14 +278,22 @@ async fn show(node: &Node, domain: &Domain) -> Result<PeerView, Failure> {
     let mut view = view(node, domain, line.as_ref(), state).await?;
     let im = node.services.im();
     let backlog = im.backlog(domain).await?;
-    let first = im.waiting_abroad(domain, SHOWN).await?;
+    let first = im.waiting_abroad(domain, 0, SHOWN).await?;
     view.queue = Some(QueueView {
         messages: backlog.messages,
         reports: backlog.reports,
         bytes: backlog.bytes,
         first: first.iter().map(waiting_view).collect(),
     });
+    let own = node.services.router.home();
+    let is_in = |line: &&TableLine| {
+        let is_it = |peer: &Domain| peer == domain;
+        let provides = matches!(&line.provider, Provider::Peer(peer) if is_it(peer));
+        provides || line.domain == *own || is_it(&line.domain) || line.requestor.as_ref().is_some_and(is_it)
+    };
+    view.table = table(node).await?.lines().iter().filter(is_in).map(service_view).collect();
     if let Some(ssp) = node.ssp.get() {
+        view.relayed = ssp.relayed(Some(domain), SHOWN).iter().map(relayed_view).collect();
         let (requests, transactions) = ssp.open_with(domain, SHOWN);
         let open = requests.iter().map(|one| (true, one)).chain(transactions.iter().map(|one| (false, one)));
         view.open = open.map(|(ours, one)| open_view(ours, one)).collect();
@@ -316,7 +315,10 @@ async fn view(
             let now = node.services.clock.now();
             let kept = Peers(&node.services.store).agreement(domain).await?;
             let kept = kept.filter(|kept| kept.until.is_none_or(|until| until > now));
-            kept.unwrap_or_else(|| Agreement::default_with(&OFFERED.iter().copied().collect()))
+            match kept {
+                Some(kept) => kept,
+                None => Agreement::default_with(table(node).await?.offered()),
+            }
         }
     };
     Ok(PeerView {
@@ -326,141 +328,9 @@ async fn view(
         state: state.map(state_view),
         queue: None,
         open: Vec::new(),
+        table: Vec::new(),
+        relayed: Vec::new(),
     })
-}
-
-fn agreement_view(agreement: &Agreement) -> AgreementView {
-    let terms = &agreement.terms;
-    let provision = |one: &imps_ssp::Provision| format!("{} for {}", one.service, one.domain);
-    AgreementView {
-        origin: agreement.origin.as_str().to_owned(),
-        id: agreement.id.to_string(),
-        until: agreement.until.map(moment),
-        services: terms.interop.iter().map(ToString::to_string).collect(),
-        theirs: terms.theirs.iter().map(provision).collect(),
-        ours: terms.ours.iter().map(provision).collect(),
-        behind: terms.behind.iter().map(ToString::to_string).collect(),
-    }
-}
-
-fn state_view(state: &PeerState) -> StateView {
-    let session = |(own, theirs, until): &(Arc<str>, Arc<str>, imps_service::Timestamp)| SessionOfPeer {
-        own: own.to_string(),
-        theirs: theirs.to_string(),
-        until: moment(*until),
-    };
-    let failure = state.last_failure.as_ref();
-    StateView {
-        sessions: state.sessions.iter().map(session).collect(),
-        requests: state.requests,
-        transactions: state.transactions,
-        url: state.way.clone(),
-        posts: state.posts.0,
-        posts_failed: state.posts.1,
-        arrivals: state.arrivals.0,
-        arrivals_refused: state.arrivals.1,
-        failed_at: failure.map(|(at, _)| moment(*at)),
-        failure: failure.map(|(_, why)| why.clone()),
-    }
-}
-
-fn open_view(ours: bool, one: &OpenTransaction) -> OpenView {
-    OpenView {
-        transaction: one.id.as_str().to_owned(),
-        ours,
-        name: one.name.map(str::to_owned),
-        state: one.state.to_owned(),
-    }
-}
-
-fn waiting_view(one: &Abroad) -> WaitingView {
-    let message = imps_types::MessageId::new(one.sequence).to_string();
-    match &one.what {
-        AbroadWhat::Message(waiting) => WaitingView {
-            message,
-            kind: "message".to_owned(),
-            from: waiting.sender.to_string(),
-            to: waiting.info.recipient.users.iter().map(|user| user.user_id.to_string()).collect(),
-            expires: moment(waiting.expires),
-        },
-        AbroadWhat::Report(waiting) => WaitingView {
-            message,
-            kind: "report".to_owned(),
-            from: waiting.info.recipient.users.first().map(|user| user.user_id.to_string()).unwrap_or_default(),
-            to: vec![waiting.recipient.to_string()],
-            expires: moment(waiting.expires),
-        },
-    }
-}
-
-impl Line {
-    /// What the table of peers holds of it.
-    fn read(self, domain: Domain, home: &Domain) -> Result<PeerConfig, Failure> {
-        if domain == *home {
-            return Err(Failure::new(format!("{domain} is the domain of this server")));
-        }
-        for url in &self.urls {
-            if !PeerConfig::is_url(url) {
-                let why = Failure::new(format!("`{url}` is no URL"));
-                return Err(why.hint("write http://HOST:PORT/ or https://HOST:PORT/, as the peer is reached from here"));
-            }
-        }
-        let word =
-            |what: &str, given: &str, words: &str| Failure::new(format!("--{what} {given}: it is one of {words}"));
-        let digest = match self.digest.as_deref() {
-            None => DigestScheme::default(),
-            Some(given) => DigestScheme::parse(given).ok_or_else(|| word("digest", given, "md5, hmac-sha256"))?,
-        };
-        let tls = self
-            .tls
-            .as_deref()
-            .map(|given| TlsPolicy::parse(given).ok_or_else(|| word("tls", given, "required, preferred, off")));
-        let pin = self.pin.as_deref().map(|given| {
-            octets(given).ok_or_else(|| Failure::new(format!("--pin {given}: a SHA-256 has 64 hexadecimal digits")))
-        });
-        let trust = TlsTrust { authority: self.authority, pin: pin.transpose()?, own: None };
-        let contract = self.services.map(contract).transpose()?;
-        Ok(PeerConfig { domain, urls: self.urls, tls: tls.transpose()?, trust, digest, contract })
-    }
-
-    fn of(line: &PeerConfig) -> Self {
-        let pin = |pin: &[u8; 32]| pin.iter().map(|octet| format!("{octet:02x}")).collect();
-        let names = |terms: &Terms| terms.interop.iter().map(ToString::to_string).collect();
-        Self {
-            urls: line.urls.clone(),
-            digest: Some(line.digest.as_str().to_owned()),
-            tls: line.tls.map(|policy| policy.as_str().to_owned()),
-            authority: line.trust.authority.clone(),
-            pin: line.trust.pin.as_ref().map(pin),
-            services: line.contract.as_ref().map(names),
-        }
-    }
-}
-
-/// The services that operators agreed on: none that this server does not have.
-fn contract(names: Vec<String>) -> Result<Terms, Failure> {
-    let mut interop = std::collections::BTreeSet::from([Service::Common]);
-    let offered = || OFFERED.iter().map(|service| service.as_str()).collect::<Vec<_>>().join(", ");
-    for name in names {
-        match Service::parse(&name) {
-            Some(service) if OFFERED.contains(&service) => interop.insert(service),
-            _ => {
-                let why = Failure::new(format!("--services {name}: this server has no such service for other domains"));
-                return Err(why.hint(format!("it has {}", offered())));
-            }
-        };
-    }
-    Ok(Terms { interop, ..Terms::default() })
-}
-
-/// 32 octets in hexadecimal digits, with or without colons between.
-fn octets(text: &str) -> Option<[u8; 32]> {
-    let digits: String = text.chars().filter(|&c| c != ':').collect();
-    if digits.len() != 64 || !digits.bytes().all(|c| c.is_ascii_hexdigit()) {
-        return None;
-    }
-    let pairs = (0..32).map(|at| u8::from_str_radix(digits.get(2 * at..2 * at + 2)?, 16).ok());
-    pairs.collect::<Option<Vec<_>>>()?.try_into().ok()
 }
 
 /// What is counted of one peer: name, kind, meaning, value.
@@ -480,48 +350,3 @@ pub(crate) const METERS: &[Meter] = &[
         peer.arrivals.1
     }),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(line: Line) -> Result<PeerConfig, String> {
-        let parsed = |name| Domain::parse(name).unwrap();
-        line.read(parsed("b.example"), &parsed("a.example")).map_err(|failure| failure.message)
-    }
-
-    #[test]
-    fn a_line_is_shown_as_it_was_written() {
-        let line = Line {
-            urls: vec!["https://b.example:8443/ssp".into()],
-            digest: Some("hmac-sha256".into()),
-            tls: Some("required".into()),
-            authority: Some("ca.pem".into()),
-            pin: Some("0a".repeat(32)),
-            services: Some(vec!["COMMON".into(), "IM".into()]),
-        };
-        let config = read(line.clone()).unwrap();
-        assert_eq!(config.trust.pin, Some([10; 32]));
-        assert_eq!(Line::of(&config), line);
-        let few = read(Line { services: Some(vec!["im".into()]), ..Line::default() }).unwrap();
-        assert_eq!(few.contract, config.contract, "COMMON is always used");
-    }
-
-    #[test]
-    fn what_is_wrong_is_said() {
-        for (line, part) in [
-            (Line { urls: vec!["b.example:80".into()], ..Line::default() }, "is no URL"),
-            (Line { urls: vec!["ftp://b.example/".into()], ..Line::default() }, "is no URL"),
-            (Line { digest: Some("sha1".into()), ..Line::default() }, "md5, hmac-sha256"),
-            (Line { tls: Some("on".into()), ..Line::default() }, "required, preferred, off"),
-            (Line { pin: Some("0a".repeat(31)), ..Line::default() }, "64 hexadecimal digits"),
-            (Line { pin: Some("é".repeat(32)), ..Line::default() }, "64 hexadecimal digits"),
-            (Line { services: Some(vec!["PRESENCE".into()]), ..Line::default() }, "no such service"),
-        ] {
-            let why = read(line).unwrap_err();
-            assert!(why.contains(part), "{why}");
-        }
-        let own = Domain::parse("a.example").unwrap();
-        assert!(Line::default().read(own.clone(), &own).is_err());
-    }
-}

@@ -12,6 +12,7 @@ mod control;
 mod doctor;
 mod federation;
 mod group;
+mod guests;
 mod jsonl;
 mod key;
 mod limits;

@@ -40,6 +40,8 @@ pub(crate) struct Node {
     pub(crate) listen: Option<SocketAddr>,
     /// Other domains, when they are spoken with.
     pub(crate) ssp: OnceLock<Arc<Ssp>>,
+    /// What this domain has itself of what is shared with them.
+    pub(crate) services_for_peers: std::collections::BTreeSet<imps_types::Service>,
     /// Where they connect by HTTPS, and to be called.
     pub(crate) https: Option<SocketAddr>,
     pub(crate) cir: Option<SocketAddr>,
@@ -108,6 +110,7 @@ pub(crate) async fn open(config: &mut Config, purpose: Purpose) -> Result<Node, 
         begin_anew: watch::Sender::new(false),
         listen: None,
         ssp: OnceLock::new(),
+        services_for_peers: federation::has(&config.settings.ssp),
         https: None,
         cir: None,
     })
@@ -279,7 +282,7 @@ pub(crate) async fn clients(
     }
     node.services.access().offer_cir(channels.offer);
     node.services.im().offer_content(Some(channels.content_url.into()));
-    let ssp = federation::open(&node.services, &settings.ssp).await.map_err(std::io::Error::other)?;
+    let ssp = federation::open(&csp, &settings.ssp).await.map_err(std::io::Error::other)?;
     let pages = Arc::new(Pages::new(node.services.clone(), ssp.clone(), settings.metrics_remote, stop.clone()));
     let places = limits::places();
     let mut config = settings.http.clone();

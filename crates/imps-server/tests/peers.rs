@@ -45,7 +45,7 @@ fn the_table_of_peers_is_kept_without_a_server() {
     for (arguments, part) in [
         (&["peer", "add", "localhost", "--url", url][..], "is the domain of this server"),
         (&["peer", "add", "b.example", "--url", "127.0.0.1:80"], "is no URL"),
-        (&["peer", "add", "b.example", "--services", "IM,PRESENCE"], "PRESENCE: this server has no such service"),
+        (&["peer", "add", "b.example", "--services", "IM,MAIL"], "MAIL: this server has no such service"),
         (&["peer", "add", "b example"], "is no domain"),
         (&["peer", "show", "d.example"], "hamlet peer add d.example"),
         (&["peer", "remove", "d.example"], "there is no peer d.example"),
@@ -87,4 +87,54 @@ fn strangers_are_refused_and_nobody_is_heard_when_it_is_off() {
     assert!(!nobody.starts_with("http/1.1 200") && !nobody.contains("x-wv-status"), "{nobody}");
     assert!(folder.fails(&["peer", "test", "b.example"], 1).contains("speaks with no other domain"));
     assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn who_provides_what_is_written_down_and_shown() {
+    let folder = Folder::new();
+    let url = "http://127.0.0.1:9/";
+    // A relay for b.example, with the server stopped.
+    folder.run(&["peer", "add", "b.example", "--url", url, "--served", "im"]);
+    folder.run(&["peer", "add", "h2.example", "--url", url, "--provides", "IM@b.example", "--behind", "p.example"]);
+    let lines = |lines: serde_json::Value| -> Vec<String> {
+        let text = |line: &serde_json::Value, key: &str| line[key].as_str().unwrap_or("-").to_owned();
+        let keys = ["domain", "service", "provider", "requestor", "source"];
+        let line = |line: &serde_json::Value| keys.map(|key| text(line, key)).join(" ");
+        lines.as_array().unwrap().iter().map(line).collect()
+    };
+    let all = lines(folder.json(&["peer", "route", "--json"]));
+    let relayed = "b.example IM h2.example b.example contract";
+    assert_eq!(all[..2], [relayed, "localhost COMMON local - own"]);
+    assert!(all.contains(&"localhost IM local - own".to_owned()), "{all:?}");
+    let shown = folder.json(&["peer", "show", "h2.example", "--json"]);
+    assert_eq!(lines(shown["table"].clone())[0], relayed);
+    assert_eq!(shown["agreement"]["theirs"][0], "IM for b.example");
+    assert_eq!(shown["line"]["provides"][0], "IM@b.example");
+    assert_eq!(shown["line"]["behind"][0], "p.example");
+    // What would lead in a circle, or to nobody, is not written.
+    for (arguments, part) in [
+        (&["peer", "route", "b.example", "IM", "b.example"][..], "lead in a circle"),
+        (&["peer", "route", "b.example", "IM", "x.example"], "hamlet peer add x.example"),
+        (&["peer", "route", "b.example", "MAIL", "local"], "there is no service `MAIL`"),
+        (&["peer", "add", "h3.example", "--provides", "IM@b.example"], "contradict each other"),
+        (&["peer", "add", "h2.example", "--served", "IM@b.example"], "contradict each other"),
+    ] {
+        let why = folder.fails(arguments, 1);
+        assert!(why.contains(part), "{arguments:?}: {why}");
+    }
+    folder.fails(&["peer", "route", "b.example", "IM"], 2);
+    // With the server running.
+    let server = folder.serve_with(&["--setting", "ssp.services=COMMON"]);
+    assert_eq!(lines(folder.json(&["peer", "route", "--json"])), [relayed, "localhost COMMON local - own"]);
+    let local = folder.run(&["peer", "route", "b.example", "IM", "local"]);
+    assert!(local.contains("local") && local.contains("static"), "{local}");
+    let shown = folder.run(&["peer", "show", "b.example"]);
+    assert!(shown.contains("PROVIDED BY") && shown.contains("IM for b.example"), "{shown}");
+    folder.run(&["peer", "route", "localhost", "IM", "h2.example"]);
+    assert_eq!(server.stop().0, Some(0));
+    let all = lines(folder.json(&["peer", "route", "--json"]));
+    assert_eq!(all[0], "b.example IM local b.example static");
+    assert!(all.contains(&"localhost IM h2.example - static".to_owned()), "{all:?}");
+    let none = folder.run(&["peer", "route", "b.example", "IM", "-"]);
+    assert!(none.contains("h2.example"), "the contract counts again: {none}");
 }

@@ -63,6 +63,14 @@ pub struct ServiceConfig {
     pub queue_max: u64,
     /// Bytes of contents that may wait for one user.
     pub queue_bytes: u64,
+    /// Messages that may wait for one other domain.
+    pub queue_abroad_max: u64,
+    /// Their bytes.
+    pub queue_abroad_bytes: u64,
+    /// Users of one other domain who have a session as guests here.
+    pub guests_domain_max: usize,
+    /// The same of all other domains together.
+    pub guests_max: usize,
     /// Recipients of one message, lists expanded.
     pub recipients_max: usize,
     /// Contact lists of one user.
@@ -180,6 +188,10 @@ impl ServiceConfig {
             content_url_life: Duration::from_secs(86_400),
             queue_max: 10_000,
             queue_bytes: 64 << 20,
+            queue_abroad_max: 20_000,
+            queue_abroad_bytes: 128 << 20,
+            guests_domain_max: 100_000,
+            guests_max: 300_000,
             recipients_max: 500,
             lists_max: 100,
             members_max: 1000,

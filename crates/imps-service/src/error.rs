@@ -40,6 +40,8 @@ pub enum Error {
     ClientMismatch,
     /// The user has as many sessions as are allowed.
     TooManySessions,
+    /// Too many users of another domain have something here, or of all others.
+    TooManyGuests,
     /// There is no such session, or no longer.
     NotLoggedIn,
     /// The time to live is outside the limits; this one (in seconds) is in force.
@@ -128,7 +130,9 @@ impl Error {
             Self::Barred => Status::FORBIDDEN,
             Self::RegistrationClosed | Self::BadInviteCode => Status::FORBIDDEN,
             Self::UnknownNumber => Status::MSISDN_ERROR,
-            Self::TooManyFailures(_) | Self::TooManyRequests(_) | Self::Store(_) => Status::SERVER_UNAVAILABLE,
+            Self::TooManyFailures(_) | Self::TooManyRequests(_) | Self::TooManyGuests | Self::Store(_) => {
+                Status::SERVER_UNAVAILABLE
+            }
             Self::ForeignDomain => Status::DOMAIN_NOT_SUPPORTED,
             Self::NotAgreed => Status::SERVICE_NOT_AGREED,
             Self::NoDigestSchema => Status::NO_MATCHING_DIGEST_SCHEMA,
@@ -205,6 +209,7 @@ impl fmt::Display for Error {
             Self::NoDigestSchema => f.write_str("no digest schema in common; this server knows MD5 and SHA"),
             Self::CannotResume => f.write_str("the session cannot be taken up again, log in without SessionID"),
             Self::ClientMismatch => f.write_str("the session belongs to another client"),
+            Self::TooManyGuests => f.write_str("too many users of other domains have something here"),
             Self::TooManySessions => f.write_str("this user has too many sessions, log out another client"),
             Self::NotLoggedIn => f.write_str("no session with this ID, log in again"),
             Self::TimeToLive(seconds) => write!(f, "time to live outside the limits, {seconds} s apply"),

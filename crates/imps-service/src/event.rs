@@ -80,9 +80,11 @@ impl Message {
         group_of(&self.info)
     }
 
-    /// Whether all joined users of a group get it.
+    /// Whether all joined users of a group that is kept here get it, and have one row together. What was said in a group of
+    /// another domain comes from that group, and each has a row of his own.
     pub fn is_to_group(&self) -> bool {
-        matches!(self.info.recipient.groups.first(), Some(Group::Id(_)))
+        let group = self.info.recipient.groups.first();
+        matches!(group, Some(Group::Id(id)) if id.as_str() != self.sender.as_str())
     }
 }
 
@@ -199,6 +201,13 @@ impl PresenceSnapshot {
         let weight = list.weight() + user.as_str().len() + 64;
         Self { user, list, about, weight, kept: Default::default() }
     }
+
+    /// This, and then a later one of the same publisher.
+    pub(crate) fn followed_by(&self, later: &Self) -> Self {
+        let mut list = self.list.clone();
+        list.update(later.list.clone());
+        Self::new(self.user.clone(), self.about.or(later.about), list)
+    }
 }
 
 /// A client was forced out of a group.
@@ -240,7 +249,9 @@ impl Event {
             Self::NewMessage(message) => 512 + message.content.len(),
             Self::MessageNotification(_) | Self::DeliveryReport(_) | Self::Notice(_) | Self::Disconnect(_) => 512,
             Self::ForcedLeave(_) => 512,
-            Self::Presence(_) | Self::Notification(_) | Self::GroupChange(_) => 1024,
+            Self::Notification(_) => 1024,
+            Self::Presence(all) => 512 + all.iter().map(|one| one.weight).sum::<usize>(),
+            Self::GroupChange(change) => 512 + change.weight(),
         }
     }
 }

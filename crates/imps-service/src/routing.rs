@@ -63,6 +63,43 @@ impl Router {
         }
     }
 
+    /// Whether this is a user of another domain that can be reached, or for which something is kept here: a guest.
+    pub fn is_guest(&self, user: &UserId) -> bool {
+        let is_served = || Service::ALL.iter().any(|service| self.keeps(user.domain(), *service));
+        user.domain() != self.home.as_str()
+            && (!matches!(self.reach(user, Service::Common), Err(Error::ForeignDomain)) || is_served())
+    }
+
+    /// Whether this server keeps a service for the users and groups of a domain: for its own, unless another domain is their
+    /// PSE, and for those whose PSE it is (SSP 1).
+    pub fn keeps(&self, domain: &str, service: Service) -> bool {
+        match self.gateway.get() {
+            Some(gateway) => gateway.keeps(domain, service),
+            None => domain == self.home.as_str(),
+        }
+    }
+
+    /// A user for whom this server keeps a service, by his address as it was written.
+    ///
+    /// # Errors
+    /// `UnknownUser` when it is no user's address, `ForeignDomain` when another domain keeps it.
+    pub fn kept_user(&self, address: &Address, service: Service) -> Result<UserId, Error> {
+        let user = self.user(address)?;
+        if self.keeps(user.domain(), service) { Ok(user) } else { Err(Error::ForeignDomain) }
+    }
+
+    /// A user of ours, or one of a domain with which this service is agreed on, by his address as it was written.
+    ///
+    /// # Errors
+    /// `UnknownUser` when it is no user's address, `ForeignDomain`, `NotAgreed`.
+    pub fn user_or_guest(&self, address: &Address, service: Service) -> Result<UserId, Error> {
+        let user = self.user(address)?;
+        if user.domain() != self.home.as_str() && !self.keeps(user.domain(), service) {
+            self.reach(&user, service)?;
+        }
+        Ok(user)
+    }
+
     /// Where a user lives.
     pub fn place(&self, user: &UserId) -> Place {
         if user.domain() == self.home.as_str() { Place::Here(Slot::of(user.as_str())) } else { Place::Foreign }

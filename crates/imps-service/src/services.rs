@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 
-use crate::access::{Access, Broadcasts, CirOffer, LoginGuard};
+use crate::access::{Access, Broadcasts, CirOffer, GuestTable, LoginGuard};
 use crate::clock::{Clock, LastTime, Timestamp};
 use crate::common::{Common, Searches};
 use crate::config::ServiceConfig;
 use crate::group::{GroupTable, Groups};
 use crate::im::{Im, Sequence};
 use crate::metrics::Metrics;
-use crate::presence::{Pairs, Presence};
+use crate::presence::{Pairs, Presence, WatchedGuests};
 use crate::routing::Router;
 use crate::seam::Bus;
 use crate::session::SessionTable;
@@ -42,6 +42,10 @@ pub struct Services {
     pub sessions: SessionTable,
     /// Users in memory.
     pub users: UserTable,
+    /// Users of other domains who have a session here.
+    pub(crate) guests: GuestTable,
+    /// Those whom somebody watches here.
+    pub(crate) watched_guests: WatchedGuests,
     /// Groups.
     pub groups: GroupTable,
     /// Ways of calling clients that the faces have (CSP 15.4).
@@ -60,6 +64,8 @@ pub struct Services {
     pub(crate) sequence: Sequence,
     /// Up to which number what waits has rows of its end.
     pub(crate) aged: AtomicU64,
+    /// How much waits for other domains.
+    pub(crate) abroad: crate::im::AbroadLoads,
     /// Messages to groups that are in memory.
     pub(crate) group_bodies: crate::im::GroupBodies,
     /// Guards what lies between a watcher and those whom he watches.
@@ -89,6 +95,8 @@ impl Services {
             router,
             sessions: SessionTable::default(),
             users: UserTable::default(),
+            guests: GuestTable::default(),
+            watched_guests: WatchedGuests::default(),
             groups: GroupTable::default(),
             cir: RwLock::default(),
             content_url: RwLock::default(),
@@ -98,6 +106,7 @@ impl Services {
             broadcasts: Broadcasts::default(),
             sequence: Sequence::default(),
             aged: AtomicU64::new(0),
+            abroad: crate::im::AbroadLoads::default(),
             group_bodies: crate::im::GroupBodies::default(),
             pairs: Pairs::default(),
             tidying: parking_lot::Mutex::default(),
@@ -185,6 +194,7 @@ impl Services {
             }
             self.access().forget_old_broadcasts().await;
             self.access().forget_old_codes().await;
+            self.access().tidy_guests().await;
             let unused = u64::try_from(UNUSED.as_millis()).unwrap_or(u64::MAX);
             self.users.let_go(Timestamp(now.0.saturating_sub(unused)));
         }

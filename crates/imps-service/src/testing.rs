@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use imps_types::{Address, ClientId, Domain, Secret, UserId, Version};
+use imps_types::{Address, ClientId, Domain, GroupId, Secret, Service, UserId, Version};
 
 use crate::access::{LoginAttempt, LoginOutcome, PhonePassword};
-use crate::seam::{Batch, Engine, Key, KeyRange, LocalBus, MemoryEngine, NodeId, Order, Row, Space, StoreError};
+use crate::seam::{
+    Batch, Engine, Gateway, Key, KeyRange, LocalBus, MemoryEngine, NodeId, Order, Reach, Row, Space, StoreError,
+};
 use crate::store::Store;
 use crate::{Clock, ServiceConfig, Services, Session, Timestamp};
 
@@ -101,6 +103,63 @@ impl World {
 
     pub(crate) async fn login(&self, name: &str) -> Arc<Session> {
         self.login_as(name, name, Version::V1_2).await
+    }
+}
+
+/// A way to `b.example` and `third.example`, and to nobody else; what it is told it keeps, as words.
+#[derive(Default)]
+pub(crate) struct Neighbour {
+    pub(crate) told: parking_lot::Mutex<Vec<String>>,
+}
+
+impl Neighbour {
+    /// What it was told since the last look.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.told.lock())
+    }
+
+    fn tell(&self, what: String) {
+        self.told.lock().push(what);
+    }
+}
+
+impl Gateway for Neighbour {
+    fn reaches(&self, domain: &Domain, _: Service) -> Reach {
+        let is_known = ["b.example", "third.example"].contains(&domain.as_str());
+        if is_known { Reach::Agreed } else { Reach::Unknown }
+    }
+
+    fn keeps(&self, domain: &str, _: Service) -> bool {
+        domain == "x"
+    }
+
+    fn wake(&self, domain: &Domain) {
+        self.tell(format!("wake {domain}"));
+    }
+
+    fn wake_guest(&self, guest: &UserId) {
+        self.tell(format!("guest {guest}"));
+    }
+
+    fn watching_changed(&self, domain: &str) {
+        self.tell(format!("watching {domain}"));
+    }
+
+    fn left_group(&self, user: &UserId, group: &GroupId) {
+        self.tell(format!("{user} left {group}"));
+    }
+
+    fn user_changed(&self, user: &UserId) {
+        self.tell(format!("changed {user}"));
+    }
+}
+
+impl World {
+    /// A way to another domain.
+    pub(crate) fn with_neighbour(&self) -> Arc<Neighbour> {
+        let neighbour = Arc::new(Neighbour::default());
+        self.services.router.set_gateway(neighbour.clone());
+        neighbour
     }
 }
 

@@ -66,6 +66,12 @@ pub struct Agreement {
     pub until: Option<Timestamp>,
 }
 
+/// Whether two home domains use a service between each other. Lists and profiles are for whoever keeps something for a
+/// domain (SSP 9.4, 12).
+pub(crate) fn is_between_equals(service: Service) -> bool {
+    !matches!(service, Service::ContactList | Service::Profile)
+}
+
 /// How many provisions and domains an agreement may have.
 const LINES_MAX: usize = 1000;
 /// The longest validity, seconds: ten years.
@@ -89,10 +95,10 @@ impl Agreement {
         peer.as_str() == domain || self.terms.behind.iter().any(|it| it.as_str() == domain)
     }
 
-    /// Whether the peer may ask for this service in whichever way.
+    /// Whether the peer may ask for this service in whichever way. Profiles belong to whatever is provided (SSP 12).
     pub(crate) fn allows(&self, service: Service) -> bool {
-        self.terms.interop.contains(&service)
-            || self.terms.theirs.iter().chain(&self.terms.ours).any(|it| it.service == service)
+        let is_it = |it: &Provision| it.service == service || service == Service::Profile;
+        self.terms.interop.contains(&service) || self.terms.theirs.iter().chain(&self.terms.ours).any(is_it)
     }
 
     /// The answer to a proposal, and the agreement that holds from then on.
@@ -108,7 +114,8 @@ impl Agreement {
         };
         if self.origin == Origin::Contract {
             // What operators wrote down is not changed from afar.
-            let status = if wish == self.terms { Status::SUCCESSFUL } else { Status::PARTIALLY_SUCCESSFUL };
+            let is_same = wish.provides_as(&self.terms) && wish.behind.is_subset(&self.terms.behind);
+            let status = if is_same { Status::SUCCESSFUL } else { Status::PARTIALLY_SUCCESSFUL };
             return (respond(status, &self.terms), None);
         }
         if wish == Terms::default() {
@@ -116,12 +123,12 @@ impl Agreement {
         }
         // Never more than was asked, and nothing complementary without a contract: who relays for whom is not for the
         // relayed to say.
-        let interop: BTreeSet<_> = wish.interop.intersection(offered).copied().collect();
-        let is_enough = interop.contains(&Service::Common) && interop.len() > 1;
-        if !is_enough {
+        let interop: BTreeSet<_> =
+            wish.interop.intersection(offered).copied().filter(|it| is_between_equals(*it)).collect();
+        let granted = Terms { interop, ..Terms::default() };
+        if !granted.is_enough() {
             return (respond(Status::FORBIDDEN, &Terms::default()), None);
         }
-        let granted = Terms { interop, ..Terms::default() };
         let status = if granted == wish { Status::SUCCESSFUL } else { Status::PARTIALLY_SUCCESSFUL };
         let until = asked
             .validity
@@ -139,6 +146,15 @@ impl Agreement {
         if !answer.status.status.is_success() {
             return None;
         }
+        // A plain yes is one to everything.
+        let is_plain = answer.status.status == Status::SUCCESSFUL
+            && answer.interop.is_none()
+            && answer.want.is_none()
+            && answer.offer.is_none();
+        if is_plain {
+            let terms = Terms { behind: BTreeSet::new(), ..asked.clone() };
+            return Some(Self { id: answer.agreement_id.clone(), terms, origin: Origin::Negotiated, until });
+        }
         let said = Terms {
             interop: services(answer.interop.as_ref()),
             theirs: provisions(answer.want.as_ref())?,
@@ -151,11 +167,23 @@ impl Agreement {
             ours: said.ours.intersection(&asked.ours).cloned().collect(),
             behind: BTreeSet::new(),
         };
-        Some(Self { id: answer.agreement_id.clone(), terms, origin: Origin::Negotiated, until })
+        // Less than the least is no agreement: what can be expected of everybody holds on.
+        terms.is_enough().then(|| Self { id: answer.agreement_id.clone(), terms, origin: Origin::Negotiated, until })
     }
 }
 
 impl Terms {
+    /// Whether the same is used and provided; what the other relays for is its own affair.
+    pub(crate) fn provides_as(&self, other: &Self) -> bool {
+        self.interop == other.interop && self.theirs == other.theirs && self.ours == other.ours
+    }
+
+    /// Whether there is something to do with the other: COMMON and one more, or what one provides to the other.
+    fn is_enough(&self) -> bool {
+        let is_provided = !self.theirs.is_empty() || !self.ours.is_empty();
+        is_provided || (self.interop.contains(&Service::Common) && self.interop.len() > 1)
+    }
+
     /// What a peer asks for, from our side; `None` for what is no terms at all.
     fn of_peer(asked: &SetServiceAgreementRequest) -> Option<Self> {
         let behind = asked.behind.as_ref().map_or(&[][..], |it| &it.domains);
@@ -327,5 +355,34 @@ mod tests {
         let granted = Agreement::granted(&terms, &said, None).expect("success");
         assert_eq!(granted.terms, terms);
         assert_eq!(Agreement::granted(&terms, &response("ag-1", Status::FORBIDDEN, &more), None), None);
+    }
+
+    #[test]
+    fn a_plain_yes_grants_all_and_too_little_grants_nothing() {
+        let asked = Terms { interop: [Service::Im, Service::Common].into(), ..Terms::default() };
+        let granted =
+            |status, said: &Terms| Agreement::granted(&asked, &response("ag-1", status, said), None).map(|it| it.terms);
+        assert_eq!(granted(Status::SUCCESSFUL, &Terms::default()), Some(asked.clone()));
+        assert_eq!(granted(Status::PARTIALLY_SUCCESSFUL, &Terms::default()), None);
+        let few = Terms { interop: [Service::Common].into(), ..Terms::default() };
+        assert_eq!(granted(Status::PARTIALLY_SUCCESSFUL, &few), None);
+    }
+
+    #[test]
+    fn the_other_half_of_a_contract_is_the_same_contract() {
+        let of = |name| Domain::parse(name).expect("a domain");
+        let provision = |service, name| Provision { service, domain: of(name) };
+        let interop: BTreeSet<_> = [Service::Im, Service::Common].into();
+        let (theirs, ours) = ([provision(Service::Im, "a.x")].into(), [provision(Service::Group, "b.x")].into());
+        let at_a = Terms { interop, theirs, ours, behind: BTreeSet::new() };
+        let at_b = Terms { theirs: at_a.ours.clone(), ours: at_a.theirs.clone(), ..at_a.clone() };
+        let meta = MetaInfo::of_domain("wv:@b.x".into());
+        let asked = proposal(meta, "ag-1", &Terms { behind: [of("c.x")].into(), ..at_b }, 3600);
+        let (answer, _) = Agreement::of_contract(at_a.clone()).answer(&asked, &offered(), Timestamp(0));
+        assert_eq!(answer.status.status, Status::PARTIALLY_SUCCESSFUL, "nothing is said here of who is behind");
+        let behind = [of("c.x"), of("d.x")].into();
+        let (answer, changed) =
+            Agreement::of_contract(Terms { behind, ..at_a }).answer(&asked, &offered(), Timestamp(0));
+        assert_eq!((answer.status.status, changed), (Status::SUCCESSFUL, None));
     }
 }

@@ -6,6 +6,7 @@ use crate::agreement::Terms;
 use crate::find::TlsPolicy;
 use crate::machine::LinkSettings;
 use crate::post::PostSettings;
+use crate::relay::{RelaySettings, RouteLine, ServiceTable};
 use crate::tls::TlsTrust;
 use crate::trust::DigestScheme;
 
@@ -14,10 +15,12 @@ use crate::trust::DigestScheme;
 pub struct SspConfig {
     /// Our domain.
     pub domain: Domain,
-    /// What we offer to others.
+    /// What we have ourselves, and offer to others. What a contract says that a peer provides for us is offered too.
     pub offered: Vec<Offered>,
-    /// Domains whose requests we serve or relay besides.
-    pub served: Vec<Domain>,
+    /// Where services are that no contract says it of.
+    pub routes: Vec<RouteLine>,
+    /// What holds for what is passed on.
+    pub relay: RelaySettings,
     /// Peers that operators wrote down.
     pub peers: Vec<PeerConfig>,
     /// Whether domains that are only in DNS are peers too.
@@ -38,7 +41,8 @@ impl SspConfig {
         Self {
             domain,
             offered: vec![Offered::Common, Offered::Im, Offered::Presence, Offered::Group, Offered::Content],
-            served: Vec::new(),
+            routes: Vec::new(),
+            relay: RelaySettings::default(),
             peers: Vec::new(),
             open: false,
             negotiates: true,
@@ -46,6 +50,12 @@ impl SspConfig {
             link: LinkSettings::default(),
             post: PostSettings::default(),
         }
+    }
+
+    /// The Service Table that these settings make.
+    pub fn service_table(&self) -> ServiceTable {
+        let contracts = self.peers.iter().filter_map(|peer| Some((&peer.domain, peer.contract.as_ref()?)));
+        ServiceTable::of(&self.domain, self.offered.iter().copied(), contracts, &self.routes)
     }
 }
 

@@ -174,6 +174,13 @@ impl Finder {
         self.table.read().keys().cloned().collect()
     }
 
+    /// Every line of the table, by domain: which of two that say the same thing counts is not for chance.
+    pub(crate) fn lines(&self) -> Vec<Arc<PeerConfig>> {
+        let mut lines: Vec<_> = self.table.read().values().cloned().collect();
+        lines.sort_by(|one, other| one.domain.cmp(&other.domain));
+        lines
+    }
+
     /// How secure the way to a domain must be.
     pub(crate) fn policy(&self, domain: &Domain) -> TlsPolicy {
         match self.line(domain) {
@@ -287,6 +294,26 @@ fn is_near(url: &str) -> bool {
         Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
         Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
         Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+/// Whether an address is one of the public network, as far as can be told from it.
+pub(crate) fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            let is_shared = first == 100 && (64..128).contains(&second);
+            let is_special = ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified();
+            let is_nobodys = ip.is_broadcast() || ip.is_multicast() || ip.is_documentation() || first == 0;
+            !is_special && !is_nobodys && !is_shared && first < 240
+        }
+        IpAddr::V6(ip) => {
+            if let Some(ip) = ip.to_ipv4() {
+                return is_public(IpAddr::V4(ip));
+            }
+            let is_special = ip.is_loopback() || ip.is_unspecified() || ip.is_multicast();
+            !is_special && !ip.is_unique_local() && !ip.is_unicast_link_local()
+        }
     }
 }
 

@@ -14,18 +14,21 @@ mod find;
 mod machine;
 mod peers;
 mod post;
+mod relay;
 mod ssp;
 mod tls;
+#[allow(dead_code, unused_imports, reason = "the face calls it next")]
+mod translate;
 mod trust;
 
-pub use access::Territory;
 pub use agreement::{Agreement, Origin, Provision, Terms};
 pub use config::{PeerConfig, SspConfig};
-pub use face::Face;
+pub use face::{Asked, Desk, Face, Here};
 pub use find::{Found, Resolver, Srv, SystemResolver, TlsPolicy};
 pub use machine::{LinkSettings, OpenTransaction};
 pub use peers::Peers;
 pub use post::{CONTENT_TYPE_SSP, PostSettings};
+pub use relay::{LineSource, Next, Provider, RelaySettings, Relayed, RouteLine, ServiceTable, TableLine};
 pub use ssp::{Arrival, Ask, PeerState, Receipt, Service, Ssp, Step, Unanswered};
 pub use tls::TlsTrust;
 pub use trust::DigestScheme;

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | Peers | domain, 0 | a line of the table |
 //! | Peers | domain, 1 | the agreement that was negotiated |
+//! | Peers | domain, 2, service | who provides it: a line of the Service Table |
 
 use std::path::PathBuf;
 
@@ -16,15 +17,17 @@ use imps_types::{Domain, Service};
 use crate::agreement::{Agreement, Origin, Provision, Terms};
 use crate::config::PeerConfig;
 use crate::find::TlsPolicy;
+use crate::relay::RouteLine;
 use crate::tls::TlsTrust;
 use crate::trust::DigestScheme;
 
 /// Kinds of rows.
 const LINE: u8 = 0;
 const AGREEMENT: u8 = 1;
+const ROUTE: u8 = 2;
 /// Rows of one scan.
 const PAGE: usize = 500;
-/// The version of both records.
+/// The version of all records.
 const VERSION: u8 = 1;
 
 /// The table of peers in the store.
@@ -35,24 +38,81 @@ fn key(domain: &Domain, kind: u8) -> Key {
     Key::build().text(domain.as_str()).u8(kind).done()
 }
 
+fn route_key(domain: &Domain, service: Service) -> Key {
+    Key::build().text(domain.as_str()).u8(ROUTE).text(service.as_str()).done()
+}
+
 impl Peers<'_> {
     /// Every line, by domain.
     ///
     /// # Errors
     /// The store's failure, or a damaged row.
     pub async fn lines(&self) -> Result<Vec<PeerConfig>, Error> {
-        let (mut lines, mut range) = (Vec::new(), KeyRange::all());
+        let mut lines = Vec::new();
+        self.each(LINE, |domain, _, record| {
+            lines.push(read_line(domain, record)?);
+            Ok(())
+        })
+        .await?;
+        Ok(lines)
+    }
+
+    /// Every line of the Service Table that was written down besides contracts, by domain and service.
+    ///
+    /// # Errors
+    /// As [`Peers::lines`].
+    pub async fn routes(&self) -> Result<Vec<RouteLine>, Error> {
+        let mut routes = Vec::new();
+        self.each(ROUTE, |domain, key, record| {
+            let service = key.and_then(Service::parse).ok_or(RecordError("unknown service"))?;
+            routes.push(RouteLine { domain, service, provider: read_route(record)? });
+            Ok(())
+        })
+        .await?;
+        Ok(routes)
+    }
+
+    /// Gives every row of a kind: its domain, what stands in its key behind the kind, and the record.
+    async fn each(
+        &self,
+        kind: u8,
+        mut take: impl FnMut(Domain, Option<&str>, &[u8]) -> Result<(), RecordError>,
+    ) -> Result<(), Error> {
+        let mut range = KeyRange::all();
         loop {
             let rows = self.0.scan(Space::Peers, range.clone(), Order::Forwards, PAGE).await?;
             for row in &rows {
                 let mut reader = row.key.read();
-                let (Some(domain), Some(LINE)) = (reader.text(), reader.u8()) else { continue };
+                let (Some(domain), Some(its)) = (reader.text(), reader.u8()) else { continue };
+                if its != kind {
+                    continue;
+                }
                 let domain = Domain::parse(&domain).map_err(|_| RecordError("no domain"))?;
-                lines.push(read_line(domain, &row.value)?);
+                take(domain, reader.text().as_deref(), &row.value)?;
             }
-            let Some(last) = rows.last().filter(|_| rows.len() == PAGE) else { return Ok(lines) };
+            let Some(last) = rows.last().filter(|_| rows.len() == PAGE) else { return Ok(()) };
             range = range.after(&last.key);
         }
+    }
+
+    /// Writes a line of the Service Table, or the line anew.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn set_route(&self, line: &RouteLine) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        batch.put(Space::Peers, route_key(&line.domain, line.service), route_record(line.provider.as_ref()));
+        Ok(self.0.commit(batch).await?)
+    }
+
+    /// Strikes a line of the Service Table out; what contracts say counts again.
+    ///
+    /// # Errors
+    /// The store's failure.
+    pub async fn remove_route(&self, domain: &Domain, service: Service) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        batch.delete(Space::Peers, route_key(domain, service));
+        Ok(self.0.commit(batch).await?)
     }
 
     /// The line of a domain.
@@ -152,6 +212,19 @@ fn read_line(domain: Domain, record: &[u8]) -> Result<PeerConfig, RecordError> {
     let digest = of_number(DIGESTS, reader.number()?)?;
     let contract = reader.option(read_terms)?;
     Ok(PeerConfig { domain, urls, tls, trust: TlsTrust { authority, pin, own }, digest, contract })
+}
+
+fn route_record(provider: Option<&Domain>) -> Vec<u8> {
+    let mut writer = RecordWriter::new(VERSION);
+    writer.option(provider, |writer, domain| {
+        writer.text(domain.as_str());
+    });
+    writer.done()
+}
+
+fn read_route(record: &[u8]) -> Result<Option<Domain>, RecordError> {
+    let (mut reader, _) = RecordReader::new(record, VERSION)?;
+    reader.option(domain)
 }
 
 fn agreement_record(agreement: &Agreement) -> Vec<u8> {
@@ -259,6 +332,37 @@ mod tests {
             assert!(read_agreement(&golden[..length]).is_err(), "{length}");
         }
         assert!(read_agreement(b"\x02").is_err(), "a later version");
+    }
+
+    #[tokio::test]
+    async fn lines_of_services_are_kept_beside_those_of_peers() {
+        let store = Store::new(Arc::new(MemoryEngine::new()));
+        let peers = Peers(&store);
+        let line = |domain, service, provider: Option<&str>| RouteLine {
+            domain: of(domain),
+            service,
+            provider: provider.map(of),
+        };
+        let lines = [
+            line("b.x", Service::Group, None),
+            line("b.x", Service::Im, Some("p.x")),
+            line("c.x", Service::Im, Some("h.x")),
+        ];
+        for line in lines.iter().rev() {
+            peers.set_route(line).await.expect("written");
+        }
+        peers.set(&self::line()).await.expect("written");
+        assert_eq!(peers.routes().await.expect("read"), lines);
+        assert_eq!(peers.lines().await.expect("read"), [self::line()]);
+        peers.remove(&of("b.x")).await.expect("removed");
+        peers.remove_route(&of("b.x"), Service::Im).await.expect("removed");
+        let anew = line("c.x", Service::Im, None);
+        peers.set_route(&anew).await.expect("written");
+        assert_eq!(peers.routes().await.expect("read"), [lines[0].clone(), anew]);
+        assert_eq!(route_record(None), b"\x01\0");
+        assert_eq!(route_record(Some(&of("p.x"))), b"\x01\x01\x03p.x");
+        assert_eq!(read_route(b"\x01\x01\x03p.x"), Ok(Some(of("p.x"))));
+        assert!(read_route(b"\x01\x01").is_err() && read_route(b"\x01\x01\x02x!").is_err());
     }
 
     #[tokio::test]

@@ -12,12 +12,27 @@ use imps_service::im::{OutgoingMessage, Sent};
 use imps_service::seam::{LocalBus, MemoryEngine, NodeId};
 use imps_service::store::Store;
 use imps_service::{Clock, ServiceConfig, Services, Session};
-use imps_ssp::{Face, PeerConfig, Ssp, SspConfig};
+use imps_ssp::{Desk, Face, PeerConfig, Provision, Ssp, SspConfig, Terms};
 use imps_types::element::{Content, MessageInfo, Recipient, User};
 use imps_types::{Address, ClientId, Secret, Service, Status, UserId, Version};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use world::{domain, listen, listener, until};
+use world::{Served, domain, listen, listener, serve, until};
+
+/// No guests ask for anything here.
+struct Nobody;
+
+impl Desk for Nobody {
+    fn perform<'a>(
+        &'a self,
+        _: &'a Arc<Session>,
+        _: &'a str,
+        _: u64,
+        request: Box<imps_proto::csp::catalogue::Request>,
+    ) -> futures_util::future::BoxFuture<'a, imps_proto::csp::catalogue::Response> {
+        panic!("{request:?}")
+    }
+}
 
 /// A domain with its users, on a store that outlives it.
 struct Home {
@@ -28,17 +43,31 @@ struct Home {
 }
 
 async fn open(name: &str, peer: (&str, &str), engine: &Arc<MemoryEngine>, listener: TcpListener) -> Home {
+    let peer = PeerConfig { urls: vec![peer.1.to_owned()], ..PeerConfig::of(domain(peer.0)) };
+    open_with(name, engine, listener, |config| {
+        config.peers.push(peer);
+        config.offered = vec![Service::Common, Service::Im];
+    })
+    .await
+}
+
+async fn open_with(
+    name: &str,
+    engine: &Arc<MemoryEngine>,
+    listener: TcpListener,
+    change: impl FnOnce(&mut SspConfig),
+) -> Home {
     let bus = Arc::new(LocalBus::new(NodeId(0)));
     let config = ServiceConfig::new(domain(name));
     let services = Services::new(config, Clock::system(), Store::new(engine.clone()), bus, Secret::new([7; 32]));
     services.resume().await.expect("resumed");
-    let peer = PeerConfig { urls: vec![peer.1.to_owned()], ..PeerConfig::of(domain(peer.0)) };
-    let mut config = SspConfig { peers: vec![peer], ..SspConfig::of(domain(name)) };
-    config.offered = vec![Service::Common, Service::Im];
+    let mut config = SspConfig::of(domain(name));
     config.link.reply_within = Duration::from_secs(5);
     config.link.setup_pause = Duration::from_millis(200);
+    change(&mut config);
     let body_max = config.body_max;
-    let ssp = Face::open(services.clone(), config, None).await.expect("opened");
+    let desk: std::sync::Weak<dyn Desk> = std::sync::Weak::<Nobody>::new();
+    let (ssp, _) = Face::open(services.clone(), config, None, desk).await.expect("opened");
     let (log, stop) = listen(ssp.clone(), body_max, listener, None);
     Home { services, ssp, log, stop }
 }
@@ -131,7 +160,7 @@ async fn messages_and_reports_go_both_ways() {
     for _ in 0..200 {
         assert_eq!(a.next(&alice).await, format!("200 {BOB}"));
     }
-    assert!(a.services.im().waiting_abroad(&domain("b.example"), 10).await.expect("rows").is_empty());
+    assert!(a.services.im().waiting_abroad(&domain("b.example"), 0, 10).await.expect("rows").is_empty());
     assert!(a.log.lock().iter().chain(b.log.lock().iter()).all(|(_, status)| *status == 200));
     assert!(a.services.im().next_event(&alice).await.is_none() && b.services.im().next_event(&bob).await.is_none());
 }
@@ -167,4 +196,78 @@ async fn what_waits_survives_both_sides() {
     }
     assert!(b.services.im().next_event(&bob).await.is_none(), "nothing twice");
     assert_eq!(a.ssp.peers()[0].requests, 0);
+}
+
+/// The domain that keeps the messages of A's users: all it does is to hear of them.
+fn provider(listener: TcpListener, url_a: &str) -> Served {
+    let contract = Some(Terms { ours: im_of_a(), ..Terms::default() });
+    let line = PeerConfig { urls: vec![url_a.to_owned()], contract, ..PeerConfig::of(domain("a.example")) };
+    let mut config = SspConfig { peers: vec![line], negotiates: false, ..SspConfig::of(domain("p.example")) };
+    config.offered = vec![Service::Common, Service::Im];
+    serve(config, listener, None, None)
+}
+
+fn im_of_a() -> std::collections::BTreeSet<Provision> {
+    [Provision { service: Service::Im, domain: domain("a.example") }].into()
+}
+
+/// What was told of a user last: whether he is there.
+fn last_told(served: &Served, user: &str) -> Option<(u32, bool)> {
+    let told = served.service.told.lock();
+    let last = told.iter().rev().find(|profile| profile.user_id.as_str() == user)?;
+    let is_here = last.services.as_ref()?.services.iter().all(|one| one.status.as_deref() == Some("Active"));
+    Some((last.version?, is_here))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_keeps_something_for_a_user_hears_that_he_has_gone_though_it_was_away_then() {
+    let ((of_a, url_a), (of_p, url_p)) = (listener().await, listener().await);
+    let at_p = of_p.local_addr().expect("an address");
+    let engine = Arc::new(MemoryEngine::new());
+    let contract = Some(Terms { theirs: im_of_a(), ..Terms::default() });
+    let line = PeerConfig { urls: vec![url_p.clone()], contract, ..PeerConfig::of(domain("p.example")) };
+    let a = open_with("a.example", &engine, of_a, |config| {
+        config.peers.push(line);
+        config.negotiates = false;
+        config.offered = vec![Service::Common];
+        config.link.reply_within = Duration::from_millis(500);
+    })
+    .await;
+    let p = provider(of_p, &url_a);
+    a.add(ALICE).await;
+    let alice = a.login(ALICE).await;
+    until("that she is there is told", || last_told(&p, ALICE).is_some_and(|(_, is_here)| is_here)).await;
+    let (version, _) = last_told(&p, ALICE).expect("a profile");
+    let tasks = p.stop.clone();
+    let _ = p.stop.send(true);
+    until("it is down", || tasks.receiver_count() == 0).await;
+    a.services.access().logout(&alice).await.expect("gone");
+    // Longer than one attempt takes.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let p = provider(TcpListener::bind(at_p).await.expect("the same port"), &url_a);
+    until("that she has gone is told", || last_told(&p, ALICE).is_some_and(|(_, is_here)| !is_here)).await;
+    let (later, _) = last_told(&p, ALICE).expect("a profile");
+    assert!(later > version, "{later} {version}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_who_is_here_is_told_however_many_they_are() {
+    let ((of_a, url_a), (of_p, url_p)) = (listener().await, listener().await);
+    let contract = Some(Terms { theirs: im_of_a(), ..Terms::default() });
+    let line = PeerConfig { urls: vec![url_p.clone()], contract, ..PeerConfig::of(domain("p.example")) };
+    let a = open_with("a.example", &Arc::new(MemoryEngine::new()), of_a, |config| {
+        config.peers.push(line);
+        config.negotiates = false;
+        config.offered = vec![Service::Common];
+        config.link.open_max = 40;
+    })
+    .await;
+    let names: Vec<_> = (0..100).map(|number| format!("wv:user{number}@a.example")).collect();
+    let mut sessions = Vec::new();
+    for name in &names {
+        a.add(name).await;
+        sessions.push(a.login(name).await);
+    }
+    let p = provider(of_p, &url_a);
+    until("all are told", || names.iter().all(|name| last_told(&p, name).is_some_and(|(_, is_here)| is_here))).await;
 }

@@ -47,10 +47,13 @@ async fn pair(change: impl Fn(&mut SspConfig)) -> (Served, Served) {
     (serve(a, of_a, None, None), serve(b, of_b, None, None))
 }
 
+/// The steps of set-ups that came to a domain, by name: the next may be here before the one before has its receipt.
 fn steps(served: &Served) -> Vec<&'static str> {
     let names = ["SendSecretToken", "LoginRequest", "LoginResponse"];
     let of = |(text, _): &(String, u16)| names.into_iter().find(|name| text.contains(&format!("<{name}")));
-    served.log.lock().iter().filter_map(of).collect()
+    let mut steps: Vec<_> = served.log.lock().iter().filter_map(of).collect();
+    steps.sort_unstable();
+    steps
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,8 +63,9 @@ async fn all_six_steps_then_messages_both_ways_and_an_agreement() {
         let answer = a.ssp.ask(&domain("b.example"), Ask::of(message(ALICE, BOB, "m-1"))).await.expect("an answer");
         let Primitive::SendMessageResponse(answer) = answer else { panic!("{answer:?}") };
         assert_eq!((answer.message_id.as_deref(), answer.status.status), (Some("m-1"), Status::SUCCESSFUL));
-        assert_eq!(steps(&b), ["SendSecretToken", "LoginRequest", "LoginResponse"]);
-        assert_eq!(steps(&a), ["SendSecretToken", "LoginRequest", "LoginResponse"]);
+        for side in [&a, &b] {
+            until("three steps each way", || steps(side) == ["LoginRequest", "LoginResponse", "SendSecretToken"]).await;
+        }
         let back = b.ssp.ask(&domain("a.example"), Ask::of(message(BOB, ALICE, "m-2"))).await;
         assert!(matches!(back, Ok(Primitive::SendMessageResponse(_))), "{back:?}");
         assert_eq!(steps(&a).len(), 3, "the session serves both directions");
@@ -113,7 +117,10 @@ async fn what_is_played_again_or_claimed_is_refused() {
     let to_b: Vec<_> = b.log.lock().iter().map(|(text, _)| text.clone()).collect();
     let say = async |text: &str| {
         let body = Bytes::from(text.to_owned());
-        let receipt = b.ssp.receive(Arrival { body: &body, content_type: Some(CONTENT_TYPE_SSP), secure: false }).await;
+        let receipt = b
+            .ssp
+            .receive(Arrival { body: &body, content_type: Some(CONTENT_TYPE_SSP), secure: false, from: None })
+            .await;
         (receipt.status, receipt.wv_status)
     };
     // The proof and the half of a set-up that is over.
@@ -138,10 +145,12 @@ async fn what_is_played_again_or_claimed_is_refused() {
     }
     assert_eq!(say("<WV-SSP-Message>").await.0, 400);
     let body = Bytes::from_static(b"x");
-    let other = b.ssp.receive(Arrival { body: &body, content_type: Some("text/plain"), secure: false }).await;
+    let other =
+        b.ssp.receive(Arrival { body: &body, content_type: Some("text/plain"), secure: false, from: None }).await;
     assert_eq!(other.status, 415);
     let large = Bytes::from(vec![b' '; (4 << 20) + 1]);
-    let large = b.ssp.receive(Arrival { body: &large, content_type: Some(CONTENT_TYPE_SSP), secure: false }).await;
+    let large =
+        b.ssp.receive(Arrival { body: &large, content_type: Some(CONTENT_TYPE_SSP), secure: false, from: None }).await;
     assert_eq!(large.status, 413);
 }
 
@@ -165,12 +174,20 @@ async fn a_domain_that_comes_back_without_memory_gets_the_same_transaction_again
     let new = serve(config("b.example", vec![peer("a.example", &url_a)]), of_new, None, None);
     let answer = a.ssp.ask(&domain("b.example"), Ask::of(message(ALICE, BOB, "m-2"))).await;
     assert!(matches!(answer, Ok(Primitive::SendMessageResponse(_))), "{answer:?}");
+    // The answer may be quicker than the receipt.
+    let count = || new.log.lock().iter().filter(|(text, _)| text.contains("<SendMessageRequest")).count();
+    until("both are written down", || count() >= 2).await;
     let log = new.log.lock().clone();
     let sent: Vec<_> = log.iter().filter(|(text, _)| text.contains("<SendMessageRequest")).collect();
     let statuses: Vec<_> = sent.iter().map(|(_, status)| *status).collect();
     assert_eq!(statuses, [401, 200], "refused in the old session, taken in the new one");
-    let ids: Vec<_> = sent.iter().map(|(text, _)| value(text, "transactionID=\"")).collect();
-    assert_eq!(ids[0], ids[1]);
+    // B begins a session too when it hears of one that it does not know, so there may be an answer in the same POST.
+    let id_of = |text: &str| {
+        let (before, _) = text.split_once("<SendMessageRequest").expect("it is there");
+        let (_, id) = before.rsplit_once("transactionID=\"").expect("it has an ID");
+        id.split('"').next().map(str::to_owned)
+    };
+    assert_eq!(id_of(&sent[0].0), id_of(&sent[1].0));
     assert_eq!(new.service.performed.lock().len(), 1);
 }
 
@@ -454,11 +471,13 @@ async fn peers_that_dns_knows_are_spoken_with_by_tls() {
     let b = serve(config("b.example", vec![line("a.example", &trust)]), of_b, tls(), Some(names.clone()));
     let answer = a.ssp.ask(&domain("b.example"), Ask::of(message(ALICE, BOB, "m-1"))).await;
     assert!(matches!(answer, Ok(Primitive::SendMessageResponse(_))), "{answer:?}");
-    assert!(b.ssp.peers()[0].way.as_deref().is_some_and(|way| way.starts_with("https://127.0.0.1:")));
+    let by_tls = || b.ssp.peers()[0].way.as_deref().is_some_and(|way| way.starts_with("https://127.0.0.1:"));
+    until("B's token has its receipt", by_tls).await;
     // The same message without TLS.
     let (text, _) = b.log.lock()[0].clone();
     let body = Bytes::from(text);
-    let plain = b.ssp.receive(Arrival { body: &body, content_type: Some(CONTENT_TYPE_SSP), secure: false }).await;
+    let plain =
+        b.ssp.receive(Arrival { body: &body, content_type: Some(CONTENT_TYPE_SSP), secure: false, from: None }).await;
     assert_eq!(plain.status, 401);
     // Who trusts another signer does not get through, and neither does who wants TLS where there is none.
     let (of_c, _) = listener().await;
@@ -485,4 +504,121 @@ async fn domains_that_are_no_peers_are_not_spoken_with() {
         assert_eq!(failure.status, Status::DOMAIN_NOT_SUPPORTED);
     }
     assert!(a.ssp.peers().is_empty());
+}
+
+/// Something else than a server of SSP.
+async fn elsewhere(listener: TcpListener, answer: &'static str) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let _ = read_request(&mut stream).await;
+        let _ = stream.write_all(answer.as_bytes()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_goes_on_to_the_address_where_it_is_taken() {
+    for answer in [
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    ] {
+        let ((of_a, url_a), (of_b, url_b), (of_other, url)) = (listener().await, listener().await, listener().await);
+        tokio::spawn(elsewhere(of_other, answer));
+        let line = PeerConfig { urls: vec![url, url_b.clone()], ..PeerConfig::of(domain("b.example")) };
+        let a = serve(config("a.example", vec![line]), of_a, None, None);
+        let _b = serve(config("b.example", vec![peer("a.example", &url_a)]), of_b, None, None);
+        let said = a.ssp.ask(&domain("b.example"), Ask::of(message(ALICE, BOB, "m-1"))).await;
+        assert!(matches!(said, Ok(Primitive::SendMessageResponse(_))), "{said:?}");
+        until("the token has its receipt", || a.ssp.peers()[0].way.as_deref() == Some(url_b.as_str())).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_is_only_at_its_other_address_any_more_is_found_there() {
+    let ((of_a, url_a), (of_b, url_1), (of_b_too, url_2)) = (listener().await, listener().await, listener().await);
+    let urls = vec![url_1.clone(), url_2.clone()];
+    let a =
+        serve(config("a.example", vec![PeerConfig { urls, ..PeerConfig::of(domain("b.example")) }]), of_a, None, None);
+    let b = serve(config("b.example", vec![peer("a.example", &url_a)]), of_b, None, None);
+    let ask = |id| Ask { within: Some(Duration::from_secs(20)), ..Ask::of(message(ALICE, BOB, id)) };
+    let said = a.ssp.ask(&domain("b.example"), ask("m-1")).await;
+    assert!(matches!(said, Ok(Primitive::SendMessageResponse(_))), "{said:?}");
+    until("the token has its receipt", || a.ssp.peers()[0].way.as_deref() == Some(url_1.as_str())).await;
+    let (_log, _stop) = world::listen(b.ssp.clone(), 4 << 20, of_b_too, None);
+    b.stop.send_replace(true);
+    until("the first address is dead", || b.tasks() == 0).await;
+    let said = a.ssp.ask(&domain("b.example"), ask("m-2")).await;
+    assert!(matches!(said, Ok(Primitive::SendMessageResponse(_))), "{said:?}");
+    until("the next one too", || a.ssp.peers()[0].way.as_deref() == Some(url_2.as_str())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_speaks_in_a_session_from_before_our_start_gets_a_new_one() {
+    let (a, b) = pair(|_| {}).await;
+    let of = |domain: &str| {
+        Bytes::from(format!(
+            "<WV-SSP-Message><Session sessionID=\"9@{domain}\"><Transaction mode=\"Request\" transactionID=\"1\">\
+             <KeepAliveRequest/></Transaction></Session></WV-SSP-Message>"
+        ))
+    };
+    for (domain, is_known) in [("c.example", false), ("a.example", true)] {
+        let arrival = Arrival { body: &of(domain), content_type: Some(CONTENT_TYPE_SSP), secure: true, from: None };
+        let receipt = b.ssp.receive(arrival).await;
+        assert_eq!((receipt.status, receipt.wv_status), (401, Some(604)));
+        assert_eq!(b.ssp.peers().len(), usize::from(is_known), "strangers cost nothing");
+    }
+    until("a session", || [&a, &b].iter().all(|it| it.ssp.peers().first().is_some_and(|it| !it.sessions.is_empty())))
+        .await;
+    assert!(steps(&a).contains(&"SendSecretToken"), "B began");
+}
+
+/// DNS that knows every domain, and says that it is next door.
+struct Everybody;
+
+impl Resolver for Everybody {
+    fn srv<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Found> {
+        let srv = Srv { priority: 1, weight: 1, port: 9, target: "127.0.0.1".to_owned() };
+        Box::pin(async { Found::Records(vec![srv], Duration::from_secs(60)) })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_have_a_bound_together_and_lead_to_no_neighbour() {
+    let (of_a, _) = listener().await;
+    let open = SspConfig { open: true, ..config("a.example", Vec::new()) };
+    let a = serve(open, of_a, None, Some(Arc::new(Everybody)));
+    let mut last = None;
+    for number in 0..257 {
+        let body = Bytes::from(format!(
+            "<WV-SSP-Message><SetupTransaction mode=\"Request\" transactionID=\"1\"><SendSecretToken \
+             serviceID=\"wv:@x{number}.example\"><SecretToken>0123456789abcdef</SecretToken></SendSecretToken>\
+             </SetupTransaction></WV-SSP-Message>"
+        ));
+        let arrival = Arrival { body: &body, content_type: Some(CONTENT_TYPE_SSP), secure: true, from: None };
+        let receipt = a.ssp.receive(arrival).await;
+        assert_eq!(receipt.status, if number < 256 { 200 } else { 503 }, "{number}");
+        last = receipt.retry_after;
+    }
+    assert_eq!(last, Some(60));
+    let why = || a.ssp.peers().iter().all(|it| it.last_failure.is_some());
+    until("none was posted to", why).await;
+    assert!(a.ssp.peers().iter().all(|it| it.way.is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_user_says_is_carried_out_in_the_order_in_which_he_said_it() {
+    let (a, b) = pair(|_| {}).await;
+    let said = |from, to, number: usize| Ask { lane: Some(1), ..Ask::of(message(from, to, &number.to_string())) };
+    let (of_a, of_b) = (domain("a.example"), domain("b.example"));
+    // Both sides have their hands full, so that much goes on with one peer at once.
+    let there = futures_util::future::join_all((0..300).map(|number| a.ssp.ask(&of_b, said(ALICE, BOB, number))));
+    let back = futures_util::future::join_all((0..300).map(|number| b.ssp.ask(&of_a, said(BOB, ALICE, number))));
+    let (there, back) = tokio::join!(there, back);
+    assert!(there.iter().chain(&back).all(|it| matches!(it, Ok(Primitive::SendMessageResponse(_)))));
+    for served in [&a, &b] {
+        let performed = served.service.performed.lock();
+        let ids = performed.iter().filter_map(|(_, said)| match said {
+            Primitive::SendMessageRequest(it) => it.info.message_id.as_deref()?.parse::<usize>().ok(),
+            _ => None,
+        });
+        assert!(ids.eq(0..300));
+    }
 }

@@ -1,5 +1,6 @@
 //! Transactions, one after the other or together: agreed upon, not carried out before, and what each leads to.
 
+use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tracing::Instrument;
 
 use super::{Content, Incoming, Received, result_of};
 use crate::Csp;
+use crate::elsewhere::Parts;
 use crate::link::{ClientLink, Known, transaction_text};
 use crate::outgoing::Outgoing;
 use crate::transactions::{Cx, Reply, dispatch};
@@ -148,7 +150,7 @@ impl Csp {
     }
 
     /// One transaction: recognised, agreed upon, not carried out before; then it is.
-    pub(super) async fn carry_out(&self, cx: &Cx<'_>, request: Option<Box<Request>>) -> Reply {
+    pub(crate) async fn carry_out(&self, cx: &Cx<'_>, request: Option<Box<Request>>) -> Reply {
         let Some(request) = request else { return Reply::status(Status::INTERNAL_ERROR) };
         if let Request::Polling(_) = *request {
             return Reply::Poll;
@@ -165,15 +167,18 @@ impl Csp {
                 });
             }
         }
-        // Messages have a memory of their own, which a restart does not erase.
+        let is_abroad = cx.session.is_some_and(|session| {
+            !session.user.is_guest && self.elsewhere().is_some_and(|elsewhere| elsewhere.concerns(session, &request))
+        });
+        // Messages have a memory of their own, which a restart does not erase; not those that leave by another way.
         let is_message =
             |row: &Row| matches!(row.request, Element::SendMessageRequest | Element::ForwardMessageRequest);
-        let is_remembered = row.is_some_and(|row| row.once && !is_message(row));
+        let is_remembered = row.is_some_and(|row| row.once && (is_abroad || !is_message(row)));
         let can_be_repeated = (1..=REMEMBERED_ID_MAX).contains(&cx.transaction.len());
         let link = cx.session.filter(|_| is_remembered && can_be_repeated).and_then(|session| ClientLink::of(session));
         let Some(link) = link else {
             self.services.metrics.transactions.up();
-            return self.guarded(cx, request, row).await;
+            return self.guarded(cx, request, row, is_abroad).await;
         };
         let (now, window) = (self.services.clock.now(), self.services.config.repeat_window);
         let mut looks = 0;
@@ -190,7 +195,7 @@ impl Csp {
             looks += 1;
         }
         self.services.metrics.transactions.up();
-        let reply = self.guarded(cx, request, row).await;
+        let reply = self.guarded(cx, request, row, is_abroad).await;
         let failed = |status: Status| matches!(status, Status::SERVER_UNAVAILABLE | Status::INTERNAL_ERROR);
         let answer = match &reply {
             Reply::Response(Response::Status(status)) if failed(status.result.status) => None,
@@ -201,8 +206,30 @@ impl Csp {
         reply
     }
 
+    /// Here, or in the domains that it is about.
+    async fn guarded(&self, cx: &Cx<'_>, request: Box<Request>, row: Option<&'static Row>, is_abroad: bool) -> Reply {
+        let (Some(session), Some(elsewhere), true) = (cx.session, self.elsewhere(), is_abroad) else {
+            return self.guarded_here(cx, request, row).await;
+        };
+        let here = Parts { csp: self, cx };
+        let name = cx
+            .once()
+            .map(|once| rustc_hash::FxBuildHasher.hash_one((session.id.as_bytes(), &*once.transaction, once.content)));
+        let carried = elsewhere.carry(session, cx.version, name, request, &here);
+        match AssertUnwindSafe(carried).catch_unwind().await {
+            Ok(response) => Reply::Response(response),
+            Err(_) => self.has_panicked(row),
+        }
+    }
+
+    fn has_panicked(&self, row: Option<&'static Row>) -> Reply {
+        self.services.metrics.panics.up();
+        tracing::error!(name = row.map_or("unknown", |row| row.request.name()), "a transaction panicked");
+        Reply::status(Status::INTERNAL_ERROR)
+    }
+
     /// A defect of the server costs its transaction, not the connection or the session.
-    pub(super) async fn guarded(&self, cx: &Cx<'_>, request: Box<Request>, row: Option<&'static Row>) -> Reply {
+    pub(crate) async fn guarded_here(&self, cx: &Cx<'_>, request: Box<Request>, row: Option<&'static Row>) -> Reply {
         let name = row.map_or("unknown", |row| row.request.name());
         let span = tracing::debug_span!("transaction", name, version = %cx.version);
         let run = AssertUnwindSafe(dispatch(request, cx)).catch_unwind().instrument(span);
@@ -215,11 +242,7 @@ impl Csp {
                 }
                 Reply::Response(Response::Status(StatusPrimitive::new(result_of(&error))))
             }
-            Err(_) => {
-                self.services.metrics.panics.up();
-                tracing::error!(name, "a transaction panicked");
-                Reply::status(Status::INTERNAL_ERROR)
-            }
+            Err(_) => self.has_panicked(row),
         }
     }
 }

@@ -107,7 +107,7 @@ impl Asked {
         Self {
             is_poll: matches!(request, Request::Polling(_)),
             is_outband: request.row().is_some_and(|row| row.place == Place::Outband),
-            is_apart: matches!(request, Request::MessageDelivered(_)),
+            is_apart: matches!(request, Request::SendMessage(_) | Request::MessageDelivered(_)),
             request: Mutex::new(Some(Box::new(request))),
         }
     }
@@ -164,8 +164,8 @@ impl Incoming {
         matches!(&self.content, Content::Request(asked) if asked.is_poll)
     }
 
-    /// Whether nothing of it depends on the transactions beside it: messages are acknowledged each by itself, and one commit
-    /// serves them all. They are sent one after the other: their order is kept.
+    /// Whether nothing of it depends on the transactions beside it: messages are sent and acknowledged each by itself, and
+    /// one commit serves them all; those that are sent keep their order.
     fn is_apart(&self) -> bool {
         match &self.content {
             Content::Request(asked) => asked.is_apart,

@@ -132,6 +132,10 @@ impl Dialogue {
         }
         let group = self.group(&named)?;
         let text = arguments.text.take();
+        let asks = command != Command::Props || arguments.pairs.is_empty();
+        if asks && let Some(reply) = self.group_elsewhere(command, &group, text.as_deref()).await? {
+            return Ok(reply);
+        }
         let (session, groups) = (&self.person()?.session, self.services().group());
         match command {
             Command::DelGroup => {
@@ -201,6 +205,8 @@ impl Dialogue {
             format!("{} {word} {users}{topic}", shown::address(summary.id.as_str(), self.home()))
         };
         let mut lines: Vec<_> = joined.iter().map(|group| line(group, "in")).collect();
+        let abroad = session.joined_abroad();
+        lines.extend(abroad.iter().map(|one| format!("{} in", shown::address(one.group.as_str(), self.home()))));
         for group in groups.owned_by(&session.user.id) {
             if !joined.iter().any(|one| one.id == group.id) {
                 lines.push(line(&group, "own"));
@@ -273,13 +279,19 @@ impl Dialogue {
         let mut result = ResultInfo::of(Status::SUCCESSFUL);
         if !arguments.add.is_empty() {
             let users = listed(self.users_of(&arguments.add).await?);
-            result = groups.add_members(Manager::User(session), group, users).await?;
+            result = match self.members_elsewhere(group, &users, true).await? {
+                Some(result) => result,
+                None => groups.add_members(Manager::User(session), group, users).await?,
+            };
         }
         if !arguments.remove.is_empty() {
             self.agreed(Element::RemoveGroupMembersRequest)?;
             failed(result.clone())?;
             let users = listed(self.users_of(&arguments.remove).await?);
-            let removed = groups.remove_members(Manager::User(session), group, users).await?;
+            let removed = match self.members_elsewhere(group, &users, false).await? {
+                Some(removed) => removed,
+                None => groups.remove_members(Manager::User(session), group, users).await?,
+            };
             result = if removed.status == Status::SUCCESSFUL { result } else { removed };
         }
         self.result(result, Say::Ok, &[])
@@ -293,14 +305,20 @@ impl Dialogue {
             Some("mod") => Role::Mod,
             _ => Role::User,
         };
-        let lists = vec![(role, listed(vec![user]))];
-        let result = self.services().group().set_access(Manager::User(session), group, lists).await?;
+        let users = listed(vec![user]);
+        let result = match self.access_elsewhere(group, role, &users).await? {
+            Some(result) => result,
+            None => self.services().group().set_access(Manager::User(session), group, vec![(role, users)]).await?,
+        };
         self.result(result, Say::Ok, &[])
     }
 
     async fn set_properties(&self, group: &Address, common: GroupProperties) -> Outcome {
         let session = &self.person()?.session;
-        let result = self.services().group().set_properties(session, group, Some(common), None).await?;
+        let result = match self.set_properties_elsewhere(group, &common).await? {
+            Some(result) => result,
+            None => self.services().group().set_properties(session, group, Some(common), None).await?,
+        };
         self.result(result, Say::Ok, &[])
     }
 
@@ -312,7 +330,14 @@ impl Dialogue {
             Command::Unban => remove = listed(vec![self.one_user(arguments.targets.first()).await?]),
             _ => {}
         }
-        let (result, rejected) = self.services().group().reject(Manager::User(session), group, add, remove).await?;
+        let (result, rejected) = match self.rejects_elsewhere(group, &add, &remove).await? {
+            Some(there) => there,
+            None => {
+                let by = Manager::User(session);
+                let (result, rejected) = self.services().group().reject(by, group, add, remove).await?;
+                (result, rejected.iter().map(Address::from).collect())
+            }
+        };
         let lines = match command {
             Command::Bans => rejected.iter().map(|user| shown::address(user.as_str(), self.home())).collect(),
             _ => Vec::new(),

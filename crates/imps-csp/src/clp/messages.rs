@@ -79,11 +79,17 @@ impl Dialogue {
             content: Content { data, binary: false },
             delivery_report: report || self.services().terminals().settings(&person.terminal).report,
         };
-        let sent = self.services().im().send(&person.session, message, None).await?;
-        let Some(id) = sent.id else { return Err(Failure::Result(sent.result)) };
-        let item = Item { who, group, ..Item::new(ItemKind::Sent, &id.to_string()) };
+        let (result, id) = match self.send_elsewhere(&message).await? {
+            Some((result, id)) => (result, id.unwrap_or_default()),
+            None => {
+                let sent = self.services().im().send(&person.session, message, None).await?;
+                let Some(id) = sent.id else { return Err(Failure::Result(sent.result)) };
+                (sent.result, id.to_string().into())
+            }
+        };
+        let item = Item { who, group, ..Item::new(ItemKind::Sent, &id) };
         let number = self.number_if_any(person, item);
-        self.done(sent.result, Say::Sent, number)
+        self.done(result, Say::Sent, number)
     }
 
     /// The number of what is done already. That it gets none does not undo it, so nobody is told to do it again.

@@ -6,6 +6,7 @@
 
 mod access;
 mod dialogue;
+mod elsewhere;
 mod events;
 mod groups;
 mod invitations;

@@ -85,8 +85,14 @@ impl Dialogue {
         }
         let targets = WatchTargets { users: people.users, contact_lists: people.lists };
         let wanted = arguments.attributes.unwrap_or(AttributeSet::ALL);
-        let (result, found) = self.services().presence().get(session, &targets, wanted).await?;
-        let line = |(user, list): &(imps_types::UserId, PresenceSubList)| {
+        let (result, found) = match self.presence_elsewhere(&targets, wanted).await? {
+            Some(told) => told,
+            None => {
+                let (result, found) = self.services().presence().get(session, &targets, wanted).await?;
+                (result, found.into_iter().map(|(user, list)| (Address::from(&user), list)).collect())
+            }
+        };
+        let line = |(user, list): &(Address, PresenceSubList)| {
             format!("{} {}", shown::address(user.as_str(), self.home()), shown::presence(list))
         };
         Ok(self.result(result, Say::Ok, &[])?.with(found.iter().map(line).collect()))
@@ -99,7 +105,10 @@ impl Dialogue {
         let presence = self.services().presence();
         let wanted = arguments.attributes.unwrap_or(AttributeSet::ALL);
         let result = match command {
-            Command::Sub => presence.subscribe(session, &targets, wanted, false).await?,
+            Command::Sub => match self.subscribe_elsewhere(&targets, wanted).await? {
+                Some(result) => result,
+                None => presence.subscribe(session, &targets, wanted, false).await?,
+            },
             _ => presence.unsubscribe(session, &targets).await?,
         };
         self.result(result, Say::Ok, &[])

@@ -113,11 +113,13 @@ impl Dialogue {
             false => joined,
             true => groups.owned_by(&person.session.user.id).into_iter().filter(|group| is_it(&group.id)).collect(),
         };
+        let mut found: Vec<GroupId> = found.iter().map(|group| group.id.clone()).collect();
+        found.extend(person.session.joined_abroad().into_iter().map(|one| one.group).filter(|id| is_it(id)));
         match found.as_slice() {
             [] => Ok(public),
-            [one] => Ok(Address::from(&one.id)),
+            [one] => Ok(Address::from(one)),
             many => {
-                let names: Vec<_> = many.iter().map(|group| shown::address(group.id.as_str(), home)).collect();
+                let names: Vec<_> = many.iter().map(|group| shown::address(group.as_str(), home)).collect();
                 Err(Failure::Said(Status::BAD_PARAMETER, Say::Which, names.join(", ")))
             }
         }

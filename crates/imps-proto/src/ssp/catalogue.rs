@@ -281,10 +281,13 @@ impl Primitive {
     /// else (SSP 9.8, 13.2).
     pub fn service(&self) -> Option<Service> {
         let is_for_group = |recipient: &Recipient| !recipient.groups.is_empty();
+        let is_of_group = |info: &MessageInfo| matches!(info.sender, Some(Sender::Group(_)));
         match self {
             Self::InviteRequest(invite) if invite.invite_type == InviteType::Content => Some(Service::Content),
             Self::CancelInviteRequest(cancel) if cancel.contents.is_some() => Some(Service::Content),
             Self::SendMessageRequest(send) if is_for_group(&send.info.recipient) => Some(Service::Group),
+            Self::NewMessage(it) if is_of_group(&it.info) => Some(Service::Group),
+            Self::MessageNotification(it) if is_of_group(&it.info) => Some(Service::Group),
             _ => self.name().row().service,
         }
     }

@@ -86,7 +86,9 @@ primitive! {
         /// `WV-SSP`.
         optional protocol: Box<str> = "protocol",
         /// `1.3`.
-        optional protocol_version: Box<str> = "protocolVersion" | "procotolVersion",
+        optional protocol_version: Box<str> = "protocolVersion",
+        /// The same as some servers spell it; it is never written, and tells what they are (SSP 17).
+        optional misspelt_version: Box<str> = "procotolVersion",
     ] {
         /// The token.
         required token: Token = "SecretToken",

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{Common, Done, Format, Refusal, desk, output};
 use crate::command::{Command, Outcome};
-use crate::federation::{Line, OpenView, PeerView, QueueView, StateView, Wish};
+use crate::federation::{Line, OpenView, PeerView, QueueView, RelayedView, ServiceView, StateView, Wish};
 
 #[derive(Subcommand, Debug)]
 #[command(after_help = "\
@@ -24,7 +24,9 @@ A running server takes it up at once. Whoever is there already is written anew, 
 Examples:
   hamlet peer add b.example --url http://192.0.2.2:8080/
   hamlet peer add b.example --url https://im.b.example/ --digest hmac-sha256 --services IM
-  hamlet peer add b.example                          its URL is found in DNS")]
+  hamlet peer add b.example                          its URL is found in DNS
+  hamlet peer add b.example --url http://192.0.2.2:8080/ --provides IM --served PRESENCE
+  hamlet peer add h2.example --url http://192.0.2.3:8080/ --provides IM@b.example")]
     Add {
         /// The domain, as in addresses: example.org
         #[arg(value_name = "DOMAIN")]
@@ -39,7 +41,7 @@ Examples:
         #[command(flatten)]
         format: Format,
     },
-    /// Show what goes on with a domain, what was agreed on with it, and what waits for it
+    /// Show what goes on with a domain, what was agreed on with it, who provides what, and what waits for it
     Show {
         /// The domain
         #[arg(value_name = "DOMAIN")]
@@ -60,6 +62,28 @@ Examples:
         /// The domain
         #[arg(value_name = "DOMAIN")]
         peer: String,
+        #[command(flatten)]
+        format: Format,
+    },
+    /// Show or change who provides which service for the users of a domain
+    #[command(after_help = "\
+What peers provide, and for whom, is said by `hamlet peer add --provides` and `--served`; a line that is written here counts more.
+
+Examples:
+  hamlet peer route                               the whole table
+  hamlet peer route b.example IM h2.example       messages to b.example go to h2.example
+  hamlet peer route b.example IM local            they are kept here
+  hamlet peer route b.example IM -                what `hamlet peer add` said counts again")]
+    Route {
+        /// Whose users
+        #[arg(value_name = "DOMAIN", requires = "service")]
+        peer: Option<String>,
+        /// COMMON, CONTACTLIST, PRESENCE, IM, GROUP, CONTENT or PROFILE
+        #[arg(value_name = "SERVICE", requires = "to")]
+        service: Option<String>,
+        /// A peer, local, or - for no line
+        #[arg(value_name = "PEER")]
+        to: Option<String>,
         #[command(flatten)]
         format: Format,
     },
@@ -85,20 +109,37 @@ pub(super) struct LineArgs {
     /// What is used with it, with commas between, instead of what is negotiated: COMMON, IM
     #[arg(long, value_name = "SERVICES", value_delimiter = ',')]
     services: Option<Vec<String>>,
+    /// What it provides for the users of this domain, or of another one for which this domain relays; may be repeated
+    #[arg(long, value_name = "SERVICE[@DOMAIN]", value_delimiter = ',')]
+    provides: Vec<String>,
+    /// What this domain provides for its users, or for those of another domain for which it relays; may be repeated
+    #[arg(long, value_name = "SERVICE[@DOMAIN]", value_delimiter = ',')]
+    served: Vec<String>,
+    /// A domain whose users it may speak for, since it relays for them; may be repeated
+    #[arg(long, value_name = "DOMAIN", value_delimiter = ',')]
+    behind: Vec<String>,
 }
 
 impl PeerCommand {
     pub(super) fn run(self, common: &Common) -> Done {
         let (wish, format) = match self {
             Self::Add { peer, line, format } => {
-                let LineArgs { urls, digest, tls, authority, pin, services } = line;
+                let LineArgs { urls, digest, tls, authority, pin, services, provides, served, behind } = line;
                 // The server, which reads it, may run in another folder.
                 let authority = authority.map(|path| std::path::absolute(&path).unwrap_or(path));
-                (Wish::Add { domain: peer, line: Line { urls, digest, tls, authority, pin, services } }, format)
+                let line = Line { urls, digest, tls, authority, pin, services, provides, served, behind };
+                (Wish::Add { domain: peer, line }, format)
             }
             Self::List { format } => return list(format, common),
             Self::Show { peer, format } => (Wish::Show { domain: peer }, format),
             Self::Test { peer, format } => return test(peer, format, common),
+            Self::Route { peer, service, to, format } => {
+                let wish = match (peer, service, to) {
+                    (Some(domain), Some(service), Some(to)) => Wish::Route { domain, service, to },
+                    _ => Wish::Routes,
+                };
+                return route(wish, format, common);
+            }
             Self::Remove { peer, format } => {
                 let outcome = desk::ask(common.load(&[])?, Command::Peer(Wish::Remove { domain: peer }))?;
                 let Outcome::PeerRemoved { domain } = outcome else { return Err(desk::unexpected().into()) };
@@ -138,6 +179,38 @@ fn list(format: Format, common: &Common) -> Done {
     let rows: Vec<_> = peers.into_iter().map(row).collect();
     output::table(["DOMAIN", "SESSION", "AGREEMENT", "SERVICES", "URL"], &rows);
     Ok(())
+}
+
+fn route(wish: Wish, format: Format, common: &Common) -> Done {
+    let outcome = desk::ask(common.load(&[])?, Command::Peer(wish))?;
+    let Outcome::PeerRoutes { lines } = outcome else { return Err(desk::unexpected().into()) };
+    if format.json {
+        output::json(&lines);
+    } else if lines.is_empty() {
+        output::say("there is no such line now");
+    } else {
+        services(&lines);
+    }
+    Ok(())
+}
+
+fn services(lines: &[ServiceView]) {
+    let row = |one: &ServiceView| {
+        let requestor = one.requestor.clone().unwrap_or_else(|| "-".to_owned());
+        [one.domain.clone(), one.service.clone(), one.provider.clone(), requestor, one.source.clone()]
+    };
+    let rows: Vec<_> = lines.iter().map(row).collect();
+    output::table(["USERS OF", "SERVICE", "PROVIDED BY", "ASKED FOR BY", "SOURCE"], &rows);
+}
+
+fn relayed(rows: &[RelayedView]) {
+    let row = |one: &RelayedView| {
+        let (from, to) =
+            (format!("{} {}", one.from, one.from_transaction), format!("{} {}", one.to, one.to_transaction));
+        [from, to, one.service.clone(), one.name.clone(), one.requestor.clone(), one.deadline.clone()]
+    };
+    let rows: Vec<_> = rows.iter().map(row).collect();
+    output::table(["RELAYED FROM", "TO", "SERVICE", "WHAT", "FOR", "UNTIL"], &rows);
 }
 
 fn test(domain: String, format: Format, common: &Common) -> Done {
@@ -184,14 +257,22 @@ fn show(peer: &PeerView, running: bool) {
     for (name, value) in &facts {
         output::say(&format!("{name:<width$}  {value}"));
     }
+    if !peer.table.is_empty() {
+        output::say("");
+        services(&peer.table);
+    }
+    if !peer.relayed.is_empty() {
+        output::say("");
+        relayed(&peer.relayed);
+    }
     if !peer.open.is_empty() {
         output::say("");
         let row = |one: &OpenView| {
             let whose = if one.ours { "ours" } else { "its" }.to_owned();
-            let name = one.name.clone().unwrap_or_else(|| "-".to_owned());
-            [one.transaction.clone(), whose, name, one.state.clone()]
+            let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+            [one.transaction.clone(), whose, or_none(&one.name), or_none(&one.until), one.state.clone()]
         };
-        output::table(["TRANSACTION", "WHOSE", "WHAT", ""], &peer.open.iter().map(row).collect::<Vec<_>>());
+        output::table(["TRANSACTION", "WHOSE", "WHAT", "UNTIL", ""], &peer.open.iter().map(row).collect::<Vec<_>>());
     }
     if let Some(queue) = peer.queue.as_ref().filter(|queue| !queue.first.is_empty()) {
         show_queue(queue);
@@ -208,6 +289,7 @@ fn state_facts(state: &StateView) -> Vec<(&'static str, String)> {
     }
     facts.extend(state.url.clone().map(|url| ("Used URL", url)));
     facts.push(("Open", format!("{} requests of ours, {} transactions of its", state.requests, state.transactions)));
+    facts.push(("Remembered", format!("{} answers", state.remembered)));
     facts.push(("Posted", format!("{}, {} of them not taken", state.posts, state.posts_failed)));
     facts.push(("Came", format!("{}, {} of them refused", state.arrivals, state.arrivals_refused)));
     if let (Some(at), Some(why)) = (&state.failed_at, &state.failure) {

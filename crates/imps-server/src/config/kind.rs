@@ -1,5 +1,6 @@
 //! The kinds of values that settings take: how each is read, bounded and shown.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,8 +8,8 @@ use std::time::Duration;
 
 use imps_csp::transport::gateway::Networks;
 use imps_service::access::Registration;
-use imps_types::Domain;
 use imps_types::service_tree::FunctionSet;
+use imps_types::{Domain, Service};
 
 /// A value as it was given, within its bounds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +28,8 @@ pub(crate) enum Kind {
     Choice(&'static [&'static str]),
     /// Names of the service tree, between commas.
     Functions,
+    /// Services that domains provide to each other, between commas; or all.
+    Services,
     /// Networks by their addresses.
     Networks,
     /// A folder.
@@ -77,6 +80,7 @@ impl Kind {
             Self::Choice(words) => words.contains(&given),
             Self::Domain => Domain::parse(given).is_ok(),
             Self::Functions => FunctionSet::parse(given).is_ok(),
+            Self::Services => ServiceNames::parse(given).is_some(),
             Self::Networks => Networks::parse(given).is_ok(),
             Self::Listen => given.parse::<SocketAddr>().is_ok(),
             Self::MaybeListen => given == OFF || given.parse::<SocketAddr>().is_ok(),
@@ -111,6 +115,7 @@ impl Kind {
     fn wanted(&self) -> &'static str {
         match self {
             Self::Text(_) => "too long, or holds a control character",
+            Self::Services => "neither all nor made of names of services, such as COMMON, IM or PRESENCE",
             Self::Functions => "not made of names of the service tree, such as SRCH or GroupFeat",
             Self::Choice(_) => "none of the words that are allowed",
             Self::Networks => "no network, such as 10.0.0.0/8 or 192.0.2.7",
@@ -138,6 +143,7 @@ impl Kind {
     pub(crate) fn bounds(&self) -> String {
         match self {
             Self::Text(max) => format!("text, up to {max} bytes"),
+            Self::Services => "all, or names of services between commas".to_owned(),
             Self::Functions => "names of functions, or of what they belong to, between commas".to_owned(),
             Self::Choice(words) => words.join(" or "),
             Self::Networks => "networks, such as 10.0.0.0/8 or 192.0.2.7".to_owned(),
@@ -242,6 +248,48 @@ text_fields! {
     Registration: |who| who.as_str().to_owned(),        |text| Registration::parse(text);
     SocketAddr: |address| address.to_string(),         |text| text.parse().ok();
     FunctionSet: |set| set.names(),                    |text| FunctionSet::parse(text).ok();
+    ServiceNames: |names| names.to_string(),           |text| ServiceNames::parse(text);
+}
+
+/// Services that domains provide to each other, by their names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ServiceNames(BTreeSet<Service>);
+
+impl ServiceNames {
+    /// Every service, however many there will be.
+    const ALL: &str = "all";
+
+    fn parse(text: &str) -> Option<Self> {
+        if text.trim().eq_ignore_ascii_case(Self::ALL) {
+            return Some(Self::default());
+        }
+        text.split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(Service::parse)
+            .collect::<Option<_>>()
+            .map(Self)
+    }
+
+    pub(crate) fn has(&self, service: Service) -> bool {
+        self.0.contains(&service)
+    }
+}
+
+impl Default for ServiceNames {
+    fn default() -> Self {
+        Self(Service::ALL.iter().copied().collect())
+    }
+}
+
+impl fmt::Display for ServiceNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::default() {
+            return f.write_str(Self::ALL);
+        }
+        let names: Vec<_> = self.0.iter().map(|service| service.as_str()).collect();
+        f.write_str(&names.join(", "))
+    }
 }
 
 /// How a listener is written that is not there.
@@ -308,6 +356,17 @@ mod tests {
     }
 
     #[test]
+    fn services_are_named_or_all() {
+        let read = |text| ServiceNames::parse(text).map(|names| names.to_string());
+        assert_eq!(read(" All "), Some("all".to_owned()));
+        assert_eq!(read("im,common ,"), Some("COMMON, IM".to_owned()));
+        assert_eq!(read(""), Some(String::new()));
+        assert_eq!(read("IM, MAIL"), None);
+        assert_eq!(read("COMMON,CONTACTLIST,PRESENCE,IM,GROUP,CONTENT,PROFILE").as_deref(), Some("all"));
+        assert!(ServiceNames::default().has(Service::Content));
+    }
+
+    #[test]
     fn what_is_wrong_is_said() {
         let check = |kind: Kind, text: &str, part: &str| {
             let error = kind.parse(text).unwrap_err();
@@ -324,6 +383,7 @@ mod tests {
         check(Kind::Domain, "a b", "no domain name");
         check(Kind::Filter, "imps_csp=loud", "no log filter");
         check(Kind::Text(3), "long", "too long");
+        check(Kind::Services, "COMMON, MAIL", "neither all nor");
         check(Kind::Choice(&["text", "json"]), "xml", "none of the words");
     }
 }

@@ -20,7 +20,7 @@ use imps_ssp::SspConfig;
 use imps_types::Domain;
 
 pub(crate) use explain::{Explained, explain, markdown};
-pub(crate) use kind::{Field, Kind, Value};
+pub(crate) use kind::{Field, Kind, ServiceNames, Value};
 pub(crate) use layers::{Config, ConfigError, Flags, Source};
 
 /// What is used when nothing is set.
@@ -63,6 +63,8 @@ pub(crate) struct HttpsSettings {
 #[derive(Clone, Debug)]
 pub(crate) struct SspSettings {
     pub(crate) enabled: bool,
+    /// What this domain has itself.
+    pub(crate) services: ServiceNames,
     /// Its domain, and what is offered, come when it is opened.
     pub(crate) config: SspConfig,
 }
@@ -98,7 +100,11 @@ impl Settings {
             logo: String::new(),
             memory_max: 0,
             store_readers: 0,
-            ssp: SspSettings { enabled: true, config: SspConfig::of(domain.clone()) },
+            ssp: SspSettings {
+                enabled: true,
+                services: ServiceNames::default(),
+                config: SspConfig::of(domain.clone()),
+            },
             service: ServiceConfig::new(domain),
             csp: CspConfig::default(),
             http: HttpConfig::default(),
@@ -246,6 +252,8 @@ settings! {
     "message.content_url"             Text(1000) => content_url, "What the URLs of large contents begin with, if clients reach `/content/` of this server under another address, such as https://im.example.org/content/ for a proxy.";
     "message.content_url_life"        Seconds(60, 30 * 86_400) => service.content_url_life, "How long the URL of a large content is good for; never longer than its message.";
     "message.queue_max"               Count(1, 10_000_000) => service.queue_max, "Messages and reports that may wait for one user.";
+    "message.queue_abroad_max"        Count(1, 10_000_000) => service.queue_abroad_max, "Messages that may wait for one other domain; what is beyond is answered 507.";
+    "message.queue_abroad_bytes"      Bytes(64 * KIB, 64 * GIB) => service.queue_abroad_bytes, "Bytes of messages that may wait for one other domain.";
     "message.queue_bytes"             Bytes(64 * KIB, 64 * GIB) => service.queue_bytes, "Bytes of contents that may wait for one user.";
     "message.recipients_max"          Count(1, 100_000) => service.recipients_max, "Recipients of one message, contact lists expanded.";
     "message.repeat_window"           Seconds(10, 86_400) => service.repeat_window, "How long a request may be repeated under its TransactionID without being carried out twice.";
@@ -350,6 +358,7 @@ settings! {
     "clp.write_timeout"               Seconds(1, 86_400) => clp.lines.write_timeout, "How long a line may take nothing of what is written to it.";
 
     "ssp.enabled"                     Flag => ssp.enabled, "Whether other domains are spoken with (SSP), on the addresses where clients connect and at any path. `hamlet peer add` says with which.";
+    "ssp.services"                    Services => ssp.services, "Which services this domain has itself, with commas between, such as COMMON, PRESENCE, GROUP; or all. What is left out may be provided for it by another domain (`hamlet peer add --provides`), and is refused with 405 or 506 where none does.";
     "ssp.open"                        Flag => ssp.config.open, "Whether every domain is a peer that DNS has an SRV record `_imps-server._tcp` of, by TLS only; or only those of `hamlet peer add`.";
     "ssp.negotiate"                   Flag => ssp.config.negotiates, "Whether a new peer is asked what it has, and for an agreement on what both have.";
     "ssp.session"                     Seconds(60, YEAR) => ssp.config.link.time_to_live, "For how long a session with a peer is wanted; it has a successor before it ends.";
@@ -363,6 +372,8 @@ settings! {
     "ssp.rate"                        Count(1, 1_000_000) => ssp.config.link.rate, "Transactions of one peer in a second; what is beyond is answered 503 with the time to try again.";
     "ssp.open_max"                    Count(1, 100_000) => ssp.config.link.open_max, "Transactions of one peer that are being carried out at once, and of ours that it has not answered.";
     "ssp.recipients_max"              Count(1, 100_000) => ssp.config.link.recipients_max, "Recipients of one message of a peer.";
+    "ssp.guests_max"                  Count(1, 100_000_000) => service.guests_max, "Users of other domains for whom something is kept here at once: who are in a group, watch somebody, or have asked for something lately; what is beyond is answered 503.";
+    "ssp.guests_domain_max"           Count(1, 100_000_000) => service.guests_domain_max, "The same of one domain.";
     "ssp.posts_max"                   Count(1, 64) => ssp.config.link.posts_max, "POSTs that are under way to one peer at once.";
     "ssp.pool"                        Count(0, 64) => ssp.config.post.pool, "Connections to one peer that are kept open.";
     "ssp.connect_within"              Seconds(1, 600) => ssp.config.post.connect_within, "How long a connection to a peer may take.";
@@ -467,6 +478,7 @@ mod tests {
             ("cir.hello_within", "300"),
             ("ssp.enabled", "true"),
             ("ssp.open", "false"),
+            ("ssp.services", "all"),
             ("ssp.open_max", "1000"),
             ("ssp.recipients_max", "500"),
             ("ssp.answer_within", "30"),

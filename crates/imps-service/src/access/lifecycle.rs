@@ -198,7 +198,7 @@ impl Access<'_> {
                     tracing::warn!("a session's record cannot be read, the client must log in again");
                     continue;
                 };
-                let user = match self.user(&saved.user).await {
+                let user = match self.user_of_saved(&saved.user).await {
                     Ok(user) => user,
                     Err(Error::UnknownUser) => {
                         // The account was removed while its client logged in.

@@ -4,6 +4,7 @@ mod accounts;
 mod broadcast;
 mod cir;
 mod guard;
+mod guest;
 mod lifecycle;
 mod login;
 mod msisdn;
@@ -20,6 +21,7 @@ pub(crate) use broadcast::Broadcasts;
 pub use broadcast::{Broadcast, GivenAnswer, Says};
 pub use cir::{CirOffer, UDP_PORT};
 pub(crate) use guard::LoginGuard;
+pub(crate) use guest::GuestTable;
 pub use lifecycle::ServiceProvider;
 pub use login::{LoginAttempt, LoginOutcome};
 pub use msisdn::number_of;
@@ -47,6 +49,10 @@ impl std::ops::Deref for Access<'_> {
 impl Access<'_> {
     /// Hears what happened: a user who has come is told what the service has to say.
     pub(crate) async fn on(&self, what: &Happening) {
+        self.note_guest(what);
+        if matches!(what, Happening::SessionOpened { session, .. } if session.user.is_guest) {
+            return;
+        }
         if let Happening::SessionOpened { session, resumed: false } = what
             && let Err(error) = self.give_what_is_due(session).await
         {

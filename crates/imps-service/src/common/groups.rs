@@ -2,16 +2,28 @@
 
 use std::sync::Arc;
 
-use imps_types::{Address, UserId};
+use imps_types::{Address, Domain, GroupId, Service, UserId};
 
 use super::Common;
 use crate::error::Error;
 use crate::group::GroupState;
+use crate::seam::Reach;
 
 impl Common<'_> {
     /// The group with this address.
     pub(super) fn group_of(&self, address: &Address) -> Result<Arc<GroupState>, Error> {
         self.group().find(address)
+    }
+
+    /// The group with this address, if another domain keeps it that can be reached.
+    pub(super) fn abroad(&self, address: &Address) -> Option<GroupId> {
+        let group = self.router.group(address).ok()?;
+        let is_reached = self.group().is_abroad(&group)
+            && self.router.gateway().is_some_and(|gateway| {
+                let domain = Domain::parse(group.domain());
+                domain.is_ok_and(|domain| gateway.reaches(&domain, Service::Common) != Reach::Unknown)
+            });
+        is_reached.then_some(group)
     }
 
     /// Lets a user in who was invited (`RequireInvitation`).

@@ -80,6 +80,7 @@ impl Groups<'_> {
 
     /// A session has ended: its user leaves silently what no other session of his has joined.
     pub(super) async fn session_closed(&self, session: &Arc<Session>) {
+        self.ended_abroad(session);
         let groups = std::mem::take(&mut *session.groups.lock());
         for one in groups {
             let group = one.group;

@@ -41,6 +41,9 @@ impl Groups<'_> {
         if id.owner().as_ref() != Some(user) {
             return Err(GroupError::Foreign.into());
         }
+        if self.is_abroad(&id) {
+            return Err(Error::ForeignDomain);
+        }
         // How many groups are his, and how many this client has joined, is counted before the commit.
         let _mine = session.user.change.lock().await;
         if session.is_closed() {
@@ -93,7 +96,7 @@ impl Groups<'_> {
         if !id.is_public() {
             return Err(Error::BadParameter("a public group is wv:/name@domain; this is a user's"));
         }
-        if id.domain() != self.router.home().as_str() {
+        if self.is_abroad(id) {
             return Err(Error::ForeignDomain);
         }
         let usual = CommonProperties { name: id.name().into(), searchable: true, ..CommonProperties::default() };

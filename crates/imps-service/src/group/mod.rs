@@ -9,6 +9,7 @@
 //!                           └────forced out: deleted, rejected, removed──> told why (LeaveGroup-Response)
 //! ```
 
+mod abroad;
 mod auto_join;
 mod conversation;
 mod error;
@@ -67,7 +68,7 @@ impl Groups<'_> {
     /// # Errors
     /// `UnknownGroup`, `ForeignDomain`.
     pub fn known(&self, id: &GroupId) -> Result<Arc<GroupState>, Error> {
-        if id.domain() != self.router.home().as_str() {
+        if self.is_abroad(id) {
             return Err(Error::ForeignDomain);
         }
         self.groups.find(id).ok_or(Error::UnknownGroup)

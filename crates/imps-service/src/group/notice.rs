@@ -159,6 +159,23 @@ pub struct GroupChange {
     pub own: Option<Vec<Property>>,
 }
 
+impl GroupChange {
+    /// About how many bytes it takes.
+    pub(crate) fn weight(&self) -> usize {
+        const EACH: usize = 64;
+        let names = [&self.left, &self.joined_blocked, &self.left_blocked].into_iter().flatten();
+        let names = names.map(|name| EACH + name.len());
+        let user = |one: &Mapping| one.user_id.as_ref().map_or(0, |user| user.as_str().len());
+        let joined = self.joined.iter().map(|one| EACH + one.name.len() + user(one));
+        let common = self.properties.iter().flat_map(|all| &all.properties);
+        let property = |one: &Property| EACH + one.name.len() + one.value.as_ref().map_or(0, |value| value.len());
+        let properties = common.chain(self.own.iter().flatten()).map(property);
+        let note = self.properties.iter().filter_map(|all| all.welcome_note.as_ref());
+        let note = note.map(|note| EACH + note.content_type.len() + note.content.data.len());
+        names.chain(joined).chain(properties).chain(note).sum()
+    }
+}
+
 /// Which rows of the table have another value.
 pub(super) fn difference(before: &CommonProperties, now: &CommonProperties, group: &GroupInner, id: &GroupId) -> u32 {
     let facts = group.facts(id, usize::MAX);

@@ -66,7 +66,7 @@ impl Outcomes {
 }
 
 impl Groups<'_> {
-    /// The local users who are named, each once; the others are noted as unknown (531) or foreign (516).
+    /// The users who are named, each once; the others are noted as unknown (531), or of a domain that cannot be reached (516).
     pub(super) async fn named_users(
         &self,
         group: &Arc<GroupState>,
@@ -77,7 +77,7 @@ impl Groups<'_> {
         for user in list.users {
             let named = Named::Address(user.user_id);
             let Named::Address(address) = &named else { continue };
-            match self.router.local_user(address) {
+            match self.router.user_or_guest(address, imps_types::Service::Group) {
                 Ok(id) if self.user_exists(&id).await? => found.push((id, named)),
                 Ok(_) => outcomes.bad(&named, Error::UnknownUser)?,
                 Err(error) => outcomes.bad(&named, error)?,

@@ -8,15 +8,18 @@
 //! | RelaySent | sequence, domain | whose message it was, if he wants a report |
 //! | RelaySent | sequence, domain, status, recipients | nothing: such a report came |
 //! | Relayed | domain, MessageID there and a print | our number, and what was answered |
+//! | Relayed | domain, print of a report | nothing: such a report came, on what is kept there |
 //! | RelayedIds | sequence | domain and MessageID there, if a report is wanted |
 //! | RelayExpiry | end, kind, sequence, domain, whose | nothing |
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use imps_types::element::{Content, MessageInfo, Recipient, ResultInfo, Sender, User};
-use imps_types::{Address, Domain, MessageId, Service, Status, UserId};
+use imps_types::element::{Content, Group, MessageInfo, Recipient, ResultInfo, ScreenName, Sender, User};
+use imps_types::{Address, Domain, GroupId, MessageId, Service, Status, UserId};
 use md5::{Digest as _, Md5};
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
 
 use super::addressees::{Addressees, Letter, named_client};
 use super::blocking::Origin;
@@ -28,8 +31,9 @@ use super::{Im, Sent};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::event::{Kept, Message, Report};
-use crate::record::{RecordReader, RecordWriter};
+use crate::record::{RecordError, RecordReader, RecordWriter};
 use crate::seam::{Batch, Key, KeyRange, Order, Space, StoreError};
+use crate::user::QueueLoad;
 
 /// Kinds of rows of RelayExpiry: what goes with them.
 const WAITING: u8 = 0;
@@ -43,6 +47,45 @@ const PAGES: usize = 25;
 const GRACE: Duration = Duration::from_secs(24 * 3600);
 /// The longest MessageID of another domain.
 const ID_MAX: usize = 255;
+
+/// How much waits for each domain, once it was counted.
+#[derive(Default)]
+pub(crate) struct AbroadLoads(Mutex<FxHashMap<Domain, QueueLoad>>);
+
+impl AbroadLoads {
+    fn get(&self, domain: &Domain) -> Option<QueueLoad> {
+        self.0.lock().get(domain).copied()
+    }
+
+    fn counted(&self, domain: &Domain, load: QueueLoad) -> QueueLoad {
+        *self.0.lock().entry(domain.clone()).or_insert(load)
+    }
+
+    fn more(&self, domain: &Domain, bytes: u64) {
+        if let Some(load) = self.0.lock().get_mut(domain) {
+            load.count += 1;
+            load.bytes += bytes;
+        }
+    }
+
+    fn less(&self, domain: &Domain, bytes: u64) {
+        if let Some(load) = self.0.lock().get_mut(domain) {
+            load.count = load.count.saturating_sub(1);
+            load.bytes = if load.count == 0 { 0 } else { load.bytes.saturating_sub(bytes) };
+        }
+    }
+}
+
+/// What a row takes beside the content of its message.
+const ROW: u64 = 256;
+
+/// About how many bytes something that waits takes.
+fn weight(what: &AbroadWhat) -> u64 {
+    match what {
+        AbroadWhat::Message(message) => ROW + message.content.len() as u64,
+        AbroadWhat::Report(_) => ROW,
+    }
+}
 
 /// Recipients in another domain.
 pub(super) struct ToDomain {
@@ -68,6 +111,8 @@ pub struct FromAbroad {
     pub sender: UserId,
     /// Its MessageID there.
     pub id: Option<Box<str>>,
+    /// The transaction that brought it: some know it by that alone (SSP 17).
+    pub transaction: Option<Box<str>>,
 }
 
 /// A message from another domain that is being taken.
@@ -138,6 +183,42 @@ fn print_of(recipient: &Recipient) -> [u8; 16] {
     print.finalize().into()
 }
 
+/// Whether a name of another domain for a message is short enough to be a key here.
+fn check_id(id: Option<&str>) -> Result<(), Error> {
+    match id {
+        Some(id) if id.len() > ID_MAX => Err(Error::BadParameter("the MessageID is longer than this server takes")),
+        _ => Ok(()),
+    }
+}
+
+/// By what a report of another domain on what it alone knows is the same as one before. The name of a message that was taken
+/// has a space in it, this has none.
+fn report_name(info: &MessageInfo, sender: &UserId, outcome: Status) -> Option<String> {
+    use std::fmt::Write as _;
+    let mut print = Md5::new();
+    for part in [info.message_id.as_deref()?, sender.as_str()] {
+        print.update(part);
+        print.update([0]);
+    }
+    print.update(outcome.code().to_be_bytes());
+    print.update(print_of(&info.recipient));
+    for group in &info.recipient.groups {
+        let (address, name) = match group {
+            Group::Id(id) => (id, ""),
+            Group::ScreenName(name) => (&name.group_id, &*name.name),
+        };
+        for part in [address.as_str(), name] {
+            print.update(part);
+            print.update([0]);
+        }
+    }
+    let mut name = String::from("report-");
+    for octet in print.finalize() {
+        let _ = write!(name, "{octet:02x}");
+    }
+    Some(name)
+}
+
 fn taken_key(domain: &Domain, name: &str) -> Key {
     Key::build().text(domain.as_str()).text(name).done()
 }
@@ -150,8 +231,39 @@ fn expiry_key(end: Timestamp, kind: u8, sequence: u64, domain: &Domain, whose: &
     Key::build().u64(end.0).u8(kind).u64(sequence).text(domain.as_str()).text(whose).done()
 }
 
+/// What a message from another domain is called there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KnownAs {
+    pub(super) domain: Domain,
+    /// Its MessageID.
+    pub(super) id: Box<str>,
+    /// The transaction that brought it; since version 2.
+    pub(super) transaction: Option<Box<str>>,
+}
+
+impl KnownAs {
+    fn to_record(&self) -> Vec<u8> {
+        let mut writer = RecordWriter::new(2);
+        writer.text(self.domain.as_str()).text(&self.id).optional_text(self.transaction.as_deref());
+        writer.done()
+    }
+
+    fn read(record: &[u8]) -> Result<Self, RecordError> {
+        let (mut reader, written) = RecordReader::new(record, 2)?;
+        let domain = Domain::parse(reader.text()?).map_err(|_| RecordError("no domain"))?;
+        let id = reader.text()?.into();
+        let transaction = if written >= 2 { reader.optional_text()? } else { None };
+        Ok(Self { domain, id, transaction })
+    }
+}
+
 /// Adds the rows of a report for a user of another domain.
-pub(super) fn put_report(batch: &mut Batch, domain: &Domain, sequence: u64, report: &Report) {
+pub(super) fn put_report(batch: &mut Batch, known: &KnownAs, sequence: u64, report: &Report) {
+    let domain = &known.domain;
+    if known.transaction.is_some() {
+        // The report's own number leads to it, until the report has gone.
+        batch.put(Space::RelayedIds, id_key(sequence), known.to_record());
+    }
     let whose = report.recipient.as_str();
     batch.put(Space::Relay, relay_key(domain, sequence, whose), report_record(report));
     batch.put(Space::RelayExpiry, expiry_key(report.expires, WAITING, sequence, domain, whose), Bytes::new());
@@ -201,8 +313,9 @@ impl Rows<'_> {
 
 impl Taking {
     /// `recipient`: as the message names them.
-    fn new(from: FromAbroad, recipient: &Recipient) -> Self {
+    fn new(from: FromAbroad, recipient: &Recipient) -> Result<Self, Error> {
         use std::fmt::Write as _;
+        check_id(from.id.as_deref())?;
         let name = from.id.as_ref().map(|id| {
             // Some split a message among several transactions, and all of them have its ID (SSP 7.3).
             let mut name = format!("{id} ");
@@ -212,7 +325,7 @@ impl Taking {
             }
             name.into()
         });
-        Self { from, name }
+        Ok(Self { from, name })
     }
 
     /// Adds the rows by which the message is taken once, and reported on by the name that it has there.
@@ -232,16 +345,15 @@ impl Taking {
         batch.put(Space::Relayed, taken_key(peer, name), writer.done());
         batch.put(Space::RelayExpiry, expiry_key(expires.plus(GRACE), TAKEN, sequence, peer, name), Bytes::new());
         if report {
-            let mut writer = RecordWriter::new(1);
-            writer.text(peer.as_str()).text(id);
-            batch.put(Space::RelayedIds, id_key(sequence), writer.done());
+            let known = KnownAs { domain: peer.clone(), id: id.clone(), transaction: self.from.transaction.clone() };
+            batch.put(Space::RelayedIds, id_key(sequence), known.to_record());
         }
     }
 }
 
 impl Im<'_> {
     /// Adds a recipient who is not ours.
-    pub(super) fn add_abroad(&self, all: &mut Addressees, user: &User) -> Result<(), Error> {
+    pub(super) async fn add_abroad(&self, all: &mut Addressees, size: usize, user: &User) -> Result<(), Error> {
         let Ok(id) = self.router.user(&user.user_id) else {
             all.refusals.user(Status::UNKNOWN_USER, &user.user_id);
             return Ok(());
@@ -261,15 +373,48 @@ impl Im<'_> {
         match all.abroad.iter_mut().find(|to| to.domain == domain) {
             Some(to) if to.recipient.users.contains(&user) => {}
             Some(to) => to.recipient.users.push(user),
+            // Whoever is down for long must not fill the store.
+            None if self.is_full_of(&domain, size).await? => {
+                all.refusals.user(Status::MESSAGE_QUEUE_IS_FULL, &user.user_id);
+            }
             None => all.abroad.push(ToDomain { domain, recipient: Recipient::user(user) }),
         }
         Ok(())
+    }
+
+    /// Whether so much waits for a domain that nothing more with a content of this size is taken for it.
+    async fn is_full_of(&self, domain: &Domain, size: usize) -> Result<bool, Error> {
+        let load = match self.abroad.get(domain) {
+            Some(load) => load,
+            None => {
+                let backlog = self.backlog(domain).await?;
+                let load = QueueLoad { count: backlog.messages + backlog.reports, bytes: backlog.bytes };
+                self.abroad.counted(domain, load)
+            }
+        };
+        let bytes = load.bytes.saturating_add(size as u64);
+        Ok(load.count >= self.config.queue_abroad_max || (load.count > 0 && bytes > self.config.queue_abroad_bytes))
+    }
+
+    /// Tells the gateway that something with a content of so many bytes waits.
+    pub(super) fn waits_abroad(&self, domain: &Domain, size: usize) {
+        self.abroad.more(domain, ROW + size as u64);
+        self.wake_abroad(domain);
     }
 
     /// Tells the gateway that something waits.
     pub(super) fn wake_abroad(&self, domain: &Domain) {
         if let Some(gateway) = self.router.gateway() {
             gateway.wake(domain);
+        }
+    }
+
+    /// Tells the gateway that something waits for a user of another domain, if it is for one.
+    pub(super) fn wake_guest(&self, user: &UserId) {
+        if user.domain() != self.router.home().as_str()
+            && let Some(gateway) = self.router.gateway()
+        {
+            gateway.wake_guest(user);
         }
     }
 
@@ -292,12 +437,15 @@ impl Im<'_> {
         }
     }
 
-    /// What waits for a domain, in order.
+    /// What waits for a domain, in order, from a number on.
     ///
     /// # Errors
-    /// The store's failure, or a damaged row.
-    pub async fn waiting_abroad(&self, domain: &Domain, limit: usize) -> Result<Vec<Abroad>, Error> {
-        let range = Key::build().text(domain.as_str()).range();
+    /// The store's failure.
+    pub async fn waiting_abroad(&self, domain: &Domain, from: u64, limit: usize) -> Result<Vec<Abroad>, Error> {
+        let mut range = Key::build().text(domain.as_str()).range();
+        if from > 0 {
+            range.start = Key::build().text(domain.as_str()).u64(from).done();
+        }
         let rows = self.store.scan(Space::Relay, range, Order::Forwards, limit).await?;
         let mut waiting = Vec::with_capacity(rows.len());
         for row in rows {
@@ -362,6 +510,9 @@ impl Im<'_> {
         batch.if_equals(Space::RelayExpiry, expiry.clone(), Bytes::new());
         batch.delete(Space::RelayExpiry, expiry);
         batch.delete(Space::Relay, relay_key(&it.domain, it.sequence, whose));
+        if let AbroadWhat::Report(_) = &it.what {
+            batch.delete(Space::RelayedIds, id_key(it.sequence));
+        }
         let commit = self.sequence.next(self.clock.now(), |next| {
             for report in &mut reports {
                 report.put(&mut batch, next, None);
@@ -369,7 +520,7 @@ impl Im<'_> {
             self.store.commit(batch)
         });
         match commit.await {
-            Ok(_) => {}
+            Ok(_) => self.abroad.less(&it.domain, weight(&it.what)),
             Err(StoreError::Condition) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
@@ -383,10 +534,7 @@ impl Im<'_> {
     /// # Errors
     /// `BadParameter`, or the store's failure. What concerns single recipients is in the result.
     pub async fn receive(&self, from: FromAbroad, message: OutgoingMessage) -> Result<Sent, Error> {
-        if from.id.as_ref().is_some_and(|id| id.len() > ID_MAX) {
-            return Err(Error::BadParameter("the MessageID is longer than this server takes"));
-        }
-        let taking = Taking::new(from, &message.info.recipient);
+        let taking = Taking::new(from, &message.info.recipient)?;
         let from = &taking.from;
         if let Some(sent) = self.taken_before(&taking).await? {
             return Ok(sent);
@@ -399,9 +547,16 @@ impl Im<'_> {
         }
         check(&message.info)?;
         let sender = self.sender_abroad(from, message.info.sender.as_ref());
-        let origin = Origin::of(&from.sender);
+        let spoken = self.spoken_in(&sender)?;
+        let mut origin = Origin::of(&from.sender);
+        if let Some((group, name)) = &spoken {
+            origin = origin.in_group(group, name);
+        }
         let kind = Kind::new(&message.info, &message.content.data, message.content.binary);
         let mut addressees = self.our_users(Letter { origin: &origin, kind }, &message.info.recipient).await?;
+        if let Some((group, _)) = &spoken {
+            self.only_joined(&mut addressees, group);
+        }
         let refusals = std::mem::take(&mut addressees.refusals);
         self.metrics.messages_refused.add(refusals.count() as u64);
         if addressees.is_empty() {
@@ -423,12 +578,74 @@ impl Im<'_> {
             reports: Vec::new(),
             replaces: None,
         };
-        match self.post(posting).await {
+        match self.post(posting, None).await {
             Ok(id) => Ok(Sent { id: Some(id), result }),
             // It came twice at once.
             Err(Error::UnknownMessage) => self.taken_before(&taking).await?.ok_or(Error::UnknownMessage),
             Err(error) => Err(error),
         }
+    }
+
+    /// The group of another domain in which a message was said, and by whom.
+    fn spoken_in(&self, sender: &Sender) -> Result<Option<(GroupId, Box<str>)>, Error> {
+        let Sender::Group(group) = sender else { return Ok(None) };
+        let (address, name) = match group {
+            Group::Id(id) => (id, ""),
+            Group::ScreenName(name) => (&name.group_id, &*name.name),
+        };
+        Ok(Some((self.router.group(address)?, name.into())))
+    }
+
+    /// What is said in a group is for those who have joined it, and shown as said to the group.
+    fn only_joined(&self, all: &mut Addressees, group: &GroupId) {
+        let not_joined: Vec<Address> = {
+            let (joined, others): (Vec<_>, Vec<_>) = std::mem::take(&mut all.found)
+                .into_iter()
+                .partition(|one| self.group().is_joined_abroad(&one.state.id, group));
+            all.found = joined;
+            others.iter().map(|one| Address::from(&one.state.id)).collect()
+        };
+        for user in &not_joined {
+            all.refusals.user(Status::GROUP_IS_NOT_JOINED, user);
+        }
+        for one in &mut all.found {
+            one.recipient = Recipient { groups: vec![Group::Id(Address::from(group))], ..Recipient::default() };
+        }
+    }
+
+    /// A message for users of ours whose messages another domain keeps, that could not be passed on to it: it waits here, and
+    /// goes to `provider` when that can be reached. When this returns, it is committed.
+    ///
+    /// # Errors
+    /// `BadParameter`, `Undeliverable` when too much waits for it, or the store's failure.
+    pub async fn hold(&self, from: FromAbroad, message: OutgoingMessage, provider: &Domain) -> Result<Sent, Error> {
+        let taking = Taking::new(from, &message.info.recipient)?;
+        if let Some(sent) = self.taken_before(&taking).await? {
+            return Ok(sent);
+        }
+        check(&message.info)?;
+        let size = message.content.data.len();
+        if size > self.config.message_max || self.is_full_of(provider, size).await? {
+            return Err(Error::Undeliverable);
+        }
+        let sender = self.sender_abroad(&taking.from, message.info.sender.as_ref());
+        let to = ToDomain { domain: provider.clone(), recipient: message.info.recipient.clone() };
+        let addressees = Addressees { abroad: vec![to], ..Addressees::default() };
+        let result = ResultInfo::of(Status::SUCCESSFUL);
+        let validity = (self.config.validity_default, self.config.validity_max);
+        let draft = Draft::new(message, sender, self.clock.now(), validity);
+        let posting = Posting {
+            by: &taking.from.sender,
+            draft,
+            addressees: &addressees,
+            once: None,
+            from: Some(&taking),
+            result: &result,
+            reports: Vec::new(),
+            replaces: None,
+        };
+        let id = self.post(posting, None).await?;
+        Ok(Sent { id: Some(id), result })
     }
 
     async fn taken_before(&self, taking: &Taking) -> Result<Option<Sent>, Error> {
@@ -464,7 +681,7 @@ impl Im<'_> {
             return Err(Error::BadParameter("the message names more recipients than this server takes"));
         }
         for user in &recipient.users {
-            match self.router.local_user(&user.user_id) {
+            match self.router.kept_user(&user.user_id, Service::Im).or_else(|_| self.router.local_user(&user.user_id)) {
                 Ok(id) => {
                     let shown = User { user_id: Address::from(&id), ..super::addressees::named(user) };
                     self.add(&mut all, letter, shown, id, &user.user_id).await?;
@@ -473,26 +690,48 @@ impl Im<'_> {
             }
         }
         for group in &recipient.groups {
-            // Nobody of another domain joins a group here, so nobody of one speaks in it.
+            // Who speaks in a group here does so as a guest who has joined it.
             let not_joined = all.refusals.of(Status::GROUP_IS_NOT_JOINED);
             match group {
-                imps_types::element::Group::Id(id) => not_joined.group_ids.push(id.clone()),
-                imps_types::element::Group::ScreenName(name) => not_joined.screen_names.push(name.clone()),
+                Group::Id(id) => not_joined.group_ids.push(id.clone()),
+                Group::ScreenName(name) => not_joined.screen_names.push(name.clone()),
             }
         }
         Ok(all)
     }
 
-    /// The domain of a message's sender and what the message is called there, if it came from elsewhere.
-    pub(super) async fn id_abroad(&self, message: &Message) -> Option<(Domain, Box<str>)> {
+    /// What a message from elsewhere is called in the domain of its sender.
+    pub(super) async fn known_abroad(&self, message: &Message) -> Option<KnownAs> {
         if matches!(self.router.place(&message.sender), crate::routing::Place::Here(_)) {
             return None;
         }
         // If the store does not answer, there is no report: nobody could say on what.
-        let row = self.store.get_one(Space::RelayedIds, id_key(message.id.sequence())).await.ok()??;
-        let (mut reader, _) = RecordReader::new(&row, 1).ok()?;
-        let domain = Domain::parse(reader.text().ok()?).ok()?;
-        Some((domain, reader.text().ok()?.into()))
+        self.known_as(message.id.sequence()).await.ok()?
+    }
+
+    async fn known_as(&self, sequence: u64) -> Result<Option<KnownAs>, Error> {
+        let row = self.store.get_one(Space::RelayedIds, id_key(sequence)).await?;
+        Ok(row.map(|row| KnownAs::read(&row)).transpose()?)
+    }
+
+    /// What a message that was held here for another domain is called in that of its sender, if he wants to know what becomes
+    /// of it: by that name it goes on.
+    ///
+    /// # Errors
+    /// The store's failure, or a damaged row.
+    pub async fn name_of_held(&self, it: &Abroad) -> Result<Option<Box<str>>, Error> {
+        match &it.what {
+            AbroadWhat::Message(message) => Ok(self.known_abroad(message).await.map(|known| known.id)),
+            AbroadWhat::Report(_) => Ok(None),
+        }
+    }
+
+    /// The transaction that brought the message which a report that waits is about.
+    ///
+    /// # Errors
+    /// The store's failure, or a damaged row.
+    pub async fn transaction_of_report(&self, it: &Abroad) -> Result<Option<Box<str>>, Error> {
+        Ok(self.known_as(it.sequence).await?.and_then(|known| known.transaction))
     }
 
     /// Another domain says what became of a message from here.
@@ -507,12 +746,69 @@ impl Im<'_> {
         let sender = sender?;
         check(&info)?;
         let about = info.recipient.clone();
+        // Of a message that came from elsewhere and was held here, it is told by the name that it has there.
+        let known = self.known_as(id.sequence()).await?;
+        let info = match &known {
+            Some(known) => MessageInfo { message_id: Some(known.id.clone()), ..info },
+            None => info,
+        };
         let mut report = self.new_report(&sender, info, outcome);
+        report.abroad = known;
         let mut batch = Batch::new();
         // It may be told again, when the peer did not see our answer.
         let told = reported_key(id.sequence(), peer, outcome, &about);
         batch.if_absent(Space::RelaySent, told.clone());
         batch.put(Space::RelaySent, told, Bytes::new());
+        let commit = self.sequence.next(self.clock.now(), |next| {
+            report.put(&mut batch, next, None);
+            self.store.commit(batch)
+        });
+        match commit.await {
+            Ok(_) => self.offer_reports([report]),
+            Err(StoreError::Condition) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// The domain that keeps a group, or (`is_provider`) our users' messages, says what became of what one of them sent there.
+    /// It may say so again, when it did not see our answer.
+    ///
+    /// # Errors
+    /// `UnknownMessage` when it is about no group of that domain that a user of ours has joined; `QueueFull`; or the store's
+    /// failure.
+    pub async fn reported_there(
+        &self,
+        peer: &Domain,
+        is_provider: bool,
+        info: MessageInfo,
+        outcome: Status,
+    ) -> Result<(), Error> {
+        let Some(Sender::User(user)) = &info.sender else { return Err(Error::UnknownMessage) };
+        let sender = self.router.local_user(&user.user_id).map_err(|_| Error::UnknownMessage)?;
+        let is_where_he_is = |group: &Group| {
+            let (Group::Id(address) | Group::ScreenName(ScreenName { group_id: address, .. })) = group;
+            let group = self.router.group(address).ok().filter(|group| group.domain() == peer.as_str());
+            group.is_some_and(|group| self.group().is_joined_abroad(&sender, &group))
+        };
+        let is_of_group = || info.recipient.users.is_empty() && info.recipient.groups.iter().any(is_where_he_is);
+        if !(is_provider || is_of_group()) || !self.user_exists(&sender).await? {
+            return Err(Error::UnknownMessage);
+        }
+        check(&info)?;
+        check_id(info.message_id.as_deref())?;
+        if self.is_full(&*self.user(&sender).await?, 0).await? {
+            return Err(Error::QueueFull);
+        }
+        let name = report_name(&info, &sender, outcome);
+        let mut report = self.new_report(&sender, info, outcome);
+        let mut batch = Batch::new();
+        if let Some(name) = &name {
+            batch.if_absent(Space::Relayed, taken_key(peer, name));
+            batch.put(Space::Relayed, taken_key(peer, name), Bytes::new());
+            let end = self.clock.now().plus(self.config.validity_default);
+            batch.put(Space::RelayExpiry, expiry_key(end, TAKEN, 0, peer, name), Bytes::new());
+        }
         let commit = self.sequence.next(self.clock.now(), |next| {
             report.put(&mut batch, next, None);
             self.store.commit(batch)

@@ -36,6 +36,17 @@ impl Im<'_> {
         Box::pin(self.fetched(session, id)).await
     }
 
+    /// The domain of a guest has taken a message for him, or never will: this became of it.
+    ///
+    /// # Errors
+    /// The store's failure: it waits still then.
+    pub async fn told_elsewhere(&self, guest: &Session, message: &Arc<Message>, outcome: Status) -> Result<(), Error> {
+        if self.settle(&guest.user.id, message, outcome).await? && outcome.is_success() {
+            self.metrics.messages_delivered.up();
+        }
+        Ok(())
+    }
+
     /// The client has a message that the face does not know of.
     async fn fetched(&self, session: &Session, id: MessageId) -> Result<(), Error> {
         let settled = match self.find(session, id).await {

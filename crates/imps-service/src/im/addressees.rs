@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imps_types::element::{DetailedResult, Group, OfflineHandling, Recipient, ScreenName, Sender, User};
-use imps_types::{Address, ClientId, Status, UserId};
+use imps_types::{Address, ClientId, Service, Status, UserId};
 use rustc_hash::FxHashSet;
 
 use super::Im;
@@ -13,7 +13,6 @@ use super::delivery::Kind;
 use super::group::ToGroup;
 use super::queue::{IndexRow, index_range};
 use crate::error::Error;
-use crate::routing::Place;
 use crate::seam::{Order, Row, Space};
 use crate::session::Session;
 use crate::user::{QueueLoad, UserState};
@@ -113,12 +112,12 @@ impl Im<'_> {
         let mut all = Addressees { found: Vec::with_capacity(1), ..Addressees::default() };
         let mut expanded = FxHashSet::default();
         for user in &recipient.users {
-            match self.router.local_user(&user.user_id) {
+            match self.router.kept_user(&user.user_id, Service::Im) {
                 Ok(id) => {
                     self.add(&mut all, letter, User { user_id: Address::from(&id), ..named(user) }, id, &user.user_id)
                         .await?
                 }
-                Err(Error::ForeignDomain) => self.add_abroad(&mut all, user)?,
+                Err(Error::ForeignDomain) => self.add_abroad(&mut all, letter.kind.size(), user).await?,
                 Err(error) => all.refusals.user(error.status(), &user.user_id),
             }
         }
@@ -131,9 +130,10 @@ impl Im<'_> {
                 Some(members) => {
                     for member in members {
                         let named = Address::from(&member);
-                        match self.router.place(&member) {
-                            Place::Here(_) => self.add(&mut all, letter, User::of(&member), member, &named).await?,
-                            Place::Foreign => self.add_abroad(&mut all, &User::of(&member))?,
+                        if self.router.keeps(member.domain(), Service::Im) {
+                            self.add(&mut all, letter, User::of(&member), member, &named).await?;
+                        } else {
+                            self.add_abroad(&mut all, letter.kind.size(), &User::of(&member)).await?;
                         }
                     }
                 }

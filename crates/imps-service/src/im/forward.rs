@@ -78,7 +78,7 @@ impl Im<'_> {
             reports: report.into_iter().collect(),
             replaces: Some(Replaced { message: &original, row }),
         };
-        let id = self.post(posting).await?;
+        let id = self.post(posting, None).await?;
         self.metrics.messages_forwarded.up();
         self.one_less(user, original.info.content_size.into());
         self.withdraw_everywhere(user, sequence).await;

@@ -28,6 +28,7 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use abroad::AbroadLoads;
 pub use abroad::{Abroad, AbroadWhat, Backlog, FromAbroad};
 pub use blocking::{Blocking, Entities, Entity, Origin};
 pub(crate) use delivery::parser_room;

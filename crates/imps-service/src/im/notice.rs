@@ -133,9 +133,11 @@ impl Im<'_> {
         let (numbers, commit) = commit;
         commit.await?;
         for notice in given {
-            if let Some(user) = self.users.loaded(&notice.recipient) {
+            let recipient = notice.recipient.clone();
+            if let Some(user) = self.users.loaded(&recipient) {
                 self.offer_notice(&user, &Arc::new(notice));
             }
+            self.wake_guest(&recipient);
         }
         Ok(numbers)
     }

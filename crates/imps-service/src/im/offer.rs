@@ -124,6 +124,7 @@ impl Im<'_> {
                         return Some(Event::GroupChange(Arc::new(change)));
                     }
                 }
+                Pending::Told(event) => return Some(event),
                 Pending::Presence { publisher, changed, lost } => {
                     let snapshots = self.presence().collect(session, publisher, Told { changed, lost });
                     if !snapshots.is_empty() {

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use imps_types::element::{DetailedResult, Group, MessageInfo, Recipient, Sender, User};
-use imps_types::{Address, Domain, MessageId, Status, UserId};
+use imps_types::{Address, MessageId, Status, UserId};
 
 use super::Im;
-use super::abroad::put_report;
+use super::abroad::{KnownAs, put_report};
 use super::group::ToGroup;
 use super::queue::Records;
 use crate::event::{Message, Report};
@@ -21,8 +21,8 @@ pub(super) struct NewReport {
     report: Report,
     /// Written before the number is taken, unless the number is that of the message.
     records: Option<Records>,
-    /// The domain of whoever gets it, if that is not ours.
-    abroad: Option<Domain>,
+    /// What the message is called in the domain of whoever gets it, if that is not ours.
+    pub(super) abroad: Option<KnownAs>,
 }
 
 impl NewReport {
@@ -39,8 +39,8 @@ impl NewReport {
         }
         let sequence = next();
         report.id = MessageId::new(sequence);
-        if let Some(domain) = &self.abroad {
-            return put_report(batch, domain, sequence, report);
+        if let Some(known) = &self.abroad {
+            return put_report(batch, known, sequence, report);
         }
         let records = self.records.take().unwrap_or_else(|| Records::of_report(report));
         records.put(batch, sequence, &report.recipient, report.expires);
@@ -54,13 +54,13 @@ impl Im<'_> {
             return None;
         }
         let sender = &message.sender;
-        if let Some((domain, id)) = self.id_abroad(message).await {
-            let mut report =
-                self.new_report(sender, MessageInfo { message_id: Some(id), ..message.info.clone() }, outcome);
-            report.abroad = Some(domain);
+        if let Some(known) = self.known_abroad(message).await {
+            let info = MessageInfo { message_id: Some(known.id.clone()), ..message.info.clone() };
+            let mut report = self.new_report(sender, info, outcome);
+            report.abroad = Some(known);
             return Some(report);
         }
-        let is_ours = matches!(self.router.place(sender), Place::Here(_));
+        let is_ours = matches!(self.router.place(sender), Place::Here(_)) || self.router.is_guest(sender);
         // If the store does not answer, a report too many is better than one too few: it ends by itself.
         if !is_ours || !self.user_exists(sender).await.unwrap_or(true) {
             return None;
@@ -120,8 +120,8 @@ impl Im<'_> {
     pub(super) fn offer_reports(&self, reports: impl IntoIterator<Item = NewReport>) {
         for NewReport { report, abroad, .. } in reports {
             self.metrics.reports.up();
-            if let Some(domain) = abroad {
-                self.wake_abroad(&domain);
+            if let Some(known) = abroad {
+                self.waits_abroad(&known.domain, 0);
                 continue;
             }
             if let Some(user) = self.users.loaded(&report.recipient) {

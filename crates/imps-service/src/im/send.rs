@@ -1,6 +1,7 @@
 //! SendMessage: who gets it, the commit, and then the offer (CSP 12.1).
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -171,6 +172,8 @@ struct Posted<'a> {
     /// Without MessageID, for each addressee.
     messages: Vec<Arc<Message>>,
     to_groups: Vec<(&'a ToGroup, Arc<Message>)>,
+    /// Bytes of the content.
+    size: usize,
     reports: Vec<NewReport>,
 }
 
@@ -239,6 +242,7 @@ impl Im<'_> {
         }
         check(&message.info)?;
         let (sender, origin) = self.sender(session, message.info.sender.as_ref())?;
+        let submits = session.sending.submits.lock().await;
         let kind = Kind::new(&message.info, &message.content.data, message.content.binary);
         let letter = Letter { origin: &origin, kind };
         let mut addressees = self.addressees(session, letter, &message.info.recipient).await?;
@@ -268,17 +272,28 @@ impl Im<'_> {
             reports,
             replaces: None,
         };
-        let id = self.post(posting).await?;
+        let id = {
+            let mut posted = std::pin::pin!(self.post(posting, Some(&session.sending.offers)));
+            // It has its place before the next one is looked at.
+            let at_once = std::future::poll_fn(|context| Poll::Ready(posted.as_mut().poll(context))).await;
+            drop(submits);
+            match at_once {
+                Poll::Ready(id) => id?,
+                Poll::Pending => posted.await?,
+            }
+        };
         Ok(Sent { id: Some(id), result })
     }
 
-    /// Commits a message for each addressee, and all that goes with it; then offers it.
+    /// Commits a message for each addressee, and all that goes with it; then offers it, when it is its turn. It is handed
+    /// to the store by this call, and has its turn by the first poll.
     ///
     /// # Errors
     /// `UnknownMessage` when the message that it replaces is gone, or the store's failure.
     pub(super) fn post<'a>(
         &'a self,
         posting: Posting<'a>,
+        turns: Option<&'a tokio::sync::Mutex<()>>,
     ) -> impl Future<Output = Result<MessageId, Error>> + Send + 'a {
         let Posting { by, draft, addressees, once, from, result, mut reports, replaces } = posting;
         let Draft { info: mut template, content, report, expires } = draft;
@@ -363,15 +378,28 @@ impl Im<'_> {
             (sequence, self.store.commit(batch))
         });
         let to_groups = to_groups.into_iter().map(|(to, message, _)| (to, Arc::new(message))).collect();
-        let posted = Posted { sequence, messages, to_groups, reports };
-        self.posted(commit, posting_to, posted)
+        let posted = Posted { sequence, messages, to_groups, size: content.data.len(), reports };
+        self.posted(commit, turns, posting_to, posted)
     }
 
     /// Waits for the commit of a message, and offers it.
-    async fn posted(&self, commit: Commit, to: &Addressees, posted: Posted<'_>) -> Result<MessageId, Error> {
+    async fn posted(
+        &self,
+        commit: Commit,
+        turns: Option<&tokio::sync::Mutex<()>>,
+        to: &Addressees,
+        posted: Posted<'_>,
+    ) -> Result<MessageId, Error> {
         let Addressees { found: addressees, groups, abroad, .. } = to;
-        let Posted { sequence, messages, to_groups, reports } = posted;
-        match commit.await {
+        let Posted { sequence, messages, to_groups, size, reports } = posted;
+        let turn = async {
+            match turns {
+                Some(turns) => Some(turns.lock().await),
+                None => None,
+            }
+        };
+        let (committed, _turn) = futures_util::future::join(commit, turn).await;
+        match committed {
             Ok(()) => {}
             Err(StoreError::Condition) => return Err(Error::UnknownMessage),
             // It may have happened, and then the next try would be a second message.
@@ -400,7 +428,7 @@ impl Im<'_> {
         }
         self.offer_reports(reports);
         for to in abroad {
-            self.wake_abroad(&to.domain);
+            self.waits_abroad(&to.domain, size);
         }
         Ok(id)
     }

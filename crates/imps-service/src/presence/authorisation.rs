@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imps_types::element::{Authorization, Notification, NotificationType};
 use imps_types::presence::{Attribute, AttributeSet, PresenceSubList};
-use imps_types::{Address, UserId};
+use imps_types::{Address, Service, UserId};
 use rustc_hash::FxHashMap;
 
 use super::Presence;
@@ -128,6 +128,10 @@ impl Presence<'_> {
 
     /// What `watcher` may see of this publisher: attribute lists go before what was decided when he was asked.
     pub(super) fn visible(&self, publisher: &UserId, inner: &UserInner, watcher: &UserId) -> AttributeSet {
+        if !self.0.router.keeps(publisher.domain(), Service::Presence) {
+            // The domain that keeps them says no more than he may see.
+            return AttributeSet::ALL.or(AttributeSet::EXTENSIONS);
+        }
         self.decision(publisher, inner, watcher).visible(inner.presence.reactive.granted(watcher))
     }
 

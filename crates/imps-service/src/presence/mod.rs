@@ -7,6 +7,7 @@
 //! Locks are taken in this order: a user's `change`, a user's state, a session's outbox or agreement. The subscriptions
 //! of a session are locked by themselves.
 
+mod abroad;
 mod attribute_lists;
 mod authorisation;
 mod lists;
@@ -22,6 +23,8 @@ mod update;
 mod values;
 mod watch_list;
 
+pub use abroad::WatchedAbroad;
+pub(crate) use abroad::WatchedGuests;
 pub use attribute_lists::{AttributeList, AttributeListTargets, AttributeLists, FoundAttributeLists, NotifyFlags};
 pub use authorisation::Decision;
 pub use lists::{ContactList, ContactLists, ListChange, ListNames, ListOutcome, ManagedList, Member};

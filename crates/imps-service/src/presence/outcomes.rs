@@ -1,11 +1,12 @@
 //! How the items of a request went, collected for the DetailedResult (CSP 3), and the look at addresses that all share.
 
 use imps_types::element::{DetailedResult, ResultInfo};
-use imps_types::{Address, ContactListId, Status, UserId};
+use imps_types::{Address, ContactListId, Service, Status, UserId};
 
 use super::Presence;
 use crate::Error;
 use crate::account::user_key;
+use crate::routing::Place;
 use crate::seam::Space;
 use crate::session::Session;
 
@@ -59,8 +60,8 @@ impl Outcomes {
 }
 
 impl Presence<'_> {
-    /// The local users with these addresses, each in the place of its address; the others are noted as unknown (531) or
-    /// foreign (516).
+    /// The users with these addresses, each in the place of its address; those who are not known are noted (531), and those
+    /// of domains that cannot be reached (516, 506). Whether a user of another domain exists is for that one to say.
     pub(super) async fn known_users<'a>(
         &self,
         addresses: impl Iterator<Item = &'a Address>,
@@ -70,7 +71,7 @@ impl Presence<'_> {
         let mut found = Vec::new();
         let (mut asked, mut keys) = (Vec::new(), Vec::new());
         for address in addresses {
-            let user = match services.router.local_user(address) {
+            let user = match services.router.user_or_guest(address, Service::Presence) {
                 Ok(user) => Some(user),
                 Err(error) => {
                     outcomes.user(address, error)?;
@@ -78,6 +79,7 @@ impl Presence<'_> {
                 }
             };
             if let Some(user) = &user
+                && services.router.place(user) != Place::Foreign
                 && services.users.loaded(user).is_none()
             {
                 asked.push((found.len(), address));

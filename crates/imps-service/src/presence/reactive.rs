@@ -14,7 +14,7 @@
 use imps_types::element::{NotificationType, ReactiveAuthState};
 use imps_types::presence::AttributeSet;
 use imps_types::service_tree::Function;
-use imps_types::{Address, MessageId, Slot, UserId, Version};
+use imps_types::{Address, MessageId, Service, Slot, UserId, Version};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
@@ -191,6 +191,9 @@ impl Presence<'_> {
     /// Asks publishers who decided nothing about what this watcher wants of them. The watcher's `change` is held, so that
     /// his subscriptions and his questions are of one order.
     pub(super) async fn ask(&self, watcher: &UserId, wanted: &[(Arc<UserState>, AttributeSet)]) -> Result<(), Error> {
+        // Who is kept elsewhere is asked there.
+        let wanted: Vec<_> = wanted.iter().filter(|(publisher, _)| !self.is_abroad(publisher)).cloned().collect();
+        let wanted = wanted.as_slice();
         for (publisher, wanted) in wanted {
             self.tell_who_wants_more(publisher, watcher, *wanted);
         }
@@ -315,7 +318,7 @@ impl Presence<'_> {
         accept: bool,
         attributes: Option<AttributeSet>,
     ) -> Result<(), Error> {
-        let watcher = self.0.router.local_user(watcher)?;
+        let watcher = self.0.router.user_or_guest(watcher, Service::Presence)?;
         let publisher = &session.user;
         let is_known = publisher.lock().presence.reactive.0.contains_key(&watcher);
         if !is_known && !self.0.user_exists(&watcher).await? {
@@ -354,7 +357,7 @@ impl Presence<'_> {
     /// # Errors
     /// When there is no such user (531). That there was nothing to forget is none.
     pub async fn cancel_authorisation(&self, session: &Session, watcher: &Address) -> Result<(), Error> {
-        let watcher = self.0.router.local_user(watcher)?;
+        let watcher = self.0.router.user_or_guest(watcher, Service::Presence)?;
         if self.forget_decision(&session.user, &watcher).await? || self.0.user_exists(&watcher).await? {
             return Ok(());
         }
@@ -448,6 +451,10 @@ impl Presence<'_> {
 /// Whether a session's client can be asked: by *PresenceAuth-Request* if it did not negotiate without it (CSP 4.7), since
 /// 1.3 by a notification that it subscribed to (CSP 4.10).
 pub(crate) fn agrees_to_be_asked(session: &Session) -> bool {
+    // His domain asks him.
+    if session.user.is_guest {
+        return true;
+    }
     if session.version >= Version::V1_3 {
         return session.notifications().contains(NotificationType::AuthorizationOfUser);
     }

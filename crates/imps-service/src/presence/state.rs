@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use imps_types::presence::{Attribute, AttributeSet, PresenceAttribute, PresenceSubList};
-use imps_types::{SessionId, UserId, Version};
+use imps_types::{Service, SessionId, UserId, Version};
 use rustc_hash::FxHashMap;
 
 use super::Presence;
@@ -47,6 +47,8 @@ pub struct PresenceState {
     pub(super) reactive: ReactiveStates,
     /// Who got presence once, lately.
     pub(super) accesses: Accesses,
+    /// Of a publisher whose presence another domain keeps: what it told of him, for each watcher.
+    pub(super) told: FxHashMap<UserId, PresenceSubList>,
     snapshots: Vec<(Kind, Option<Arc<PresenceSnapshot>>)>,
 }
 
@@ -74,6 +76,7 @@ impl PresenceState {
         self.watchers.remove(session);
         if self.watchers.is_empty() {
             self.watchers = FxHashMap::default();
+            self.told = FxHashMap::default();
             self.forget_snapshots();
         }
     }
@@ -207,6 +210,10 @@ impl Presence<'_> {
         let presence = &mut inner.presence;
         let watcher = presence.watchers.get(&session.id)?;
         let told = about.and(watcher.wanted);
+        if self.is_abroad(publisher) {
+            let list = presence.told.get(&session.user.id)?.only(told).for_version(session.version);
+            return (!list.is_empty()).then(|| Arc::new(PresenceSnapshot::new(publisher.id.clone(), told, list)));
+        }
         let (seen, hidden) = (told.and(watcher.visible), told.without(watcher.visible));
         let kind = (seen, hidden, session.version, watcher.wanted.has_extensions());
         if let Some((_, made)) = presence.snapshots.iter().find(|(one, _)| *one == kind) {
@@ -239,7 +246,12 @@ impl Presence<'_> {
     /// What was told and not acknowledged, with the values as they are now: others may have been told since, and an old
     /// value must not come after them. Empty when there is nothing to be told any more.
     pub fn renewed(&self, session: &Session, told: &[Arc<PresenceSnapshot>]) -> Vec<Arc<PresenceSnapshot>> {
+        let is_kept = self.0.router.keeps(self.0.router.home().as_str(), Service::Presence);
         let renew = |old: &Arc<PresenceSnapshot>| {
+            if !is_kept {
+                // The domain that keeps it said so, and nothing else since.
+                return Some(old.clone());
+            }
             let publisher = self.0.users.loaded(&old.user)?;
             self.snapshot(session, &publisher, old.about)
         };

@@ -363,6 +363,18 @@ impl Presence<'_> {
     /// Makes the publisher's watchers agree with what the session subscribed to, which is `wanted` of him. `first`: the
     /// values are told even if the session watched him before.
     fn watch(&self, session: &Arc<Session>, publisher: &Arc<UserState>, wanted: Option<AttributeSet>, first: bool) {
+        self.watch_here(session, publisher, wanted, first);
+        // Whoever looks now sees it.
+        self.watching_changed(publisher);
+    }
+
+    fn watch_here(
+        &self,
+        session: &Arc<Session>,
+        publisher: &Arc<UserState>,
+        wanted: Option<AttributeSet>,
+        first: bool,
+    ) {
         let Some(wanted) = wanted else {
             publisher.lock().presence.unwatch(&session.id);
             session.outbox().forget_presence(&publisher.id);
@@ -478,7 +490,7 @@ impl Presence<'_> {
             session.subscriptions.lock().follow(&list, members.as_deref());
         }
         let subscriptions = session.subscriptions.lock().clone();
-        match self.0.users(&subscriptions.publishers()).await {
+        match self.0.users_of_saved(&subscriptions.publishers()).await {
             Ok(publishers) => {
                 for publisher in publishers.into_iter().flatten() {
                     self.watch(session, &publisher, subscriptions.wanted(&publisher.id), true);

@@ -113,6 +113,10 @@ impl Presence<'_> {
         let mut found = Vec::with_capacity(publishers.len());
         // Whose account is gone though he is on a list still is passed over.
         for publisher in self.0.users(&publishers).await?.into_iter().flatten() {
+            // Who asks for them asks the domain that keeps them.
+            if self.is_abroad(&publisher) {
+                continue;
+            }
             let (user, mut list) = self.seen_by(session, &publisher, wanted);
             let base = user.as_str().len() + PRESENCE;
             if found.is_empty() {
@@ -157,6 +161,7 @@ impl Presence<'_> {
         for user in subscriptions.publishers() {
             if let Some(publisher) = self.0.users.loaded(&user) {
                 publisher.lock().presence.unwatch(&session.id);
+                self.watching_changed(&publisher);
             }
         }
         self.came_or_went(session, false);
@@ -164,6 +169,9 @@ impl Presence<'_> {
 
     fn came_or_went(&self, session: &Arc<Session>, came: bool) {
         let publisher = &session.user;
+        if self.is_abroad(publisher) {
+            return;
+        }
         let woken = {
             let mut guard = publisher.lock();
             let inner = &mut *guard;

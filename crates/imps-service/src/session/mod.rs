@@ -64,15 +64,28 @@ pub struct Session {
     address: Mutex<Option<IpAddr>>,
     /// The groups that it has joined.
     pub(crate) groups: Mutex<Vec<JoinedGroup>>,
+    /// The groups of other domains that it has joined.
+    pub(crate) abroad: Mutex<Vec<JoinedAbroad>>,
     has_auto_joined: AtomicBool,
     /// Whose presence it subscribed to.
     pub subscriptions: Mutex<SessionSubscriptions>,
     /// The last messages that it sent, so that a repeated request is carried out once.
     pub(crate) sent: Mutex<crate::im::SentRing>,
+    /// Its messages are handed to the store in the order in which they came, and offered in that order.
+    pub(crate) sending: Sending,
     /// One fetch from the store at a time.
     pub(crate) refill: tokio::sync::Mutex<()>,
     /// What the face keeps of this client.
     link: OnceLock<Arc<dyn Link>>,
+}
+
+/// Where the messages of one session that are sent together wait for each other: in both places first come, first served.
+#[derive(Default)]
+pub(crate) struct Sending {
+    /// From the look at its recipients until a message is handed to the store.
+    pub(crate) submits: tokio::sync::Mutex<()>,
+    /// From then on; taken before the first is let go.
+    pub(crate) offers: tokio::sync::Mutex<()>,
 }
 
 /// A group that a session has joined.
@@ -82,6 +95,15 @@ pub(crate) struct JoinedGroup {
     pub(crate) delivery: Option<DeliveryMethod>,
     /// Bytes of its largest message to push, if otherwise than of others.
     pub(crate) push_length: Option<u32>,
+}
+
+/// A group of another domain that a session has joined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinedAbroad {
+    /// Which.
+    pub group: GroupId,
+    /// Whether the client is told of changes.
+    pub subscribed: bool,
 }
 
 /// What a new session consists of.
@@ -116,9 +138,11 @@ impl Session {
             notifications: AtomicU32::new(0),
             address: Mutex::default(),
             groups: Mutex::default(),
+            abroad: Mutex::default(),
             has_auto_joined: AtomicBool::new(false),
             subscriptions: Mutex::default(),
             sent: Mutex::default(),
+            sending: Sending::default(),
             refill: tokio::sync::Mutex::default(),
             link: OnceLock::new(),
         }
@@ -208,6 +232,12 @@ impl Session {
     /// Whether it has joined the group with this canonical address.
     pub(crate) fn has_joined(&self, group: &str) -> bool {
         self.groups.lock().iter().any(|one| one.group.id.as_str() == group)
+            || self.abroad.lock().iter().any(|one| one.group.as_str() == group)
+    }
+
+    /// The groups of other domains that it has joined.
+    pub fn joined_abroad(&self) -> Vec<JoinedAbroad> {
+        self.abroad.lock().clone()
     }
 
     /// How messages of a group come, where that is otherwise than for others; none when it has not joined.

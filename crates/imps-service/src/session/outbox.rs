@@ -18,9 +18,12 @@ use imps_types::presence::AttributeSet;
 use imps_types::{GroupId, Status, UserId};
 
 use super::presence_queue::{PresenceQueue, Told};
-use crate::event::{Message, Notice, Report};
+use crate::event::{Event, Message, Notice, Report};
 use crate::group::{GroupNews, GroupState};
 use crate::user::UserState;
+
+/// What other domains told, as much of it as waits.
+const TOLD_MAX: usize = 256;
 
 /// Something that waits, before it becomes an [`Event`](crate::event::Event).
 #[derive(Clone, Debug)]
@@ -47,6 +50,8 @@ pub enum Pending {
         /// What the client was not told of it yet.
         news: Box<GroupNews>,
     },
+    /// What another domain told, as it is.
+    Told(Event),
     /// Presence of somebody changed.
     Presence {
         /// The publisher.
@@ -98,6 +103,8 @@ pub struct Outbox {
     leaves: Vec<(GroupId, Status)>,
     /// Groups that changed, oldest first.
     groups: VecDeque<(Arc<GroupState>, Box<GroupNews>)>,
+    /// What other domains told, oldest first.
+    told: VecDeque<Event>,
     /// Whether the last event was a change of a group: then a message comes first, so that neither keeps the other away.
     told_of_group: bool,
     /// The least number of a message that was not for this session as it was then.
@@ -148,6 +155,7 @@ impl Default for Outbox {
             highest: 0,
             leaves: Vec::new(),
             groups: VecDeque::new(),
+            told: VecDeque::new(),
             told_of_group: false,
             passed_over: None,
             notifications: Vec::new(),
@@ -168,6 +176,7 @@ impl Outbox {
             + self.leaves.len()
             + self.items.len()
             + self.groups.len()
+            + self.told.len()
             + self.notifications.len()
             + self.presence.len()
     }
@@ -265,6 +274,7 @@ impl Outbox {
                 Pending::Notice(notice) => (notice.id.sequence(), Item::Notice(notice)),
                 Pending::ForcedLeave { .. }
                 | Pending::GroupChange { .. }
+                | Pending::Told(_)
                 | Pending::Notification(_)
                 | Pending::Presence { .. }
                 | Pending::Disconnect(_) => continue,
@@ -324,6 +334,42 @@ impl Outbox {
         }
     }
 
+    /// Another domain told something that is not kept here. What it says of a publisher follows what it said before. With
+    /// [`TOLD_MAX`] waiting, or `bytes`, the oldest is dropped. `false`: it alone is larger, and not taken.
+    pub(crate) fn told(&mut self, event: Event, bytes: usize) -> bool {
+        if event.weight() > bytes {
+            return false;
+        }
+        match self.told_before(&event) {
+            Some((place, both)) => {
+                if let Some(before) = self.told.get_mut(place) {
+                    // What was said before is dropped if there is no room for both.
+                    *before = if both.weight() > bytes { event } else { both };
+                }
+            }
+            None => self.told.push_back(event),
+        }
+        let mut waiting = self.told.iter().map(Event::weight).sum::<usize>();
+        while self.told.len() > TOLD_MAX || waiting > bytes {
+            let Some(oldest) = self.told.pop_front() else { break };
+            waiting = waiting.saturating_sub(oldest.weight());
+        }
+        true
+    }
+
+    /// Where something waits about the same publisher, and what it is with this after it.
+    fn told_before(&self, event: &Event) -> Option<(usize, Event)> {
+        let Event::Presence(new) = event else { return None };
+        let [new] = new.as_slice() else { return None };
+        self.told.iter().enumerate().find_map(|(place, one)| match one {
+            Event::Presence(old) => match old.as_slice() {
+                [old] if old.user == new.user => Some((place, Event::Presence(vec![Arc::new(old.followed_by(new))]))),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
     /// What waits to be told of a group.
     pub(crate) fn news_of(&self, group: &Arc<GroupState>) -> Option<&GroupNews> {
         self.groups.iter().find(|(one, _)| Arc::ptr_eq(one, group)).map(|(_, news)| &**news)
@@ -353,6 +399,7 @@ impl Outbox {
     /// Changes of a group are not told any more.
     pub(crate) fn forget_news(&mut self, group: &GroupId) {
         self.groups.retain(|(one, _)| one.id != *group);
+        self.told.retain(|one| !matches!(one, Event::GroupChange(change) if change.group == *group));
     }
 
     /// Nothing of a group is told any more, its messages included.
@@ -455,6 +502,10 @@ impl Outbox {
             }
             return Some(Pending::GroupChange { group, news });
         }
+        if is_groups_turn && let Some(event) = self.told.pop_front() {
+            self.told_of_group = true;
+            return Some(Pending::Told(event));
+        }
         if let Some((_, item)) = self.items.pop_first() {
             self.bytes = self.bytes.saturating_sub(item.weight());
             return Some(match item {
@@ -477,7 +528,8 @@ impl Outbox {
 
     /// Something of what waits: first what is told in any case.
     pub(crate) fn any(&mut self) -> Option<Promise> {
-        if self.disconnect.is_some() || !self.leaves.is_empty() || !self.notifications.is_empty() {
+        let is_certain = !self.leaves.is_empty() || !self.told.is_empty() || !self.notifications.is_empty();
+        if self.disconnect.is_some() || is_certain {
             return Some(Promise::Certain);
         }
         if let Some((sequence, item)) = self.items.first_key_value() {
@@ -615,6 +667,34 @@ mod tests {
         }
         assert_eq!(numbers(&mut outbox), [1, 2, 3]);
         assert_eq!(outbox.wants_refill(), None);
+    }
+
+    fn change(group: &str, name: usize) -> Event {
+        Event::GroupChange(Arc::new(crate::group::GroupChange {
+            group: GroupId::from_canonical(group),
+            joined: Vec::new(),
+            left: vec!["n".repeat(name).into()],
+            joined_blocked: Vec::new(),
+            left_blocked: Vec::new(),
+            properties: None,
+            own: None,
+        }))
+    }
+
+    #[test]
+    fn what_others_tell_has_an_end_in_octets() {
+        let mut outbox = Outbox::default();
+        assert!(!outbox.told(change("wv:a/large@b.example", 10_000), 10_000));
+        for group in ["wv:a/1@b.example", "wv:a/2@b.example", "wv:a/3@b.example"] {
+            assert!(outbox.told(change(group, 4000), 10_000));
+        }
+        let left: Vec<_> = std::iter::from_fn(|| outbox.take())
+            .map(|one| match one {
+                Pending::Told(Event::GroupChange(change)) => change.group.as_str().to_owned(),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(left, ["wv:a/2@b.example", "wv:a/3@b.example"], "the oldest goes");
     }
 
     #[test]

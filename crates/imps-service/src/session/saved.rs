@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use imps_types::element::NotificationTypes;
-use imps_types::{ClientId, SessionId, UserId, Version};
+use imps_types::{ClientId, GroupId, SessionId, UserId, Version};
 
-use super::{Negotiated, NewSession, Session};
+use super::{JoinedAbroad, Negotiated, NewSession, Session};
 use crate::clock::Timestamp;
 use crate::presence::SessionSubscriptions;
 use crate::record::{RecordError, RecordReader, RecordWriter};
@@ -27,12 +27,14 @@ pub(crate) struct SavedSession {
     notifications: NotificationTypes,
     /// Since version 4: where the client was when it was written, for datagrams to it.
     address: Option<IpAddr>,
+    /// Since version 5: groups of other domains.
+    abroad: Vec<JoinedAbroad>,
 }
 
 impl Session {
     /// As a record.
     pub(crate) fn to_record(&self) -> Vec<u8> {
-        let mut writer = RecordWriter::new(4);
+        let mut writer = RecordWriter::new(5);
         writer.text(self.user.id.as_str());
         writer.optional_text(self.client.url.as_deref()).optional_text(self.client.msisdn.as_deref());
         writer.optional_text(self.application.as_deref()).text(&self.cookie()).text(self.version.as_str());
@@ -42,6 +44,9 @@ impl Session {
         writer.number(self.notifications().bits().into());
         self.negotiated().write_contents(&mut writer);
         writer.optional_text(self.address().map(|address| address.to_string()).as_deref());
+        writer.list(self.abroad.lock().iter(), |writer, one| {
+            writer.text(one.group.as_str()).flag(one.subscribed);
+        });
         writer.done()
     }
 }
@@ -49,7 +54,7 @@ impl Session {
 impl SavedSession {
     /// From a record.
     pub(crate) fn read(record: &[u8]) -> Result<Self, RecordError> {
-        let (mut reader, written) = RecordReader::new(record, 4)?;
+        let (mut reader, written) = RecordReader::new(record, 5)?;
         let user = UserId::from_canonical(reader.text()?);
         let client = ClientId { url: reader.optional_text()?, msisdn: reader.optional_text()? };
         let (application, cookie) = (reader.optional_text()?, reader.text()?.into());
@@ -62,6 +67,10 @@ impl SavedSession {
             negotiated.read_contents(&mut reader)?;
         }
         let address = if written >= 4 { reader.optional_text()? } else { None };
+        let joined = |reader: &mut RecordReader<'_>| {
+            Ok(JoinedAbroad { group: GroupId::from_canonical(reader.text()?), subscribed: reader.flag()? })
+        };
+        let abroad = if written >= 5 { reader.list(joined)? } else { Vec::new() };
         Ok(Self {
             user,
             client,
@@ -74,6 +83,7 @@ impl SavedSession {
             subscriptions,
             notifications: NotificationTypes::from_bits(notifications),
             address: address.and_then(|address| address.parse().ok()),
+            abroad,
         })
     }
 
@@ -94,6 +104,7 @@ impl SavedSession {
         *session.subscriptions.lock() = self.subscriptions;
         session.set_notifications(self.notifications);
         session.set_address(self.address);
+        *session.abroad.lock() = self.abroad;
         session
     }
 }
@@ -132,6 +143,10 @@ mod tests {
         assert_eq!(SavedSession::read(&alice.to_record()).unwrap().address, alice.address());
         let saved = SavedSession::read(&record).unwrap();
         assert_eq!(saved.notifications, alice.notifications());
+        // Version 4 ended before the groups of other domains: none.
+        assert_eq!(record.pop(), Some(0));
+        record[0] = 4;
+        assert_eq!(SavedSession::read(&record).unwrap().notifications, alice.notifications());
         // Version 3 ended before the address: none.
         assert_eq!(record.pop(), Some(0));
         record[0] = 3;

@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::im::{Blocking, Handling};
 use crate::presence::{AttributeLists, ContactLists, PresenceState};
+use crate::routing::Place;
 use crate::seam::{Key, Space};
 use crate::session::Session;
 
@@ -32,6 +33,8 @@ pub struct UserState {
     pub id: UserId,
     /// The slot.
     pub slot: Slot,
+    /// Whether he is of another domain, which can be reached. He has no account here.
+    pub is_guest: bool,
     /// Held over the commit by whoever changes lists, attribute lists, sessions or the account, so that what is read,
     /// changed and written is one step. Never taken while `inner` is held.
     pub change: tokio::sync::Mutex<()>,
@@ -151,7 +154,7 @@ impl UserTable {
 }
 
 impl Services {
-    /// A local user's state, from memory or from the store.
+    /// A user's state, from memory or from the store. One of another domain that can be reached has one too: as a guest.
     ///
     /// # Errors
     /// `UnknownUser` when there is no such account, or the store's failure.
@@ -162,16 +165,34 @@ impl Services {
             return Ok(state);
         }
         // Rare and large.
-        let loaded = Box::pin(self.load_users(std::slice::from_ref(id), now)).await?;
+        let loaded = Box::pin(self.load_users(std::slice::from_ref(id), now, false)).await?;
         loaded.into_iter().next().flatten().ok_or(Error::UnknownUser)
     }
 
-    /// The states of several local users, each in the place of its address; `None` where there is no such account. Those
+    /// The state of a user who had a session when the server stopped.
+    pub(crate) async fn user_of_saved(&self, id: &UserId) -> Result<Arc<UserState>, Error> {
+        if let Some(state) = self.users.loaded(id) {
+            return Ok(state);
+        }
+        let loaded = Box::pin(self.load_users(std::slice::from_ref(id), self.clock.now(), true)).await?;
+        loaded.into_iter().next().flatten().ok_or(Error::UnknownUser)
+    }
+
+    /// The states of several users, each in the place of its address; `None` where there is no such account. Those
     /// that are not in memory are read together.
     ///
     /// # Errors
     /// The store's failure.
     pub async fn users(&self, ids: &[UserId]) -> Result<Vec<Option<Arc<UserState>>>, Error> {
+        self.users_who(ids, false).await
+    }
+
+    /// The same at the start, when the ways to other domains are not open yet: who is of one was known to be a guest.
+    pub(crate) async fn users_of_saved(&self, ids: &[UserId]) -> Result<Vec<Option<Arc<UserState>>>, Error> {
+        self.users_who(ids, true).await
+    }
+
+    async fn users_who(&self, ids: &[UserId], were_guests: bool) -> Result<Vec<Option<Arc<UserState>>>, Error> {
         let now = self.clock.now();
         let mut states: Vec<_> = ids.iter().map(|id| self.users.loaded(id)).collect();
         for state in states.iter().flatten() {
@@ -181,7 +202,7 @@ impl Services {
         let missing: Vec<UserId> =
             ids.iter().zip(&states).filter(|(_, state)| absent(state)).map(|(id, _)| id.clone()).collect();
         if !missing.is_empty() {
-            let read = self.load_users(&missing, now).await?;
+            let read = self.load_users(&missing, now, were_guests).await?;
             for (place, state) in states.iter_mut().filter(|state| absent(state)).zip(read) {
                 *place = state;
             }
@@ -190,10 +211,28 @@ impl Services {
     }
 
     /// Reads users from the store, a read of each space for all of them.
-    async fn load_users(&self, ids: &[UserId], now: Timestamp) -> Result<Vec<Option<Arc<UserState>>>, Error> {
+    /// `were_guests`: those who are not ours were guests when they were written, whether or not their domain can be reached
+    /// yet.
+    async fn load_users(
+        &self,
+        ids: &[UserId],
+        now: Timestamp,
+        were_guests: bool,
+    ) -> Result<Vec<Option<Arc<UserState>>>, Error> {
         let keys: Vec<_> = ids.iter().map(user_key).collect();
         let accounts = self.store.get(Space::Users, &keys).await?;
-        let known: Vec<_> = accounts.iter().zip(ids).filter_map(|(account, id)| account.as_ref().map(|_| id)).collect();
+        let mut found = Vec::with_capacity(ids.len());
+        for (record, id) in accounts.into_iter().zip(ids) {
+            found.push(match record {
+                Some(record) => Some((Account::from_record(&record)?, false)),
+                None => {
+                    let is_foreign = self.router.place(id) == Place::Foreign;
+                    let is_guest = is_foreign && (were_guests || self.router.is_guest(id));
+                    is_guest.then(|| (Account::default(), true))
+                }
+            });
+        }
+        let known: Vec<_> = found.iter().zip(ids).filter_map(|(one, id)| one.as_ref().map(|_| id)).collect();
         let keys: Vec<_> = known.iter().map(|id| user_key(id)).collect();
         let ranges: Vec<_> = known.iter().map(|id| Key::build().text(id.as_str()).range()).collect();
         let mut presence = self.store.get(Space::Presence, &keys).await?.into_iter();
@@ -203,14 +242,14 @@ impl Services {
         let mut attribute_lists = self.store.scan_each(Space::AttributeLists, &ranges).await?.into_iter();
         let mut authorisations = self.store.scan_each(Space::Authorisations, &ranges).await?.into_iter();
         let mut states = Vec::with_capacity(ids.len());
-        for (id, account) in ids.iter().zip(accounts) {
-            let Some(account) = account else {
+        for (id, account) in ids.iter().zip(found) {
+            let Some((account, is_guest)) = account else {
                 states.push(None);
                 continue;
             };
             let (presence, asked) = (presence.next().flatten(), authorisations.next().unwrap_or_default());
             let inner = UserInner {
-                account: Account::from_record(&account)?,
+                account,
                 lists: ContactLists::read(id, &lists.next().unwrap_or_default())?,
                 attribute_lists: AttributeLists::read(&attribute_lists.next().unwrap_or_default())?,
                 presence: PresenceState::read(presence.as_deref(), &asked)?,
@@ -223,6 +262,7 @@ impl Services {
             let state = UserState {
                 id: id.clone(),
                 slot: Slot::of(id.as_str()),
+                is_guest,
                 change: tokio::sync::Mutex::default(),
                 inner: Mutex::new(inner),
             };
@@ -232,12 +272,12 @@ impl Services {
         Ok(states)
     }
 
-    /// Whether there is an account with this address.
+    /// Whether there is an account with this address, or it is a guest's.
     ///
     /// # Errors
     /// The store's failure.
     pub async fn user_exists(&self, id: &UserId) -> Result<bool, Error> {
-        if self.users.loaded(id).is_some() {
+        if self.users.loaded(id).is_some() || self.router.is_guest(id) {
             return Ok(true);
         }
         Ok(self.store.get_one(Space::Users, user_key(id)).await?.is_some())

@@ -1,26 +1,38 @@
 //! The set-up: six steps, after which each side knows that the other one is where it is published. SSP 6.1 to 6.3.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use imps_proto::ssp::{
-    LoginRequest, LoginResponse, Mode, Primitive, SESSION_ID_MAX, SendSecretToken, Token, write_setup,
+    Dialect, LoginRequest, LoginResponse, Mode, Primitive, SESSION_ID_MAX, SendSecretToken, Token, write_setup,
 };
 use imps_service::Timestamp;
 use imps_types::element::ResultInfo;
 use imps_types::{Secret, Status, TransactionId};
 
 use super::{InPost, Link, Post, Posted, Verdict};
-use crate::access::domain_of;
+use crate::relay::home_of;
 use crate::trust::{DigestScheme, Proof};
 
 type Octets = Secret<Box<[u8]>>;
 
 /// How many set-ups of one peer may be half done.
 const HALF_DONE_MAX: usize = 8;
+/// How many times as many set-ups of one domain may begin in a minute as of one source: anybody can say that he is it.
+const SOURCES: usize = 10;
 /// The shortest life of a session.
 const LIFE_MIN: Duration = Duration::from_secs(60);
+
+/// Where a step of a set-up comes from, of which nothing is proved.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// The source of the connection.
+    pub(super) from: Option<IpAddr>,
+    /// The namespace.
+    pub(super) dialect: Dialect,
+}
 
 /// What was posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +65,7 @@ struct Opening {
 #[allow(clippy::enum_variant_names, reason = "these are the names of the states")]
 enum Opened {
     TokenSent,
-    LoginSent { peer: Octets },
+    LoginSent { peer: Octets, is_old: bool },
     ResponseSent { own_id: Arc<str> },
 }
 
@@ -66,6 +78,9 @@ struct Accepting {
     /// The life the peer wants, once it has shown its proof.
     verified: Option<Duration>,
     until: Timestamp,
+    origin: Origin,
+    /// It is one of those that never answer what they are told (SSP 17).
+    is_old: bool,
 }
 
 /// The set-ups with a peer.
@@ -82,8 +97,8 @@ pub(super) struct Setup {
     redirect: Option<Box<str>>,
     /// Before this time we do not begin again.
     pub(super) not_before: Timestamp,
-    /// When the peer's last set-ups began.
-    begun: VecDeque<Timestamp>,
+    /// When the peer's last set-ups began, and where they came from.
+    begun: VecDeque<(Timestamp, Option<IpAddr>)>,
 }
 
 impl Setup {
@@ -101,8 +116,39 @@ impl Setup {
         }
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        self.opening.is_none() && self.accepting.is_empty() && self.failures == 0
+    pub(super) fn is_idle(&self, now: Timestamp) -> bool {
+        let has_rested = self.failures == 0 || self.not_before <= now;
+        self.opening.is_none() && self.accepting.is_empty() && has_rested
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_accepting(&self, id: &TransactionId) -> bool {
+        self.accepting.iter().any(|it| it.id == *id)
+    }
+
+    /// Whether another set-up of the peer may begin, which is counted then.
+    fn may_begin(&mut self, per_minute: u32, from: Option<IpAddr>, now: Timestamp) -> bool {
+        while self.begun.front().is_some_and(|(at, _)| now.since(*at) >= Duration::from_secs(60)) {
+            self.begun.pop_front();
+        }
+        let most = usize::try_from(per_minute).unwrap_or(usize::MAX);
+        let of_source = self.begun.iter().filter(|(_, source)| *source == from).count();
+        if of_source >= most || self.begun.len() >= most.saturating_mul(SOURCES) {
+            return false;
+        }
+        self.begun.push_back((now, from));
+        true
+    }
+
+    /// Makes room for one more set-up of the peer: whoever has begun most must begin again.
+    fn make_room(&mut self) {
+        if self.accepting.len() < HALF_DONE_MAX {
+            return;
+        }
+        let of_source = |from| self.accepting.iter().filter(|it| it.origin.from == from).count();
+        let most = self.accepting.iter().map(|it| of_source(it.origin.from)).max();
+        let first = self.accepting.iter().position(|it| Some(of_source(it.origin.from)) == most);
+        self.accepting.remove(first.unwrap_or_default());
     }
 
     /// `waits`: from when on something waits for a session.
@@ -138,7 +184,7 @@ impl Setup {
 
 /// Whether this names the domain.
 fn names(service_id: &imps_types::Address, domain: &imps_types::Domain) -> bool {
-    domain_of(service_id).as_deref() == Some(domain.as_str())
+    home_of(service_id).as_ref() == Some(domain)
 }
 
 impl Link {
@@ -157,6 +203,13 @@ impl Link {
         self.setup.opening.is_some()
     }
 
+    /// The peer speaks in a session that we know nothing of. Some never begin anew by themselves (SSP 6.4), so we do.
+    pub(crate) fn reopen(&mut self, now: Timestamp) {
+        if !self.is_up(now) && self.setup.accepting.is_empty() && !self.sessions.has_just_left(now) {
+            self.open(now);
+        }
+    }
+
     /// Begins a set-up, unless one is under way or has just failed.
     pub(super) fn open(&mut self, now: Timestamp) {
         if self.setup.opening.is_some() || now < self.setup.not_before {
@@ -168,7 +221,7 @@ impl Link {
         let until = now.plus(self.settings.setup_within);
         let token = self.token(own.clone());
         self.setup.opening = Some(Opening { number, id: id.clone(), own, state: Opened::TokenSent, pause, until });
-        self.post_setup(Step::Token(number), Mode::Request, &id, token, Duration::ZERO);
+        self.post_setup(Step::Token(number), &id, token, Duration::ZERO);
     }
 
     fn token(&self, own: Octets) -> Primitive {
@@ -176,6 +229,7 @@ impl Link {
             service_id: self.names.own_id().as_str().into(),
             protocol: Some("WV-SSP".into()),
             protocol_version: Some("1.3".into()),
+            misspelt_version: None,
             token: Token(own),
         })
     }
@@ -184,8 +238,18 @@ impl Link {
         u32::try_from(self.settings.time_to_live.as_secs()).unwrap_or(u32::MAX)
     }
 
-    fn post_setup(&mut self, step: Step, mode: Mode, id: &TransactionId, primitive: Primitive, after: Duration) {
-        let body = write_setup(self.dialect(), mode, id, &primitive);
+    /// Answers a step in the namespace that it came in.
+    fn post_back(&mut self, step: Step, id: &TransactionId, primitive: Primitive, dialect: Dialect) {
+        let body = write_setup(dialect, Mode::Response, id, &primitive);
+        self.post_step(step, id, body, Duration::ZERO);
+    }
+
+    fn post_setup(&mut self, step: Step, id: &TransactionId, primitive: Primitive, after: Duration) {
+        let body = write_setup(self.dialect(), Mode::Request, id, &primitive);
+        self.post_step(step, id, body, after);
+    }
+
+    fn post_step(&mut self, step: Step, id: &TransactionId, body: Vec<u8>, after: Duration) {
         let finds_way = matches!(step, Step::Token(_) | Step::TokenBack(_));
         let instead = if matches!(step, Step::Token(_)) { self.setup.redirect.clone() } else { None };
         let transaction = Some(id.clone());
@@ -194,12 +258,17 @@ impl Link {
     }
 
     /// A step of the peer's.
-    pub(super) fn take_setup(&mut self, mode: Mode, id: TransactionId, said: Primitive, now: Timestamp) -> Verdict {
+    pub(super) fn take_setup(
+        &mut self,
+        (mode, id, said): (Mode, TransactionId, Primitive),
+        origin: Origin,
+        now: Timestamp,
+    ) -> Verdict {
         match (mode, said) {
-            (Mode::Request, Primitive::SendSecretToken(said)) => self.take_token(id, said, now),
+            (Mode::Request, Primitive::SendSecretToken(said)) => self.take_token(id, said, origin, now),
             (Mode::Response, Primitive::SendSecretToken(said)) => self.take_token_back(said, now),
             (Mode::Request, Primitive::LoginRequest(said)) => self.take_proof(&id, &said),
-            (Mode::Response, Primitive::LoginRequest(said)) => self.take_proof_back(&id, &said, now),
+            (Mode::Response, Primitive::LoginRequest(said)) => self.take_proof_back(&id, &said, origin, now),
             (Mode::Request, Primitive::LoginResponse(said)) => self.take_half(&id, &said, now),
             (Mode::Response, Primitive::LoginResponse(said)) => self.take_half_back(&id, &said, now),
             _ => Verdict::Unauthorized,
@@ -207,31 +276,24 @@ impl Link {
     }
 
     /// Step 1: the peer begins.
-    fn take_token(&mut self, id: TransactionId, said: SendSecretToken, now: Timestamp) -> Verdict {
+    fn take_token(&mut self, id: TransactionId, said: SendSecretToken, origin: Origin, now: Timestamp) -> Verdict {
         if !names(&said.service_id, &self.names.peer) {
             return Verdict::Unauthorized;
         }
-        let begun = &mut self.setup.begun;
-        while begun.front().is_some_and(|&at| now.since(at) >= Duration::from_secs(60)) {
-            begun.pop_front();
-        }
-        if begun.len() >= usize::try_from(self.settings.setups_per_minute).unwrap_or(usize::MAX) {
+        if !self.setup.may_begin(self.settings.setups_per_minute, origin.from, now) {
             return Verdict::Busy;
         }
-        begun.push_back(now);
-        if self.setup.accepting.len() >= HALF_DONE_MAX {
-            self.setup.accepting.remove(0);
-        }
+        self.setup.make_room();
         // The ID of this answer is our own, odd as it is.
         let (Some(own), Some(answer_id)) = (self.new_token(), self.new_transaction()) else { return Verdict::Busy };
         let number = self.setup.number();
         let until = now.plus(self.settings.setup_within);
         let token = self.token(own.clone());
-        let peer = said.token.0;
+        let (peer, is_old) = (said.token.0, said.misspelt_version.is_some());
         // A peer that begins twice under one ID has lost its first attempt.
         self.setup.accepting.retain(|it| it.id != id);
-        self.setup.accepting.push(Accepting { number, id, peer, own, verified: None, until });
-        self.post_setup(Step::TokenBack(number), Mode::Response, &answer_id, token, Duration::ZERO);
+        self.setup.accepting.push(Accepting { number, id, peer, own, verified: None, until, origin, is_old });
+        self.post_back(Step::TokenBack(number), &answer_id, token, origin.dialect);
         Verdict::Taken
     }
 
@@ -245,7 +307,7 @@ impl Link {
         if !matches!(opening.state, Opened::TokenSent) || opening.until <= now {
             return Verdict::Unauthorized;
         }
-        let peer = said.token.0;
+        let (peer, is_old) = (said.token.0, said.misspelt_version.is_some());
         let digest = Proof {
             scheme: self.setup.scheme,
             opener: opening.own.expose(),
@@ -256,10 +318,10 @@ impl Link {
             transaction: opening.id.as_str(),
         }
         .digest();
-        opening.state = Opened::LoginSent { peer };
+        opening.state = Opened::LoginSent { peer, is_old };
         let (id, number, pause) = (opening.id.clone(), opening.number, opening.pause);
         let login = LoginRequest { service_id: own_id.as_str().into(), time_to_live: Some(self.life()), digest };
-        self.post_setup(Step::Proof(number), Mode::Request, &id, login.into(), pause);
+        self.post_setup(Step::Proof(number), &id, login.into(), pause);
         Verdict::Taken
     }
 
@@ -286,17 +348,19 @@ impl Link {
         let digest = proof(row.peer.expose(), &own_id, &peer_id).digest();
         let wanted = said.time_to_live.map_or(Duration::MAX, |seconds| Duration::from_secs(u64::from(seconds)));
         row.verified = Some(wanted);
-        let number = row.number;
+        let (number, dialect, is_old) = (row.number, row.origin.dialect, row.is_old);
+        self.dialect.get_or_insert(dialect);
+        self.is_old = is_old;
         let login = LoginRequest { service_id: own_id.as_str().into(), time_to_live: Some(self.life()), digest };
-        self.post_setup(Step::ProofBack(number), Mode::Response, id, login.into(), Duration::ZERO);
+        self.post_back(Step::ProofBack(number), id, login.into(), dialect);
         Verdict::Taken
     }
 
     /// Step 4: and so does the peer that we began with.
-    fn take_proof_back(&mut self, id: &TransactionId, said: &LoginRequest, now: Timestamp) -> Verdict {
+    fn take_proof_back(&mut self, id: &TransactionId, said: &LoginRequest, origin: Origin, now: Timestamp) -> Verdict {
         let (own_id, peer_id) = (self.names.own_id(), self.names.peer_id());
         let Some(opening) = self.setup.opening.as_mut().filter(|it| it.id == *id) else { return Verdict::Unauthorized };
-        let Opened::LoginSent { peer } = &opening.state else { return Verdict::Unauthorized };
+        let Opened::LoginSent { peer, is_old } = &opening.state else { return Verdict::Unauthorized };
         let proof = Proof {
             scheme: self.setup.scheme,
             opener: opening.own.expose(),
@@ -310,6 +374,8 @@ impl Link {
             self.opening_failed(now);
             return Verdict::Unauthorized;
         }
+        self.dialect.get_or_insert(origin.dialect);
+        self.is_old = *is_old;
         let number = opening.number;
         let Some(session_id) = self.new_session_id() else {
             self.opening_failed(now);
@@ -319,7 +385,7 @@ impl Link {
             opening.state = Opened::ResponseSent { own_id: session_id.clone() };
         }
         let half = self.half(&session_id);
-        self.post_setup(Step::Half(number), Mode::Request, id, half, Duration::ZERO);
+        self.post_setup(Step::Half(number), id, half, Duration::ZERO);
         Verdict::Taken
     }
 
@@ -368,7 +434,7 @@ impl Link {
         let Some(own_id) = self.new_session_id() else { return Verdict::Busy };
         let number = self.session_up((own_id.clone(), peer_id), life, false, now);
         let half = self.half(&own_id);
-        self.post_setup(Step::HalfBack(number), Mode::Response, id, half, Duration::ZERO);
+        self.post_back(Step::HalfBack(number), id, half, row.origin.dialect);
         Verdict::Taken
     }
 

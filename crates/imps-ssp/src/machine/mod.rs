@@ -9,6 +9,7 @@ mod sessions;
 mod tests;
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,8 +47,12 @@ pub struct LinkSettings {
     pub remember: Duration,
     /// How many answers are.
     pub remember_max: usize,
+    /// And how many octets they are together; of those beyond, the status is remembered.
+    pub remember_bytes: usize,
     /// Transactions of the peer that are open at once; and as many of ours.
     pub open_max: usize,
+    /// Octets of the peer's transactions that are open at once.
+    pub open_bytes: usize,
     /// Transactions of the peer per second.
     pub rate: u32,
     /// Recipients of a message.
@@ -72,8 +77,10 @@ impl Default for LinkSettings {
             reply_within: Duration::from_secs(30),
             keep_alive: Duration::from_secs(300),
             remember: Duration::from_secs(600),
-            remember_max: 50_000,
+            remember_max: 300_000,
+            remember_bytes: 32 << 20,
             open_max: 1000,
+            open_bytes: 64 << 20,
             rate: 5000,
             recipients_max: 500,
             posts_max: 4,
@@ -174,6 +181,8 @@ pub(crate) struct Link {
     territory: Arc<Territory>,
     agreement: Agreement,
     dialect: Option<Dialect>,
+    /// The peer is one of those that never answer what they are told (SSP 17).
+    is_old: bool,
     dice: Box<dyn Dice>,
     setup: handshake::Setup,
     sessions: sessions::Sessions,
@@ -236,6 +245,7 @@ impl Link {
             territory,
             agreement,
             dialect: None,
+            is_old: false,
             dice,
             posts: rustc_hash::FxHashMap::default(),
             last_post: 0,
@@ -257,13 +267,17 @@ impl Link {
         self.agreement = agreement;
     }
 
-    /// A message came from the peer.
-    pub(crate) fn receive(&mut self, message: Message, now: Timestamp) -> Verdict {
+    /// A message came from the peer, or from somebody at this address who says that he is the peer.
+    pub(crate) fn receive(&mut self, message: Message, from: Option<IpAddr>, now: Timestamp) -> Verdict {
         self.expire(now);
+        let dialect = message.dialect;
         let verdict = match message.body {
-            Body::Setup { mode, id, primitive } => self.take_setup(mode, id, *primitive, now),
+            Body::Setup { mode, id, primitive } => {
+                self.take_setup((mode, id, *primitive), handshake::Origin { from, dialect }, now)
+            }
             Body::Session { id, transactions } => {
                 let Some(session) = self.sessions.find(&id, now) else { return Verdict::Unauthorized };
+                self.dialect.get_or_insert(dialect);
                 for transaction in transactions {
                     match transaction.mode {
                         Mode::Request => self.take_request(session, transaction, now),
@@ -273,9 +287,6 @@ impl Link {
                 Verdict::Taken
             }
         };
-        if verdict == Verdict::Taken {
-            self.dialect.get_or_insert(message.dialect);
-        }
         self.pump(now);
         verdict
     }
@@ -304,14 +315,15 @@ impl Link {
         let setup = self.setup.next_tick(waits);
         let sessions = self.sessions.next_tick(&self.settings, self.setup.opens_from());
         let outgoing = self.outgoing.next_tick(now);
-        [setup, sessions, outgoing].into_iter().flatten().map(|at| at.max(now)).min()
+        let incoming = self.incoming.next_tick(&self.settings);
+        [setup, sessions, outgoing, incoming].into_iter().flatten().map(|at| at.max(now)).min()
     }
 
     /// Whether nothing would be lost if this were forgotten.
-    pub(crate) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self, now: Timestamp) -> bool {
         self.sessions.is_empty()
             && self.outgoing.is_idle()
-            && self.setup.is_idle()
+            && self.setup.is_idle(now)
             && self.incoming.is_idle()
             && self.posts.is_empty()
     }
@@ -321,8 +333,9 @@ impl Link {
         self.expire_setups(now);
         self.expire_sessions(now);
         self.expire_requests(now);
+        self.forget_old(now);
         if self.agreement.until.is_some_and(|until| until <= now) {
-            self.agreement = Agreement::default_with(&self.territory.offered);
+            self.agreement = Agreement::default_with(self.territory.table().offered());
         }
     }
 

@@ -10,13 +10,16 @@ use imps_types::{Status, TransactionId};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Action, InPost, Link, Post, Posted};
+use crate::agreement::Origin;
 
 /// The number of requests that are the machine's own.
 const OWN: u64 = 0;
 /// The pauses between attempts to reach a peer that cannot be reached.
 const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// How long we listen, after something that need not be answered was taken, whether it is refused all the same.
+/// After so many of these in a row, the peer may be at another of its addresses, and a session is opened anew there.
+const FAILURES_MAX: u32 = 3;
+/// How long we listen, after something was taken that the peer need not answer, whether it is refused all the same.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
 /// What is to be sent to a peer.
@@ -32,6 +35,8 @@ pub(crate) struct Outgoing {
     pub(crate) lane: Option<u64>,
     /// How long it may take, all in all.
     pub(crate) within: Duration,
+    /// Whether it does not wait for a peer that cannot be reached: it is passed on for somebody, who is told.
+    pub(crate) hasty: bool,
 }
 
 /// Why there is no answer.
@@ -80,7 +85,7 @@ struct Request {
 }
 
 impl Request {
-    /// Whether it need not be answered: when it was taken, silence is a success (SSP 7.3).
+    /// Whether it need not be answered: when such a peer has taken it, silence is a success (SSP 7.3).
     fn tells(&self) -> bool {
         self.what.primitive.name().row().kind == Kind::Tell
     }
@@ -101,8 +106,8 @@ struct Reply {
     id: TransactionId,
     primitive: Primitive,
     until: Timestamp,
-    /// The machine forgets its sessions when this was taken.
-    ends: bool,
+    /// The machine forgets the sessions up to this one when this was taken.
+    ends: Option<u64>,
     /// Posted by itself, since a message with others was not taken.
     alone: bool,
 }
@@ -156,6 +161,8 @@ pub struct OpenTransaction {
     pub name: Option<&'static str>,
     /// How far it has come.
     pub state: &'static str,
+    /// When it counts as failed; of the peer's own, the peer knows.
+    pub until: Option<Timestamp>,
 }
 
 impl Link {
@@ -169,6 +176,7 @@ impl Link {
                 State::Posted => "is being posted",
                 State::Taken => "waits for its answer",
             },
+            until: Some(request.until),
         };
         self.outgoing.requests.iter().take(most).map(open).collect()
     }
@@ -206,11 +214,11 @@ impl Link {
 
     /// Tells something in the form of an answer under this ID: some peers take a delivery report in no other (SSP 17).
     pub(crate) fn tell_as_answer(&mut self, id: TransactionId, primitive: Primitive, now: Timestamp) {
-        self.reply_with(id, primitive, false, now);
+        self.reply_with(id, primitive, None, now);
         self.pump(now);
     }
 
-    pub(super) fn reply_with(&mut self, id: TransactionId, primitive: Primitive, ends: bool, now: Timestamp) {
+    pub(super) fn reply_with(&mut self, id: TransactionId, primitive: Primitive, ends: Option<u64>, now: Timestamp) {
         let until = now.plus(self.settings.reply_within);
         if self.outgoing.replies.len() >= 2 * self.settings.open_max {
             self.outgoing.replies.pop_front();
@@ -241,11 +249,12 @@ impl Link {
 
     fn send_own(&mut self, primitive: Primitive, now: Timestamp) {
         let within = self.settings.reply_within;
-        self.send(Outgoing { number: OWN, id: None, primitive, lane: None, within }, now);
+        self.send(Outgoing { number: OWN, id: None, primitive, lane: None, within, hasty: false }, now);
     }
 
     /// Posts what can be posted.
     pub(super) fn pump(&mut self, now: Timestamp) {
+        self.fail_hasty(now);
         let queue = &self.outgoing;
         if queue.replies.is_empty() && queue.waiting.is_empty() {
             return;
@@ -257,6 +266,7 @@ impl Link {
             // A reply belongs to a session that was there; a request is worth a new one.
             if !self.outgoing.waiting.is_empty() {
                 self.open(now);
+                self.fail_hasty(now);
             }
             return;
         }
@@ -368,11 +378,23 @@ impl Link {
                 self.outgoing.failures = self.outgoing.failures.saturating_add(1);
                 self.outgoing.not_before = now.plus(PAUSE.saturating_mul(doubled).min(PAUSE_MAX));
                 self.put_back(batch);
+                if self.outgoing.failures == FAILURES_MAX {
+                    self.sessions_lost(now);
+                    // A set-up has pauses of its own.
+                    self.outgoing.not_before = now;
+                }
             }
         }
     }
 
+    /// Whether the peer may be one of those that never answer what they are told. With whom we have agreed on something
+    /// answers all, as we do: without an answer it may have been lost there, after it was taken.
+    pub(crate) fn may_be_silent(&self) -> bool {
+        self.is_old || self.agreement.origin == Origin::Default
+    }
+
     fn batch_taken(&mut self, batch: Batch, now: Timestamp) {
+        let may_be_silent = self.may_be_silent();
         self.session_proved(batch.session);
         self.outgoing.failures = 0;
         self.outgoing.not_before = Timestamp(0);
@@ -382,13 +404,13 @@ impl Link {
                 continue;
             }
             request.state = State::Taken;
-            if request.tells() {
+            if may_be_silent && request.tells() {
                 request.until = request.until.min(now.plus(TOLD_WITHIN));
                 self.outgoing.ends.push(Reverse((request.until, id)));
             }
         }
-        if batch.replies.iter().any(|it| it.ends) {
-            self.sessions_lost(Timestamp(0));
+        if let Some(newest) = batch.replies.iter().filter_map(|it| it.ends).max() {
+            self.sessions_ended(newest, now);
         }
     }
 
@@ -445,7 +467,8 @@ impl Link {
         let said = match transaction.content {
             Ok(said) => said,
             Err(refusal) => {
-                if self.outgoing.requests.contains_key(&id) {
+                if let Some(request) = self.outgoing.requests.get(&id) {
+                    self.sessions.asking &= request.what.number != OWN;
                     tracing::debug!(peer = %self.names.peer, id = id.as_str(), reason = %refusal.reason, "answer cannot be read");
                     self.finish(&id, Err(Failure::WrongAnswer("the answer cannot be read")));
                 }
@@ -494,7 +517,7 @@ impl Link {
             // The ID may have been used again since.
             let Some(request) = self.outgoing.requests.get(&id).filter(|it| it.until <= now) else { continue };
             let how = match request.state {
-                State::Taken if request.tells() => Ok(super::status(Status::SUCCESSFUL, "")),
+                State::Taken if request.tells() && self.may_be_silent() => Ok(super::status(Status::SUCCESSFUL, "")),
                 State::Taken => Err(Failure::NoAnswer),
                 State::Waiting | State::Posted => {
                     let pause = self.setup_pause(now).max(self.outgoing.not_before.since(now)).max(PAUSE);
@@ -517,6 +540,24 @@ impl Link {
         let pause = self.settings.setup_pause;
         for id in std::mem::take(&mut self.outgoing.waiting) {
             self.finish(&id, Err(Failure::NotSent(status, why, pause)));
+        }
+    }
+
+    /// What is passed on for others does not wait until the peer can be reached: who asked is told when to try again.
+    fn fail_hasty(&mut self, now: Timestamp) {
+        let queue = &self.outgoing;
+        let is_hasty = |id: &TransactionId| queue.requests.get(id).is_some_and(|it| it.what.hasty);
+        let opens = if self.is_up(now) || self.is_setting_up() { now } else { self.setup.not_before };
+        let again = opens.max(queue.not_before);
+        if again <= now || !queue.waiting.iter().any(is_hasty) {
+            return;
+        }
+        let (hasty, patient): (VecDeque<_>, VecDeque<_>) = queue.waiting.iter().cloned().partition(is_hasty);
+        self.outgoing.waiting = patient;
+        let pause = again.since(now);
+        for id in hasty {
+            let failure = Failure::NotSent(Status::SERVER_UNAVAILABLE, "the domain cannot be reached", pause);
+            self.finish(&id, Err(failure));
         }
     }
 

@@ -10,6 +10,9 @@ use super::{Action, Link, LinkSettings};
 /// How many sessions one peer may have up: repeated set-ups leave several (SSP 17).
 const SESSIONS_MAX: usize = 16;
 
+/// For how long a peer that said goodbye is not called back.
+const GOODBYE: Duration = Duration::from_secs(60);
+
 /// One session.
 pub(super) struct Session {
     /// A number of our own for it.
@@ -40,6 +43,8 @@ pub(super) struct Sessions {
     pub(super) last_sent: Timestamp,
     /// Whether the peer is being asked whether it is there.
     pub(super) asking: bool,
+    /// When the peer said goodbye last.
+    pub(super) left: Option<Timestamp>,
 }
 
 impl Sessions {
@@ -47,6 +52,16 @@ impl Sessions {
     pub(super) fn find(&self, peer_id: &str, now: Timestamp) -> Option<u64> {
         let found = self.all.iter().rfind(|it| &*it.peer_id == peer_id && !it.is_dead && it.until > now);
         found.map(|it| it.number)
+    }
+
+    /// The session that came up last.
+    pub(super) fn newest(&self) -> u64 {
+        self.last_number
+    }
+
+    /// Whether the peer said goodbye a moment ago: what it posted before may come after that.
+    pub(super) fn has_just_left(&self, now: Timestamp) -> bool {
+        self.left.is_some_and(|at| now.since(at) < GOODBYE)
     }
 
     /// The session to send on.
@@ -158,6 +173,13 @@ impl Link {
         for session in self.sessions.all.iter_mut().filter(|it| it.number == number) {
             session.is_dead = true;
         }
+        self.sessions.asking = false;
+        self.forget_dead(now);
+    }
+
+    /// The peer has ended what was up when it said so; what came up since then is another matter.
+    pub(super) fn sessions_ended(&mut self, newest: u64, now: Timestamp) {
+        self.sessions.all.iter_mut().filter(|it| it.number <= newest).for_each(|it| it.is_dead = true);
         self.sessions.asking = false;
         self.forget_dead(now);
     }

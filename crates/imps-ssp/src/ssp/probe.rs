@@ -37,8 +37,7 @@ impl Step {
 impl Ssp {
     /// Speaks with a peer, in a session that is opened if there is none. The last step is a bad one, or all went well.
     pub async fn probe(&self, domain: &Domain) -> Vec<Step> {
-        let is_known = self.config.open || self.finder.line(domain).is_some();
-        if self.territory.is_own(domain.as_str()) || !is_known {
+        if !self.is_peer(domain) {
             return vec![Step::bad(format!("{domain} is no peer"))];
         }
         let mut steps = Vec::new();

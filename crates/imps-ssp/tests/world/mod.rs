@@ -11,11 +11,11 @@ use hyper::header::CONTENT_TYPE;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use imps_proto::ssp::{MetaInfo, Primitive, SendMessageRequest, SendMessageResponse};
+use imps_proto::ssp::{MetaInfo, Primitive, SendMessageRequest, SendMessageResponse, UserProfile};
 use imps_service::Clock;
-use imps_ssp::{Arrival, Service, Ssp, SspConfig};
+use imps_ssp::{Arrival, Service, Ssp, SspConfig, Unanswered};
 use imps_types::element::{MessageInfo, Recipient, ResultInfo, Sender, User};
-use imps_types::{Domain, Status};
+use imps_types::{Address, Domain, Status, TransactionId};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -32,10 +32,16 @@ pub struct Yes {
     pub late: Mutex<Vec<String>>,
     /// How long it thinks.
     pub pause: Mutex<Duration>,
+    /// What could not be passed on, where it is to be kept.
+    pub held: Mutex<Option<Vec<Primitive>>>,
+    /// The profile of every user.
+    pub profile: Mutex<Option<UserProfile>>,
+    /// Profiles that other domains told.
+    pub told: Mutex<Vec<UserProfile>>,
 }
 
 impl Service for Yes {
-    fn perform<'a>(&'a self, peer: &'a Domain, said: Primitive) -> BoxFuture<'a, Primitive> {
+    fn perform<'a>(&'a self, peer: &'a Domain, _: &'a TransactionId, said: Primitive) -> BoxFuture<'a, Primitive> {
         Box::pin(async move {
             let pause = *self.pause.lock();
             if !pause.is_zero() {
@@ -50,6 +56,23 @@ impl Service for Yes {
                 _ => Primitive::Status(status),
             }
         })
+    }
+
+    fn hold<'a>(&'a self, _: &'a Domain, said: Primitive, _: &'a Unanswered) -> BoxFuture<'a, Option<Primitive>> {
+        let mut held = self.held.lock();
+        let is_held = held.as_mut().map(|held| held.push(said)).is_some();
+        let answer = is_held.then(|| Primitive::Status(ResultInfo::of(Status::ACCEPTED)));
+        Box::pin(async move { answer })
+    }
+
+    fn profile<'a>(&'a self, user: &'a Address) -> BoxFuture<'a, Option<UserProfile>> {
+        let profile = self.profile.lock().clone().filter(|it| it.user_id == *user);
+        Box::pin(async move { profile })
+    }
+
+    fn profile_changed<'a>(&'a self, _: &'a Domain, profile: &'a UserProfile) -> BoxFuture<'a, ()> {
+        self.told.lock().push(profile.clone());
+        Box::pin(async {})
     }
 
     fn late(&self, _: &Domain, id: &imps_types::TransactionId, _: Primitive) {
@@ -150,7 +173,7 @@ async fn answer(
         return Ok(Response::builder().status(413).body(Full::default()).expect("a response"));
     };
     let body = body.to_bytes();
-    let receipt = ssp.receive(Arrival { body: &body, content_type, secure }).await;
+    let receipt = ssp.receive(Arrival { body: &body, content_type, secure, from: None }).await;
     log.lock().push((String::from_utf8_lossy(&body).into_owned(), receipt.status));
     let mut response = Response::builder().status(receipt.status);
     if let Some(status) = receipt.wv_status {

@@ -494,6 +494,27 @@ impl PresenceSubList {
         }
     }
 
+    /// Those of its attributes that are in the set.
+    #[must_use]
+    pub fn only(&self, set: AttributeSet) -> Self {
+        let mut list = self.clone();
+        list.attributes.retain(|one| set.contains(one.attribute));
+        if !set.has_extensions() {
+            list.strip_extensions();
+        }
+        list
+    }
+
+    /// Takes over what a later list says: each attribute whole, with the values of all clients.
+    pub fn update(&mut self, later: Self) {
+        let named = later.names();
+        self.attributes.retain(|one| !named.contains(one.attribute));
+        self.attributes.extend(later.attributes);
+        self.extensions.retain(|one| !later.extensions.iter().any(|new| new.is_same(one)));
+        self.extensions.extend(later.extensions);
+        self.sort();
+    }
+
     /// Whether it names nothing.
     pub fn is_empty(&self) -> bool {
         self.attributes.is_empty() && self.extensions.is_empty()

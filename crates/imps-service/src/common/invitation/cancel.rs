@@ -1,7 +1,7 @@
 //! *CancelInvite*: an invitation is no longer offered to anybody, and who heard of it is told (CSP 7.2).
 
 use imps_types::element::{Group, Notification, NotificationType, Recipient, ResultInfo};
-use imps_types::{Address, Status, UserId};
+use imps_types::{Address, Service, Status, UserId};
 
 use super::super::Common;
 use super::super::outcomes::Outcomes;
@@ -141,7 +141,7 @@ impl Common<'_> {
     }
 
     async fn known_user(&self, address: &Address) -> Result<UserId, Error> {
-        let user = self.router.local_user(address)?;
+        let user = self.router.user_or_guest(address, Service::Common)?;
         if self.user_exists(&user).await? { Ok(user) } else { Err(Error::UnknownUser) }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use imps_types::element::{Group, InviteType, ResultInfo, ScreenName, Sender};
-use imps_types::{Address, GroupId, MessageId, Status, UserId};
+use imps_types::{Address, GroupId, MessageId, Service, Status, UserId};
 use rustc_hash::FxHashSet;
 
 use super::super::Common;
@@ -32,6 +32,11 @@ struct Invited {
 struct Everybody {
     invited: Vec<Invited>,
     outcomes: Outcomes,
+}
+
+/// The service that an invitation of this type belongs to (SSP 9.8).
+fn service_of(invite_type: InviteType) -> Service {
+    if invite_type == InviteType::Content { Service::Content } else { Service::Common }
 }
 
 impl Common<'_> {
@@ -83,12 +88,23 @@ impl Common<'_> {
         // Phones leave out what stands beside it.
         let unnamed = group_id.as_str().is_empty();
         let address = if unnamed { invitation.occasion.group_id.as_ref().unwrap_or(&group_id) } else { &group_id };
+        if let Some(group) = self.abroad(address) {
+            // What he is called there is for the domain that keeps the group: of a guest his own may say so.
+            let is_known = session.has_joined(group.as_str()) || self.is_believed(session, &group);
+            return if is_known { Ok(Shown::ScreenName(group, name)) } else { Err(GroupError::NotJoined.into()) };
+        }
         let group = self.group_of(address)?;
         let own = group.screen_name_of(user).ok_or(GroupError::NotJoined)?;
         if !name.is_empty() && name.to_lowercase() != own.to_lowercase() {
             return Err(Error::NotYourself);
         }
         Ok(Shown::ScreenName(group.id.clone(), (*own).into()))
+    }
+
+    /// Whether the domain that speaks for a guest is the one that keeps a group, and so knows what he is called there.
+    fn is_believed(&self, session: &Session, group: &GroupId) -> bool {
+        let user = &session.user;
+        user.is_guest && user.id.domain() == group.domain()
     }
 
     /// To what it is: what its type needs, and no more.
@@ -104,7 +120,16 @@ impl Common<'_> {
             | InviteType::Membership
             | InviteType::ExtendedConversation
             | InviteType::ExtendedGroup => {
-                let group = self.group_of(given.group_id.as_ref().ok_or(Error::MissingGroup)?)?;
+                let address = given.group_id.as_ref().ok_or(Error::MissingGroup)?;
+                if let Some(group) = self.abroad(address) {
+                    // Who is in a group that another domain keeps, that one knows; a guest speaks through his.
+                    if !session.has_joined(group.as_str()) && !session.user.is_guest {
+                        return Err(GroupError::NotJoined.into());
+                    }
+                    occasion.group_id = Some((&group).into());
+                    return Ok((None, occasion));
+                }
+                let group = self.group_of(address)?;
                 if !group.is_familiar_to(&session.user.id) {
                     return Err(GroupError::NotJoined.into());
                 }
@@ -144,8 +169,9 @@ impl Common<'_> {
         if let Shown::ScreenName(group, name) = shown {
             origin.screen_name = Some((group.clone(), name.clone()));
         }
+        let service = service_of(invitation.invite_type);
         for user in &recipient.users {
-            self.add_user(&mut all, &origin, &user.user_id).await?;
+            self.add_user(&mut all, &origin, (&user.user_id, service)).await?;
         }
         let mut lists = FxHashSet::default();
         for list in &recipient.contact_lists {
@@ -156,7 +182,7 @@ impl Common<'_> {
             match id.and_then(|id| self.presence().members(&session.user, &id)) {
                 Some(members) => {
                     for member in members {
-                        self.add_user(&mut all, &origin, &Address::from(&member)).await?;
+                        self.add_user(&mut all, &origin, (&Address::from(&member), service)).await?;
                     }
                 }
                 None => all.outcomes.of(Status::UNKNOWN_CONTACT_LIST).contact_lists.push(list.clone()),
@@ -179,8 +205,14 @@ impl Common<'_> {
         Ok(all)
     }
 
-    async fn add_user(&self, all: &mut Everybody, origin: &Origin, named: &Address) -> Result<(), Error> {
-        let added = match self.router.local_user(named) {
+    /// Somebody by his address, who may be of a domain with which the service is agreed on.
+    async fn add_user(
+        &self,
+        all: &mut Everybody,
+        origin: &Origin,
+        (named, service): (&Address, Service),
+    ) -> Result<(), Error> {
+        let added = match self.router.user_or_guest(named, service) {
             Ok(id) => {
                 let shown = Shown::User(id.clone());
                 self.add(all, origin, id, Named { shown, with_group: false }).await

@@ -363,3 +363,20 @@ async fn answers_are_bounded_as_invitations_are() {
     assert!(is_answered(&world, &alice).await.acceptance);
     answers(&world, &bob, reply("1", false)).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_guest_has_the_names_that_his_own_domain_knows_of() {
+    let world = World::of(&["alice"]).await;
+    let _neighbour = world.with_neighbour();
+    let alice = world.login("alice").await;
+    let guest = world.services.access().guest_session(&UserId::from_canonical("wv:eve@b.example")).await.unwrap();
+    let under_name = |group: &str| OutgoingInvitation {
+        screen_name: Some(ScreenName { name: "Boss".into(), group_id: Address::new(group) }),
+        ..chat("i-1", &["alice"])
+    };
+    let refused = world.services.common().invite(&guest, under_name("wv:boss/board@third.example")).await;
+    assert_eq!(refused.map_err(|error| error.status()), Err(Status::GROUP_IS_NOT_JOINED));
+    send(&world, &guest, under_name("wv:boss/board@b.example")).await;
+    let invited = is_invited(&world, &alice).await;
+    assert!(matches!(invited.shown, Shown::ScreenName(_, name) if &*name == "Boss"));
+}

@@ -16,6 +16,7 @@ use crate::seam::{KeyRange, Order, Space};
 use crate::testing::{World, user};
 use crate::{Error, Session};
 
+mod abroad;
 mod messages;
 mod people;
 

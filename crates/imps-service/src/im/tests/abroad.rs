@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use imps_types::element::MessageInfo;
-use imps_types::{Address, Domain, Service, Status, UserId};
+use imps_types::element::{Group, MessageInfo, Recipient, Sender, User};
+use imps_types::{Address, Domain, GroupId, Service, Status, UserId};
 use parking_lot::Mutex;
 
 use super::{outcome, reported, text};
@@ -30,9 +30,21 @@ impl Gateway for OneWay {
         }
     }
 
+    fn keeps(&self, domain: &str, _: Service) -> bool {
+        domain == "x"
+    }
+
     fn wake(&self, domain: &Domain) {
         self.0.lock().push(domain.clone());
     }
+
+    fn wake_guest(&self, _: &UserId) {}
+
+    fn watching_changed(&self, _: &str) {}
+
+    fn left_group(&self, _: &UserId, _: &GroupId) {}
+
+    fn user_changed(&self, _: &UserId) {}
 }
 
 fn domain(name: &str) -> Domain {
@@ -47,12 +59,17 @@ async fn world() -> (World, Arc<OneWay>) {
 }
 
 fn from(id: &str) -> FromAbroad {
-    FromAbroad { peer: domain("b.example"), sender: UserId::from_canonical("wv:bob@b.example"), id: Some(id.into()) }
+    FromAbroad {
+        peer: domain("b.example"),
+        sender: UserId::from_canonical("wv:bob@b.example"),
+        id: Some(id.into()),
+        transaction: None,
+    }
 }
 
 impl World {
     async fn waiting_for(&self, name: &str) -> Vec<Abroad> {
-        self.im().waiting_abroad(&domain(name), 100).await.unwrap()
+        self.im().waiting_abroad(&domain(name), 0, 100).await.unwrap()
     }
 }
 
@@ -241,4 +258,50 @@ async fn the_last_report_may_come_a_while_after_the_end() {
     };
     world.im().reported(&domain("b.example"), info, Status::UNABLE_TO_DELIVER).await.unwrap();
     assert_eq!(world.offered(&alice).await, ["report 410 wv:bob@b.example"]);
+}
+
+#[tokio::test]
+async fn a_report_on_a_group_elsewhere_is_for_who_has_joined_it_once_and_while_his_queue_has_room() {
+    let world = World::with(&["alice", "carl"], |config| config.queue_max = 2).await;
+    world.services.router.set_gateway(Arc::new(OneWay::default()));
+    let alice = world.login("alice").await;
+    let told = |user: &str, id: &str, group: &str| {
+        let group = Group::Id(Address::new(group));
+        let info = MessageInfo {
+            message_id: Some(id.into()),
+            recipient: Recipient { groups: vec![group], ..Recipient::default() },
+            sender: Some(Sender::User(User::of(user))),
+            ..MessageInfo::default()
+        };
+        let im = world.im();
+        async move { im.reported_there(&domain("b.example"), false, info, Status::SUCCESSFUL).await }
+    };
+    let (cars, bikes) = ("wv:bob/cars@b.example", "wv:bob/bikes@b.example");
+    let joined = GroupId::from_canonical(cars);
+    world.services.group().joined_abroad(&alice, &joined, true).await.unwrap();
+    for (user, group) in [("wv:carl@x", cars), ("wv:alice@x", bikes), ("wv:nobody@x", cars), ("wv:bob@b.example", cars)]
+    {
+        assert_eq!(told(user, "m-1", group).await, Err(Error::UnknownMessage), "{user} {group}");
+    }
+    for id in ["m-1", "m-1", "m-2"] {
+        assert_eq!(told("wv:alice@x", id, cars).await, Ok(()), "once, or once more");
+    }
+    assert_eq!(told("wv:alice@x", "m-3", cars).await, Err(Error::QueueFull));
+    let long = "m".repeat(256);
+    assert!(matches!(told("wv:alice@x", &long, cars).await, Err(Error::BadParameter(_))));
+    assert_eq!(world.rows(Space::MessageIndex).await.len(), 2);
+    world.services.clock.advance(world.services.config.validity_default + Duration::from_secs(61));
+    world.services.sweep().await;
+    for space in [Space::Relayed, Space::RelayExpiry] {
+        assert_eq!(world.rows(space).await, [], "{space:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_held_has_no_longer_name_than_what_is_received() {
+    let (world, _) = world().await;
+    for (length, is_taken) in [(255, true), (256, false)] {
+        let held = world.im().hold(from(&"m".repeat(length)), text(&["alice@x"], "hi"), &domain("b.example")).await;
+        assert_eq!(held.is_ok(), is_taken, "{length}");
+    }
 }

@@ -267,3 +267,23 @@ async fn what_is_for_others_does_not_shorten_a_list() {
         assert_eq!(listed, own[..15.min(most as usize)], "{most}");
     }
 }
+
+#[tokio::test]
+async fn messages_of_one_client_that_are_sent_together_keep_their_order() {
+    // Some go to somebody whose state must be read first, some to one who is there: the later must not overtake.
+    let world = World::slow(&["alice", "bob", "carol"], |_| {}).await;
+    let alice = world.login_as("alice", "a", Version::V1_2).await;
+    let bob = world.login_as("bob", "b", Version::V1_2).await;
+    let im = world.im();
+    let messages: Vec<_> = (0..200)
+        .map(|number| {
+            let names: &[&str] = if number % 7 == 0 { &["wv:bob@x", "wv:carol@x"] } else { &["wv:bob@x"] };
+            im.send(&alice, text(names, &number.to_string()), None)
+        })
+        .collect();
+    let sent = futures_util::future::join_all(messages).await;
+    let ids: Vec<_> = sent.into_iter().map(|sent| sent.unwrap().id.unwrap()).collect();
+    assert!(ids.is_sorted(), "numbers are in the order of the requests");
+    let expected: Vec<_> = (0..200).map(|number| format!("new {number}")).collect();
+    assert_eq!(world.offered(&bob).await, expected);
+}

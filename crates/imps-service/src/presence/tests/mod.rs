@@ -1,5 +1,6 @@
 //! The rules of CSP 8 to 11 as a user notices them.
 
+mod abroad;
 mod lists;
 mod presence;
 mod reactive;

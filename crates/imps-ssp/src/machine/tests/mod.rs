@@ -1,5 +1,6 @@
 //! Two machines and a wire between them that loses what it is told to.
 
+mod mending;
 mod requests;
 mod setup;
 
@@ -13,6 +14,7 @@ use imps_types::element::{MessageInfo, Recipient, Sender, User};
 use imps_types::{Address, Domain, TransactionId};
 
 use super::*;
+use crate::relay::ServiceTable;
 use imps_proto::ssp::Service;
 
 /// Octets that count up.
@@ -31,9 +33,16 @@ pub(super) fn domain(name: &str) -> Domain {
     Domain::parse(name).expect("a domain")
 }
 
+/// What a domain has, and what it provides to others by these contracts.
+pub(super) fn territory(own: &str, contracts: &[(Domain, crate::Terms)]) -> Arc<Territory> {
+    let contracts = contracts.iter().map(|(peer, terms)| (peer, terms));
+    let table = ServiceTable::of(&domain(own), [Service::Im, Service::Group, Service::Common], contracts, &[]);
+    Arc::new(Territory::of(domain(own), table))
+}
+
 pub(super) fn link(own: &str, peer: &str, settings: &LinkSettings, scheme: DigestScheme, seed: u64) -> Link {
-    let territory = Arc::new(Territory::of(domain(own), [Service::Im, Service::Group, Service::Common]));
-    let agreement = Agreement::default_with(&territory.offered);
+    let territory = territory(own, &[]);
+    let agreement = Agreement::default_with(territory.table().offered());
     let names = Names { own: domain(own), peer: domain(peer) };
     Link::new(names, Arc::new(settings.clone()), territory, agreement, scheme, Box::new(Counting(seed << 32)))
 }
@@ -91,7 +100,7 @@ impl Wire {
     /// Gives a message to a side as if the other one had posted it.
     pub(super) fn give(&mut self, to: usize, text: &str) -> Verdict {
         let message = Message::read(text.as_bytes(), &ssp::limits(1 << 20)).expect("a message");
-        self.sides[to].link.receive(message, self.now)
+        self.sides[to].link.receive(message, None, self.now)
     }
 
     /// Does all that is to be done until nothing is.
@@ -157,7 +166,7 @@ impl Wire {
 
     pub(super) fn send_in(&mut self, from: usize, number: u64, primitive: Primitive, lane: Option<u64>) {
         let within = Duration::from_secs(30);
-        self.sides[from].link.send(Outgoing { number, id: None, primitive, lane, within }, self.now);
+        self.sides[from].link.send(Outgoing { number, id: None, primitive, lane, within, hasty: false }, self.now);
     }
 
     /// What was posted, one line each: who, the mode, the ID, what.

@@ -112,6 +112,75 @@ fn the_same_transaction_is_carried_out_once_and_answered_the_same() {
 }
 
 #[test]
+fn what_only_reads_is_carried_out_again_and_not_remembered() {
+    let mut wire = Wire::up();
+    let ask = imps_proto::ssp::VerifyIdRequest {
+        meta: meta(BOB),
+        user_ids: vec![ALICE.into()],
+        screen_names: Vec::new(),
+        group_ids: Vec::new(),
+        domains: Vec::new(),
+    };
+    for number in [7, 8] {
+        let (id, primitive) = (Some(TransactionId::new("r-1")), ask.clone().into());
+        let within = Duration::from_secs(30);
+        wire.sides[1].link.send(Outgoing { number, id, primitive, lane: None, within, hasty: false }, wire.now);
+        wire.run();
+    }
+    assert_eq!((wire.sides[0].performed.len(), wire.sides[0].link.remembered()), (2, 0));
+    assert_eq!(wire.sides[1].finished.iter().map(|(_, how)| code(how)).collect::<Vec<_>>(), [200, 200]);
+}
+
+#[test]
+fn answers_are_remembered_within_a_number_of_octets() {
+    let settings = LinkSettings { remember_bytes: 3000, ..LinkSettings::default() };
+    let mut wire = Wire::new(&settings, [DigestScheme::Md5; 2]);
+    wire.sides[0].link.open(wire.now);
+    wire.run();
+    wire.answers = false;
+    let long = "so ".repeat(600);
+    for id in ["t1", "t2"] {
+        let text = of_b(&wire, &send_of_b(id, id));
+        wire.give(0, &text);
+        wire.run();
+        wire.sides[0].link.answered(&TransactionId::new(id), status(Status::UNKNOWN_USER, &long), wire.now);
+        wire.run();
+    }
+    let again = |wire: &mut Wire, id: &str| {
+        let text = of_b(wire, &send_of_b(id, id));
+        wire.give(0, &text);
+        wire.run();
+        let (_, answer, _) = wire.log.last().expect("an answer");
+        (answer.contains("code=\"531\"") || answer.contains("<Code>531"), answer.contains(long.trim_end()))
+    };
+    assert_eq!((again(&mut wire, "t1"), again(&mut wire, "t2")), ((true, false), (true, true)));
+    assert_eq!(wire.sides[0].performed.len(), 2, "and none is carried out again");
+}
+
+#[test]
+fn what_is_carried_out_at_once_has_an_end_in_octets() {
+    let settings = LinkSettings { open_bytes: 3000, ..LinkSettings::default() };
+    let mut wire = Wire::new(&settings, [DigestScheme::Md5; 2]);
+    wire.sides[0].link.open(wire.now);
+    wire.run();
+    wire.answers = false;
+    for id in ["t1", "t2", "t3"] {
+        let text = of_b(&wire, &send_of_b(id, &format!("{id}{}", "m".repeat(1000))));
+        wire.give(0, &text);
+        wire.run();
+    }
+    let performed =
+        |wire: &Wire| wire.sides[0].performed.iter().map(|(id, _)| id.as_str().to_owned()).collect::<Vec<_>>();
+    assert_eq!(performed(&wire), ["t1", "t2"]);
+    assert!(wire.log.last().expect("an answer").1.contains("503"));
+    wire.sides[0].link.answered(&TransactionId::new("t1"), status(Status::SUCCESSFUL, ""), wire.now);
+    let text = of_b(&wire, &send_of_b("t3", &"m".repeat(1000)));
+    wire.give(0, &text);
+    wire.run();
+    assert_eq!(performed(&wire), ["t1", "t2", "t3"]);
+}
+
+#[test]
 fn a_lost_session_is_set_up_again_and_the_request_keeps_its_id() {
     let mut wire = Wire::up();
     // B has lost everything.
@@ -224,6 +293,23 @@ fn who_tells_is_done_when_it_was_taken_and_nobody_objects() {
     wire.wait(Duration::from_secs(2));
     assert_eq!(code_of(&wire), [200]);
     assert_eq!(wire.sides[1].performed.len(), 1);
+}
+
+#[test]
+fn with_whom_something_was_agreed_on_answers_what_it_is_told() {
+    let mut wire = Wire::up();
+    wire.answers = false;
+    wire.sides[0].link.set_agreement(Agreement::of_contract(crate::Terms::default()));
+    wire.send(0, 7, told());
+    wire.run();
+    wire.wait(Duration::from_secs(29));
+    assert_eq!(code_of(&wire), [0_u16; 0], "that it was taken is no sign that it is kept");
+    wire.wait(Duration::from_secs(1));
+    assert_eq!(wire.sides[0].finished, [(7, Err(Failure::NoAnswer))]);
+    wire.answers = true;
+    wire.send(0, 8, told());
+    wire.run();
+    assert_eq!(code_of(&wire), [504, 200]);
 }
 
 #[test]
@@ -485,11 +571,9 @@ fn nobody_speaks_for_others_or_to_others_or_outside_the_agreement() {
 fn a_relay_may_bring_strangers_to_whom_it_is_agreed_for() {
     let mut wire = Wire::up();
     let provision = crate::Provision { service: Service::Im, domain: domain("b.example") };
-    let mut territory = Territory::of(domain("a.example"), [Service::Im, Service::Common]);
-    territory.served.insert(domain("b.example"));
-    wire.sides[0].link.territory = Arc::new(territory);
     let interop = [Service::Im, Service::Common].into();
     let terms = crate::Terms { interop, ours: [provision].into(), ..crate::Terms::default() };
+    wire.sides[0].link.territory = territory("a.example", &[(domain("b.example"), terms.clone())]);
     wire.sides[0].link.set_agreement(Agreement::of_contract(terms));
     for (from, to, expected) in [
         // Dave of D to Bob of B, whose messages A keeps: B vouches.

@@ -237,10 +237,10 @@ fn a_set_up_that_stalls_ends() {
     let now = wire.now;
     wire.sides[0].link.open(now);
     wire.run();
-    assert!(!wire.sides[0].link.is_idle());
+    assert!(!wire.sides[0].link.is_idle(now));
     assert_eq!(wire.sides[0].link.next_tick(now), Some(now.plus(Duration::from_secs(60))));
     wire.wait(Duration::from_secs(60));
-    assert!(wire.sides[1].link.setup.is_idle(), "the half that the other one had is forgotten too");
+    assert!(wire.sides[1].link.setup.is_idle(wire.now), "the half that the other one had is forgotten too");
     assert_eq!(wire.sides[0].link.setup_pause(wire.now), Duration::from_secs(10));
 }
 

@@ -1,0 +1,111 @@
+//! What is served by other domains: requests are taken apart before the services see them (CSP 2, SSP 10), and what the
+//! users of other domains ask for is carried out as if they were ours.
+
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use imps_proto::csp::StatusPrimitive;
+use imps_proto::csp::catalogue::{Request, Response};
+use imps_proto::wire::Form;
+use imps_service::Session;
+use imps_types::{Status, Version};
+
+use crate::Csp;
+use crate::transactions::{Cx, Reply};
+
+/// Requests that are about something of other domains, or are served by them.
+pub trait Elsewhere: Send + Sync {
+    /// Whether any part of a request of this session is. Asked of every request: it must cost next to nothing.
+    fn concerns(&self, session: &Session, request: &Request) -> bool;
+
+    /// Carries it out, with those parts here that belong here. `name`: what tells the request from every other of all
+    /// sessions, and is the same when it comes again; none: nothing does.
+    fn carry<'a>(
+        &'a self,
+        session: &'a Arc<Session>,
+        version: Version,
+        name: Option<u64>,
+        request: Box<Request>,
+        here: &'a dyn Here,
+    ) -> BoxFuture<'a, Response>;
+}
+
+/// Carries out requests by the services of this domain.
+pub trait Here: Send + Sync {
+    /// One request, or a part of one.
+    fn perform(&self, request: Box<Request>) -> BoxFuture<'_, Response>;
+}
+
+/// The services of this domain, for the parts of one transaction.
+pub(crate) struct Parts<'a> {
+    pub(crate) csp: &'a Csp,
+    pub(crate) cx: &'a Cx<'a>,
+}
+
+impl Here for Parts<'_> {
+    fn perform(&self, request: Box<Request>) -> BoxFuture<'_, Response> {
+        let row = request.row();
+        async move { response(self.csp.guarded_here(self.cx, request, row).await) }.boxed()
+    }
+}
+
+/// What is left of a reply where there is no poll.
+fn response(reply: Reply) -> Response {
+    match reply {
+        Reply::Response(response) => response,
+        Reply::Poll | Reply::Discovery(_) => Response::Status(StatusPrimitive::of(Status::NOT_IMPLEMENTED)),
+    }
+}
+
+impl Csp {
+    /// Has requests about other domains carried out by this. The first one stays.
+    pub fn set_elsewhere(&self, elsewhere: Arc<dyn Elsewhere>) {
+        let _ = self.elsewhere.set(elsewhere);
+    }
+
+    /// Carries out what a guest asks for, through his domain: `transaction` and `content` tell it from every other.
+    pub async fn perform(
+        &self,
+        session: &Arc<Session>,
+        transaction: &str,
+        content: u64,
+        request: Box<Request>,
+    ) -> Response {
+        let cx = Cx {
+            services: &self.services,
+            config: &self.config,
+            segments: &self.segments,
+            session: Some(session),
+            version: session.version,
+            form: Form::Xml,
+            transaction,
+            content,
+            msisdn: None,
+            peer: None,
+        };
+        response(self.carry_out(&cx, Some(request)).await)
+    }
+
+    /// What another domain answers to a request that is not from a message of CSP; none: it is about no other domain.
+    pub(crate) async fn perform_elsewhere(&self, session: &Arc<Session>, request: Request) -> Option<Response> {
+        let elsewhere = self.elsewhere.get().filter(|elsewhere| elsewhere.concerns(session, &request))?;
+        let cx = Cx {
+            services: &self.services,
+            config: &self.config,
+            segments: &self.segments,
+            session: Some(session),
+            version: session.version,
+            form: Form::Xml,
+            transaction: "",
+            content: 0,
+            msisdn: None,
+            peer: None,
+        };
+        let here = Parts { csp: self, cx: &cx };
+        Some(elsewhere.carry(session, session.version, None, Box::new(request), &here).await)
+    }
+
+    pub(crate) fn elsewhere(&self) -> Option<&dyn Elsewhere> {
+        self.elsewhere.get().map(|elsewhere| &**elsewhere)
+    }
+}

@@ -1,0 +1,110 @@
+//! Guests in our groups, and our users in those of other domains.
+
+use imps_types::{Domain, UserId};
+
+use super::*;
+use crate::im::FromAbroad;
+
+const CARS: &str = "wv:bob/cars@b.example";
+
+fn bob() -> UserId {
+    UserId::from_canonical("wv:bob@b.example")
+}
+
+fn cars() -> GroupId {
+    GroupId::from_canonical(CARS)
+}
+
+impl World {
+    async fn say(&self, session: &Arc<Session>, text: &str) -> Status {
+        let recipient = Recipient { groups: vec![Group::Id(party())], ..Recipient::default() };
+        let info = MessageInfo { recipient, ..MessageInfo::default() };
+        let message = OutgoingMessage { info, content: Content::text(text), delivery_report: false };
+        self.services.im().send(session, message, None).await.unwrap().result.status
+    }
+
+    /// What is said in the group of the other domain, to this user of ours.
+    async fn said_in_cars(&self, id: &str, to: &str, text: &str) -> ResultInfo {
+        let sender = Group::ScreenName(ScreenName { name: "Bobby".into(), group_id: Address::new(CARS) });
+        let info = MessageInfo {
+            recipient: Recipient::user(User::of(&user(to))),
+            sender: Some(Sender::Group(sender)),
+            ..MessageInfo::default()
+        };
+        let message = OutgoingMessage { info, content: Content::text(text), delivery_report: false };
+        let peer = Domain::parse("b.example").unwrap();
+        let from = FromAbroad { peer, sender: UserId::from_canonical(CARS), id: Some(id.into()), transaction: None };
+        self.services.im().receive(from, message).await.unwrap().result
+    }
+}
+
+#[tokio::test]
+async fn a_guest_joins_speaks_hears_and_is_thrown_out() {
+    let world = World::of(&["alice"]).await;
+    let _neighbour = world.with_neighbour();
+    let alice = world.login("alice").await;
+    world.party(&alice, &[]).await;
+    let guest = world.services.access().guest_session(&bob()).await.unwrap();
+    world.join(&guest, "Bobby").await.unwrap();
+    assert_eq!(world.say(&guest, "hi").await, Status::SUCCESSFUL);
+    assert_eq!(world.say(&alice, "yo").await, Status::SUCCESSFUL);
+    assert_eq!(world.heard(&guest).await, ["new yo"]);
+    let members = world.services.group();
+    members.reject(Manager::User(&alice), &party(), users(&["wv:bob@b.example"]), users(&[])).await.unwrap();
+    assert_eq!(world.heard(&guest).await, ["forced 809"]);
+}
+
+#[tokio::test]
+async fn what_is_said_in_a_group_elsewhere_reaches_who_has_joined_it_once() {
+    let world = World::of(&["alice", "carol"]).await;
+    let neighbour = world.with_neighbour();
+    let (alice, other) =
+        (world.login_as("alice", "one", Version::V1_3).await, world.login_as("alice", "two", Version::V1_3).await);
+    let carol = world.login("carol").await;
+    world.services.group().joined_abroad(&alice, &cars(), true).await.unwrap();
+    for (id, to) in [("1", "alice"), ("1", "alice"), ("1", "carol")] {
+        let result = world.said_in_cars(id, to, "brum").await;
+        let expected = if to == "carol" { Status::GROUP_IS_NOT_JOINED } else { Status::SUCCESSFUL };
+        let status = result.detailed.first().map_or(result.status, |one| one.status);
+        assert_eq!(status, expected, "{to}");
+    }
+    assert_eq!(world.heard(&alice).await, ["new brum"]);
+    assert_eq!((world.heard(&other).await, world.heard(&carol).await), (Vec::new(), Vec::new()));
+
+    let change = GroupChange {
+        group: cars(),
+        joined: Vec::new(),
+        left: vec!["Al".into()],
+        joined_blocked: Vec::new(),
+        left_blocked: Vec::new(),
+        properties: None,
+        own: None,
+    };
+    world.services.group().told_abroad(&[user("alice"), user("carol")], change);
+    assert_eq!(world.heard(&alice).await, ["left Al"]);
+    assert!(world.heard(&other).await.is_empty());
+
+    // The last client of hers to go is what its domain hears.
+    world.services.group().joined_abroad(&other, &cars(), false).await.unwrap();
+    neighbour.take();
+    world.services.access().logout(&other).await.unwrap();
+    assert!(!neighbour.take().iter().any(|told| told.contains("left")));
+    world.services.access().logout(&alice).await.unwrap();
+    assert!(neighbour.take().contains(&format!("wv:alice@x left {CARS}")));
+}
+
+#[tokio::test]
+async fn who_has_joined_elsewhere_is_there_after_a_restart_and_may_be_made_to_leave() {
+    let world = World::of(&["alice"]).await;
+    let alice = world.login_as("alice", "one", Version::V1_3).await;
+    world.services.group().joined_abroad(&alice, &cars(), true).await.unwrap();
+    let world = world.restarted().await;
+    let _neighbour = world.with_neighbour();
+    let alice = world.services.sessions.find(&alice.id).unwrap();
+    assert_eq!(world.said_in_cars("2", "alice", "brum").await.status, Status::SUCCESSFUL);
+    assert_eq!(world.heard(&alice).await, ["new brum"]);
+    world.services.group().forced_abroad(&cars(), &[user("alice")], Status::GROUP_DOES_NOT_EXIST).await;
+    assert_eq!(world.heard(&alice).await, ["forced 800"]);
+    let result = world.said_in_cars("3", "alice", "brum").await;
+    assert_eq!(result.detailed.first().map_or(result.status, |one| one.status), Status::GROUP_IS_NOT_JOINED);
+}

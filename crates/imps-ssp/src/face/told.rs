@@ -1,0 +1,256 @@
+//! What other domains tell our users, and what their users ask of us (SSP 9, 10).
+
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, join_all};
+use imps_proto::csp::catalogue::{Request, Response};
+use imps_proto::ssp::{MessageDelivered, Name, Party, Primitive, SendMessageResponse};
+use imps_service::group::GroupChange;
+use imps_service::im::{FromAbroad, OutgoingMessage};
+use imps_service::{Error, Session};
+use imps_types::element::{Content, DetailedResult, Group, MessageInfo, Recipient, ResultInfo, Sender, User};
+use imps_types::{Address, Domain, GroupId, Status, UserId};
+use rustc_hash::FxHasher;
+
+use super::Face;
+use crate::machine::status;
+use crate::translate::{self, Told};
+
+impl Face {
+    /// A user of another domain asks for something: he is a guest here.
+    pub(super) async fn as_guest(&self, peer: &Domain, said: Primitive) -> Primitive {
+        let request = match &said {
+            Primitive::InviteResponse(it) => Some(Request::InviteUserResponse(translate::reply_in(it))),
+            said => translate::request_in(said),
+        };
+        let Some(request) = request else {
+            return status(Status::SERVICE_NOT_SUPPORTED, said.name().as_str());
+        };
+        let Some(guest) = speaker(&said, peer) else {
+            return status(Status::BAD_PARAMETER, "the request names no user who asks");
+        };
+        let keeps = |service| self.services.router.keeps(guest.domain(), service);
+        if OWN_DATA.contains(&said.name()) && !said.service().is_some_and(keeps) {
+            return status(Status::SERVICE_NOT_SUPPORTED, "this is kept by the domain of whoever asks");
+        }
+        let session = match self.guest(&guest).await {
+            Ok(session) => session,
+            Err(error) => return status(error.status(), &error.to_string()),
+        };
+        let Some(desk) = self.desk.upgrade() else {
+            return status(Status::SERVER_UNAVAILABLE, "the server ends");
+        };
+        // A message may come again after a restart of ours: it has a name.
+        let name = match &said {
+            Primitive::SendMessageRequest(it) => it.info.message_id.clone().unwrap_or_default(),
+            _ => Box::default(),
+        };
+        let response = desk.perform(&session, &name, print_of(&said), Box::new(request)).await;
+        translate::answer_out(&said, response)
+    }
+
+    /// The domain that keeps something tells our users of it, by a primitive of this name.
+    pub(super) async fn take_told(&self, peer: &Domain, said: Told, by: Name) -> Primitive {
+        let how = match said {
+            Told::Presence { watchers, values } => self.take_presence(peer, &watchers, values).await,
+            Told::Group { group, users, joined, left, joined_blocked, left_blocked, properties, own_properties } => {
+                self.services.router.group(&group).map(|group| {
+                    let change = GroupChange {
+                        group,
+                        joined,
+                        left,
+                        joined_blocked,
+                        left_blocked,
+                        properties,
+                        own: own_properties,
+                    };
+                    self.services.group().told_abroad(&self.ours(&users), change);
+                })
+            }
+            Told::LeftGroup { group, users, reason } => match self.services.router.group(&group) {
+                Ok(group) => {
+                    self.services.group().forced_abroad(&group, &self.ours(&users), reason).await;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            Told::Authorization { publisher, watcher, attributes } => {
+                self.take_question(peer, publisher.as_ref(), &watcher, attributes.as_ref().map(|list| list.wanted()))
+                    .await
+            }
+            Told::Message { users, info, content, report } => {
+                return self.take_told_message(peer, by, users, info, content, report).await;
+            }
+            Told::InviteAnswer { .. } => Err(Error::UnknownInvitation),
+        };
+        match how {
+            Ok(()) => status(Status::SUCCESSFUL, ""),
+            Err(error) => status(error.status(), &error.to_string()),
+        }
+    }
+
+    /// The users of ours among these.
+    fn ours(&self, users: &[Address]) -> Vec<UserId> {
+        users.iter().filter_map(|user| self.services.router.local_user(user).ok()).collect()
+    }
+
+    async fn take_presence(
+        &self,
+        peer: &Domain,
+        watchers: &[Address],
+        values: Vec<(Address, imps_types::presence::PresenceSubList)>,
+    ) -> Result<(), Error> {
+        let watchers = self.ours(watchers);
+        let is_provided = self.provider(imps_types::Service::Presence).as_ref() == Some(peer);
+        for (publisher, list) in values {
+            let publisher = self.services.router.user(&publisher)?;
+            if is_provided {
+                self.services.presence().told_by_provider(&publisher, &watchers, &list);
+                continue;
+            }
+            self.services.presence().told(&publisher, &watchers, &list).await?;
+        }
+        Ok(())
+    }
+
+    /// The domain that keeps the presence of a user of ours wants to know who may see it.
+    async fn take_question(
+        &self,
+        peer: &Domain,
+        publisher: Option<&Address>,
+        watcher: &Address,
+        attributes: Option<imps_types::presence::AttributeSet>,
+    ) -> Result<(), Error> {
+        let publisher = publisher.ok_or(Error::BadParameter("the question names no publisher"))?;
+        let publisher = self.services.router.local_user(publisher)?;
+        let watcher = UserId::parse(watcher.as_str(), peer).map_err(|_| Error::UnknownUser)?;
+        self.services.presence().asked_abroad(&publisher, &watcher, attributes).await
+    }
+
+    /// A message of a group of the peer's, or one that the peer keeps for users of ours: each is taken for each of them by
+    /// himself, so that one who has it already is told from one who has not.
+    async fn take_told_message(
+        &self,
+        peer: &Domain,
+        by: Name,
+        users: Vec<Address>,
+        info: MessageInfo,
+        content: Option<Content>,
+        report: bool,
+    ) -> Primitive {
+        let Some(content) = content else {
+            return status(Status::SERVICE_NOT_SUPPORTED, "messages are taken here, not fetched there");
+        };
+        let sender = match &info.sender {
+            Some(Sender::User(user)) => UserId::parse(user.user_id.as_str(), peer).ok(),
+            Some(Sender::Group(Group::Id(group))) => Some(UserId::from_canonical(&canonical_group(group, peer))),
+            Some(Sender::Group(Group::ScreenName(name))) => {
+                Some(UserId::from_canonical(&canonical_group(&name.group_id, peer)))
+            }
+            None => None,
+        };
+        let Some(sender) = sender else { return status(Status::BAD_PARAMETER, "the message has no sender") };
+        let id = info.message_id.clone();
+        let (mut taken, mut detailed) = (false, Vec::<DetailedResult>::new());
+        let each = users.into_iter().map(|user| {
+            let from = FromAbroad { peer: peer.clone(), sender: sender.clone(), id: id.clone(), transaction: None };
+            let info = MessageInfo { recipient: Recipient::user(User::of(user.clone())), ..info.clone() };
+            let message = OutgoingMessage { info, content: content.clone(), delivery_report: report };
+            async move { (user, self.services.im().receive(from, message).await) }
+        });
+        // Their commits are one, or few.
+        for (user, received) in join_all(each).await {
+            match received {
+                Ok(sent) => {
+                    taken |= sent.result.status.is_success();
+                    detailed.extend(sent.result.detailed);
+                }
+                Err(error @ Error::Store(_)) => return status(error.status(), &error.to_string()),
+                Err(error) => {
+                    detailed.push(DetailedResult { user_ids: vec![user], ..DetailedResult::of(error.status()) });
+                }
+            }
+        }
+        let result = ResultInfo::partial(taken, detailed);
+        // One that is kept for our user, of a group or not, is delivered, not sent.
+        if by == Name::SendMessageRequest {
+            return SendMessageResponse { message_id: id, status: result }.into();
+        }
+        if taken {
+            MessageDelivered { message_id: id.unwrap_or_default(), status: None }.into()
+        } else {
+            Primitive::Status(result)
+        }
+    }
+}
+
+/// What somebody asks about his own things: for whoever keeps them for him, and nobody else.
+const OWN_DATA: &[Name] = &[
+    Name::GetListRequest,
+    Name::CreateListRequest,
+    Name::DeleteListRequest,
+    Name::ListManageRequest,
+    Name::CreateAttributeListRequest,
+    Name::DeleteAttributeListRequest,
+    Name::GetAttributeListRequest,
+    Name::UpdatePresenceRequest,
+    Name::GetWatcherListRequest,
+    Name::AuthorizationResponse,
+    Name::CancelAuthorizationRequest,
+    Name::GetMessageListRequest,
+    Name::GetMessageRequest,
+    Name::RejectMessageRequest,
+    Name::ForwardMessageRequest,
+    Name::SetMessageDeliveryMethodRequest,
+    Name::GetBlockedListRequest,
+    Name::BlockEntityRequest,
+    Name::UpdatePublicProfileRequest,
+];
+
+fn canonical_group(group: &Address, peer: &Domain) -> String {
+    GroupId::parse(group.as_str(), peer).map_or_else(|_| group.as_str().to_owned(), |group| group.as_str().to_owned())
+}
+
+/// Who asks, as far as the peer may say so. Who answers an invitation is told by his domain: some peers swap the parties
+/// (SSP 17).
+fn speaker(said: &Primitive, peer: &Domain) -> Option<UserId> {
+    let of_peer = |address: &Address| {
+        let user = UserId::parse(address.as_str(), peer).ok()?;
+        (user.domain() == peer.as_str()).then_some(user)
+    };
+    if let Primitive::InviteResponse(it) = said {
+        let parties = [it.responding.as_ref(), it.inviting.as_ref()];
+        return parties.into_iter().flatten().map(Party::address).find_map(of_peer);
+    }
+    let user = said.meta().and_then(|meta| meta.requestor.user.as_ref()).map(|user| &user.user_id);
+    let user = user.or_else(|| match said {
+        Primitive::InviteRequest(it) => Some(it.inviting.address()),
+        Primitive::CancelInviteRequest(it) => Some(it.canceling.address()),
+        _ => None,
+    });
+    UserId::parse(user?.as_str(), peer).ok()
+}
+
+/// The same for the same request.
+fn print_of(said: &Primitive) -> u64 {
+    use std::hash::{Hash as _, Hasher as _};
+    let mut hasher = FxHasher::default();
+    said.name().hash(&mut hasher);
+    if let Primitive::SendMessageRequest(it) = said {
+        it.content.as_ref().map(|content| content.content.data.as_ref()).hash(&mut hasher);
+        it.info.recipient.groups.len().hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// What guests ask for is carried out as what clients ask for is: the face of CSP does it.
+pub trait Desk: Send + Sync {
+    /// Carries out a request of a guest. `transaction` and `content` tell it from every other; empty: nothing does.
+    fn perform<'a>(
+        &'a self,
+        session: &'a Arc<Session>,
+        transaction: &'a str,
+        content: u64,
+        request: Box<Request>,
+    ) -> BoxFuture<'a, Response>;
+}

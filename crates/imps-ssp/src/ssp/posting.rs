@@ -1,0 +1,151 @@
+//! What a machine wants posted is posted, to the address that is right.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use imps_proto::ssp::{self, Message};
+use imps_types::Domain;
+
+use super::{Peer, Ssp};
+use crate::find::{NoWay, TlsPolicy, is_public};
+use crate::machine::{Post, Posted};
+use crate::post::Poster;
+use crate::tls::TlsTrust;
+
+/// After so many POSTs in a row that did not get through, the peer is looked for at all its addresses again.
+const UNREACHABLE_MAX: u32 = 3;
+
+impl Ssp {
+    /// Posts a message, and tells the machine how that went.
+    pub(super) async fn post(self: Arc<Self>, peer: Arc<Peer>, mut post: Post) {
+        if !post.after.is_zero() {
+            tokio::time::sleep(post.after).await;
+        }
+        let body = Bytes::from(std::mem::take(&mut post.body));
+        let posted = self.post_somewhere(&peer, &post, &body);
+        let (how, answer) = if post.finds_way {
+            // A set-up has its time, however many addresses there are.
+            let within = self.settings.setup_within;
+            tokio::time::timeout(within, posted).await.unwrap_or((Posted::Unreachable, None))
+        } else {
+            posted.await
+        };
+        peer.posts.0.fetch_add(1, Ordering::Relaxed);
+        if how != Posted::Taken {
+            peer.posts.1.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(peer = %peer.domain, ?how, "a message was not taken");
+            *peer.last_failure.lock() = Some((self.clock.now(), how.to_string()));
+        }
+        peer.link.lock().posted(post.id, how, self.clock.now());
+        self.settle(&peer);
+        // Peers answer by a POST of their own; one that answers here is understood as well.
+        let message = answer.and_then(|answer| Message::read(&answer, &ssp::limits(self.config.body_max)).ok());
+        if let Some(message) = message.filter(|message| self.speaker(message).as_ref() == Some(&peer.domain)) {
+            peer.link.lock().receive(message, None, self.clock.now());
+            self.settle(&peer);
+        }
+    }
+
+    async fn post_somewhere(&self, peer: &Peer, post: &Post, body: &Bytes) -> (Posted, Option<Bytes>) {
+        let kept = peer.way.lock().clone().filter(|_| !post.finds_way);
+        // The peer's next step may be here before the receipt of our token, which says where it was taken.
+        let searches = post.instead.is_none() && kept.is_none();
+        let ways = match (&post.instead, kept) {
+            (Some(url), _) => vec![url.to_string()],
+            (None, Some(way)) => vec![way],
+            (None, None) => match self.finder.ways(&peer.domain).await {
+                Ok(ways) => ways,
+                Err(NoWay::Unknown | NoWay::NotSecure) => return (Posted::NoWay, None),
+                Err(NoWay::Failed) => return (Posted::Unreachable, None),
+            },
+        };
+        let mut last = (Posted::Unreachable, None);
+        let is_stranger = self.finder.line(&peer.domain).is_none();
+        for way in ways {
+            if self.finder.policy(&peer.domain) == TlsPolicy::Required && !way.starts_with("https://") {
+                continue;
+            }
+            if is_stranger && !leads_outside(&way).await {
+                tracing::info!(peer = %peer.domain, way, "its name leads to an address that is not public");
+                continue;
+            }
+            let Some(poster) = peer.poster.get_or_init(|| self.poster(&peer.domain)) else { break };
+            last = poster.post(&way, post, body).await;
+            if last.0 == Posted::Taken {
+                if post.finds_way {
+                    *peer.way.lock() = Some(way);
+                }
+                break;
+            }
+            // Somebody was there and said no: the others are the same domain. But as long as it is not known where a token is
+            // taken, there may be something else in the place of the server.
+            let goes_on = match last.0 {
+                Posted::Unreachable => true,
+                Posted::Refused(_) | Posted::Busy(_) => searches,
+                Posted::Taken | Posted::Unauthorized | Posted::Closed | Posted::NoWay => false,
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        self.count_unreachable(peer, last.0);
+        last
+    }
+
+    /// An address that is not there any more is not kept for ever.
+    fn count_unreachable(&self, peer: &Peer, how: Posted) {
+        if how != Posted::Unreachable {
+            peer.unreachable.store(0, Ordering::Relaxed);
+        } else if peer.unreachable.fetch_add(1, Ordering::Relaxed) + 1 >= UNREACHABLE_MAX {
+            *peer.way.lock() = None;
+        }
+    }
+
+    fn poster(&self, domain: &Domain) -> Option<Poster> {
+        let trust = self.finder.line(domain).map_or_else(TlsTrust::default, |line| line.trust.clone());
+        match Poster::new(domain, &trust, &self.config.post) {
+            Ok(poster) => Some(poster),
+            Err(error) => {
+                tracing::error!(peer = %domain, error, "no way to this domain");
+                None
+            }
+        }
+    }
+}
+
+/// Whether a URL leads to public addresses only. Whoever writes records for his domain could name our own neighbours.
+async fn leads_outside(url: &str) -> bool {
+    let Ok(url) = url.parse::<hyper::Uri>() else { return false };
+    let Some(host) = url.host() else { return false };
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return is_public(address);
+    }
+    let Ok(addresses) = tokio::net::lookup_host((host, url.port_u16().unwrap_or(443))).await else { return false };
+    let addresses: Vec<SocketAddr> = addresses.collect();
+    !addresses.is_empty() && addresses.iter().all(|it| is_public(it.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn strangers_do_not_lead_to_neighbours() {
+        for (url, is_outside) in [
+            ("https://8.8.8.8:8181/", true),
+            ("https://[2606:4700::1111]/", true),
+            ("https://127.0.0.1/", false),
+            ("https://10.1.2.3/", false),
+            ("https://169.254.169.254/", false),
+            ("https://[::1]:1/", false),
+            ("https://[::ffff:10.0.0.1]/", false),
+            ("https://localhost:1/", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(leads_outside(url).await, is_outside, "{url}");
+        }
+    }
+}
