@@ -27,10 +27,13 @@ pub(crate) const TORTURE_HELP: &str = "\
 Kill the server at random moments under full load, and count: no acknowledged message lost, none doubled.
 
 Usage: cargo xtask torture [--cycles N] [--senders N] [--sync-proof] [OPTIONS OF hamlet-torture]
+       cargo xtask torture --domains N [--minutes N] [--phones N]
 
 Options:
   --cycles N     how often the server is killed [default: 200]
   --senders N    how many send at the same time [default: 16]
+  --domains N    so many servers that know each other, of which any is killed, while phones of each write to users of the others
+  --minutes N    how long that goes on [default: 10]
   --sync-proof   trace the server's system calls instead, and show that the sync precedes each answer
 
 Builds in release; the trace needs strace, which is installed if it is missing.";

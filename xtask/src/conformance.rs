@@ -1,6 +1,8 @@
 //! `docs/conformance.md`: which scenario shows which transaction and which feature, from what a run of all scenarios has
 //! proven. The run writes into `target/tmp/scenarios`; nothing here is kept by hand.
 
+pub(crate) mod wire;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -55,7 +57,9 @@ pub(crate) fn page(metadata: &Metadata) -> Outcome<Page> {
     let shown = Shown::read(&folder(metadata))?;
     let read = |path: &str| std::fs::read_to_string(root().join(path)).map_err(|e| format!("cannot read {path}: {e}"));
     let elements = toml::parse(&read("spec/csp-elements.toml")?).map_err(|e| format!("spec/csp-elements.toml, {e}"))?;
-    make(&elements, &read("docs/features.md")?, &shown)
+    let mut page = make(&elements, &read("docs/features.md")?, &shown)?;
+    wire::Wire::read(metadata)?.write(&mut page.text, &mut page.gaps);
+    Ok(page)
 }
 
 fn read_json(path: &Path) -> Outcome<Value> {

@@ -84,6 +84,10 @@ fn targets() -> Outcome<Vec<String>> {
 fn seed(target: &str) -> Outcome<PathBuf> {
     let corpus = root().join("fuzz/corpus").join(target);
     std::fs::create_dir_all(&corpus).map_err(|e| format!("cannot create {}: {e}", corpus.display()))?;
+    if target.contains("clp") {
+        seed_lines(&corpus)?;
+        return Ok(corpus);
+    }
     let vectors = root().join("spec/vectors");
     // What domains say to each other is no vector of CSP.
     let ssp = ["crates/imps-proto/tests/ssp/good", "crates/imps-proto/tests/ssp/odd"];
@@ -111,6 +115,28 @@ fn seed(target: &str) -> Outcome<PathBuf> {
     Ok(corpus)
 }
 
+/// Puts what the people of the documented session type into a corpus: each line, and all of them.
+fn seed_lines(corpus: &Path) -> Outcome {
+    let path = root().join("crates/imps-testkit/clp/session.txt");
+    let session = std::fs::read_to_string(&path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    let lines = typed(&session);
+    let each = lines.iter().enumerate().map(|(number, line)| (format!("session-{number:03}"), line.clone()));
+    for (name, octets) in each.chain([("session".to_owned(), lines.concat())]) {
+        let copy = corpus.join(name);
+        if !copy.exists() {
+            std::fs::write(&copy, octets).map_err(|e| format!("cannot write {}: {e}", copy.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// What somebody types in a session: what stands behind `name> `.
+fn typed(session: &str) -> Vec<String> {
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase());
+    let lines = session.lines().filter_map(|line| line.split_once("> ").filter(|(name, _)| is_name(name)));
+    lines.map(|(_, typed)| format!("{typed}\r\n")).collect()
+}
+
 /// Whether a vector is of the encoding that a target is named for; one that is named for none reads all.
 fn reads(target: &str, vector: &Path) -> bool {
     let Some(extension) = vector.extension().and_then(|extension| extension.to_str()) else { return false };
@@ -124,6 +150,12 @@ fn reads(target: &str, vector: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_people_type_is_a_seed() {
+        let session = "# Chapter\n(bob connects)\nbob: +200 hello\nbob> login bob x\nbob: +200 > you\nann> ping\n";
+        assert_eq!(typed(session), ["login bob x\r\n", "ping\r\n"]);
+    }
 
     #[test]
     fn seeds_are_chosen_by_the_encoding_in_the_targets_name() {

@@ -21,6 +21,8 @@ Options:
   docs/csp.schema.json   from spec/csp-elements.toml
   docs/conformance.md    from what the last whole run of the scenarios has shown; with --scenarios they are run first
   docs/clp.md            from what the test clp has left: cargo test -p imps-testkit --test clp; likewise
+  docs/federation-transcripts.md
+                         from what the tests federation* have left; likewise
 
 Builds the program first (development profile). Add a document in xtask/src/generate.rs.";
 
@@ -85,55 +87,119 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         }
         Err(error) => println!("{} is left as it is: {error}", conformance::DOCUMENT),
     }
-    match clp_page(&metadata) {
-        Ok(page) if committed(CLP) == page => println!("{CLP} is up to date"),
-        Ok(_) if check => found.push(stale_document(CLP)),
-        Ok(page) => {
-            write(CLP, &page)?;
-            println!("{CLP} is written");
+    for left in LEFT {
+        let path = left.path;
+        match left.page(&metadata) {
+            Ok(page) if committed(path) == page => println!("{path} is up to date"),
+            Ok(_) if check => found.push(stale_document(path)),
+            Ok(page) => {
+                write(path, &page)?;
+                println!("{path} is written");
+            }
+            Err(error) => println!("{path} is left as it is: {error}"),
         }
-        Err(error) => println!("{CLP} is left as it is: {error}"),
     }
     if found.is_empty() { Ok(()) } else { Err(found.join("\n       ")) }
 }
 
-/// The page for those who have a line of text: an introduction, the table of commands, and a session.
-const CLP: &str = "docs/clp.md";
+/// A document that tests leave when they are run, in pieces.
+struct Left {
+    path: &'static str,
+    /// What stands before the pieces, in the repository; it may be in the first of them.
+    introduction: Option<&'static str>,
+    /// Where tests leave the pieces: below the folder that they have for it.
+    folder: &'static str,
+    pieces: &'static [&'static str],
+    tests: &'static [&'static str],
+    /// Whether every run says the same. Of several servers at once, some say twice what others say once.
+    is_exact: bool,
+}
 
-/// The page, as the last run of its test has left it.
-fn clp_page(metadata: &Metadata) -> Outcome<String> {
-    std::fs::read_to_string(metadata.target_directory.join("tmp/clp/page.md"))
-        .map_err(|_| "its test was not run: cargo test -p imps-testkit --test clp".to_owned())
+const LEFT: &[Left] = &[
+    // For those who have a line of text: an introduction, the table of commands, and a session.
+    Left {
+        path: "docs/clp.md",
+        introduction: None,
+        folder: "clp",
+        pieces: &["page.md"],
+        tests: &["clp"],
+        is_exact: true,
+    },
+    // What domains say to each other in the three scenarios of federation.
+    Left {
+        path: "docs/federation-transcripts.md",
+        introduction: Some("crates/imps-testkit/federation/introduction.md"),
+        folder: "federation",
+        pieces: &["16.1.md", "16.2.md", "16.3.md", "16.3-failures.md"],
+        tests: &["federation", "federation_complementary", "federation_relay"],
+        is_exact: false,
+    },
+];
+
+impl Left {
+    /// The document, as the last run of its tests has left it.
+    fn page(&self, metadata: &Metadata) -> Outcome<String> {
+        let mut page = String::new();
+        if let Some(path) = self.introduction {
+            page = std::fs::read_to_string(root().join(path)).map_err(|e| format!("cannot read {path}: {e}"))?;
+        }
+        for piece in self.pieces {
+            let file = metadata.target_directory.join("tmp").join(self.folder).join(piece);
+            let tests = self.tests.join(" --test ");
+            page.push_str(&std::fs::read_to_string(file).map_err(|_| {
+                format!("{piece} is not there, its test was not run: cargo test -p imps-testkit --test {tests}")
+            })?);
+        }
+        Ok(page)
+    }
 }
 
 /// Runs all scenarios, which leave what they have shown.
 fn run_scenarios(metadata: &Metadata) -> Outcome {
     stream(cargo().args(["build", "--workspace", "--bins", "--locked"]))?;
     forget_scenarios(metadata);
-    stream(cargo().args(["test", "--locked", "-p", "imps-testkit", "--test", "scenarios", "--test", "clp"]))
+    let mut tests = cargo();
+    tests.args(["test", "--locked", "-p", "imps-testkit", "--test", "scenarios"]);
+    for test in LEFT.iter().flat_map(|left| left.tests).chain(&["baraza"]) {
+        tests.args(["--test", test]);
+    }
+    stream(&mut tests)
 }
 
 /// Removes what former runs of the scenarios have shown.
 pub(crate) fn forget_scenarios(metadata: &Metadata) {
     // There may be nothing.
     let _ = std::fs::remove_dir_all(conformance::folder(metadata));
-    let _ = std::fs::remove_dir_all(metadata.target_directory.join("tmp/clp"));
+    let _ = std::fs::remove_dir_all(conformance::wire::ssp_folder(metadata));
+    for left in LEFT {
+        let _ = std::fs::remove_dir_all(metadata.target_directory.join("tmp").join(left.folder));
+    }
 }
 
-/// What is wrong with `docs/conformance.md` and `docs/clp.md` after a whole run of the tests.
+/// What is wrong with the documents that tests leave, after a whole run of them.
 pub(crate) fn conformance_violations(metadata: &Metadata) -> Outcome<Vec<String>> {
     let page = conformance::page(metadata)?;
     let mut found = Vec::new();
-    if committed(conformance::DOCUMENT) != page.text {
+    let there = committed(conformance::DOCUMENT);
+    let (scenarios, domains) = conformance::wire::parted(&there);
+    let (now_scenarios, now_domains) = conformance::wire::parted(&page.text);
+    if scenarios != now_scenarios {
         found.push(stale_document(conformance::DOCUMENT));
     }
+    // Which tests of several servers have a part in what may differ; not whether any has.
+    found.extend(conformance::wire::lost(domains, now_domains));
     if page.is_unfinished {
         println!("\n{}: not everything is built, and {} cells are empty", conformance::DOCUMENT, page.gaps.len());
     } else {
         found.extend(page.gaps.iter().map(|gap| format!("no scenario shows {gap}")));
     }
-    if committed(CLP) != clp_page(metadata)? {
-        found.push(stale_document(CLP));
+    for left in LEFT {
+        if committed(left.path) != left.page(metadata)? {
+            match left.is_exact {
+                true => found.push(stale_document(left.path)),
+                false => println!("\n{} tells of another run; `cargo xtask generate` writes it anew", left.path),
+            }
+        }
     }
     Ok(found)
 }

@@ -24,6 +24,7 @@ pub(crate) const FOR_TESTS: &[Need] = &[
     Need { probe: Probe::Program("curl"), package: "curl", why: "an HTTP client that is not ours" },
     Need { probe: Probe::Program("xml2wbxml"), package: "libwbxml2-utils", why: "an outside judge of WBXML" },
     Need { probe: Probe::Program("wbxml2xml"), package: "libwbxml2-utils", why: "an outside judge of WBXML" },
+    Need { probe: Probe::Program("python3"), package: "python3", why: "a peer that is not ours" },
     Need { probe: Probe::Program("tshark"), package: "tshark", why: "another judge of WBXML" },
     Need { probe: Probe::Program("strace"), package: "strace", why: "shows that the sync precedes the answer" },
 ];

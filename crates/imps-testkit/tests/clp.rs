@@ -4,7 +4,7 @@
 //! `HAMLET_WRITE_CLP=1` the answers are replaced by those that came. A run leaves the page of which `cargo xtask generate`
 //! makes `docs/clp.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -261,6 +261,7 @@ async fn every_command_is_answered_as_the_document_says() {
     let mut session = Session { address, terminals: BTreeMap::new(), is_recorded };
     let mut written = String::new();
     let mut done = BTreeMap::new();
+    let mut answers: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let lines: Vec<&str> = script.lines().collect();
     let mut rest = lines.as_slice();
     while let Some((line, behind)) = rest.split_first() {
@@ -283,6 +284,8 @@ async fn every_command_is_answered_as_the_document_says() {
             let word = typed.trim_start_matches(|c: char| c == '=' || c == '.' || c == ' ' || c.is_ascii_digit());
             if let Some(command) = Command::of_word(word.split(' ').next().unwrap_or_default()) {
                 *done.entry(command.row().keyword).or_insert(false) |= is_done;
+                let codes = came.iter().filter_map(|(_, line)| code(line).map(str::to_owned));
+                answers.entry(command.row().keyword).or_default().extend(codes);
             }
         }
         for (name, line) in came {
@@ -300,6 +303,24 @@ async fn every_command_is_answered_as_the_document_says() {
     }
     assert!(missing.is_empty(), "commands that the session does not carry out: {missing:?}");
     write_page(&written);
+    write_answers(&answers);
+}
+
+/// `+200` or `-409` of the line that ends an answer.
+fn code(line: &str) -> Option<&str> {
+    let line = line.split_once(' ').filter(|(tag, _)| tag.starts_with('=')).map_or(line, |(_, rest)| rest);
+    line.get(..4).filter(|code| code.starts_with(['+', '-']) && code.bytes().skip(1).all(|it| it.is_ascii_digit()))
+}
+
+/// Leaves how each command was answered, for the table of conformance.
+fn write_answers(answers: &BTreeMap<&str, BTreeSet<String>>) {
+    let row = |row: &imps_proto::clp::Row| {
+        let codes: Vec<_> = answers.get(row.keyword).into_iter().flatten().map(String::as_str).collect();
+        format!("{}\t{}\t{}\n", row.section.name(), row.line(), codes.join(" "))
+    };
+    let rows: String = COMMANDS.iter().map(row).collect();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clp");
+    std::fs::write(folder.join("commands.txt"), rows).expect("the answers");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! `hamlet-bench`: every figure beside its reference, measured in the same run.
 
+mod relay;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,7 +35,7 @@ Options:
   --hamlet PATH      the server [default: hamlet beside this program]
   --libwbxml PATH    the program that measures libwbxml (reference/wbxml_bench.c), compiled
   --only NAME        this group of figures alone (may be repeated): polls, get-presence, logins, presence, messages,
-                     backlog, sockets, memory, called, codec, search, group, lists, clp
+                     backlog, sockets, memory, called, codec, search, group, lists, clp, relay, peers
   --dir DIR          where data folders are made: the disk that is measured [default: beside this program]
   --seconds S        how long each figure is measured [default: 5, with --quick 1.5]
   --ahead N          messages: so many of a sender's may be unacknowledged at full rate [default: 2]
@@ -42,7 +44,7 @@ Options:
   --calm-pause-ms MS messages at 2,000/s: between an empty poll and the next one [default: 0.7]
   --socket-pairs N   messages over WebSocket: senders, and recipients [default: 32]
   --socket-ahead N   messages over WebSocket: so many of a sender's may be under way [default: 16]
-  --socket-together N  messages over WebSocket: acknowledgements that a client may have in one message [default: 16]
+  --socket-together N  messages over WebSocket: transactions that a client may have in one message [default: 16]
   --watch-share X    presence: the next value is published when this share of the watchers has the last [default: 0.5]
   --watch-pause-ms MS  presence: between an empty poll and the next one [default: 4]
   --group-share X    group: the next message is sent when this share of those who have joined have the last [default: 0.5]
@@ -155,7 +157,7 @@ impl Options {
                 size: MESSAGE_SIZE,
             },
             socket_pairs: 32,
-            socket_plan: talk::Plan { rate: None, ahead: 16, together: 16, size: MESSAGE_SIZE },
+            socket_plan: talk::Plan { rate: None, ahead: 16, together: 16, size: MESSAGE_SIZE, is_relayed: false },
             watch_plan: presence::Plan { share: 0.5, pause: Duration::from_millis(4) },
             group_plan: group::Plan { share: 0.5, pause: Duration::from_millis(4), size: MESSAGE_SIZE },
         };
@@ -305,6 +307,8 @@ impl<'a> Bench<'a> {
             "group",
             "lists",
             "clp",
+            "relay",
+            "peers",
         ];
         if let Some(unknown) = self.options.only.iter().find(|only| !all.contains(&only.as_str())) {
             return Err(format!("--only {unknown}: there is {}", all.join(", ")));
@@ -369,6 +373,12 @@ impl<'a> Bench<'a> {
         }
         if wants("clp") {
             self.clp()?;
+        }
+        if wants("relay") {
+            self.relay()?;
+        }
+        if wants("peers") {
+            self.peers()?;
         }
         Ok(())
     }
@@ -843,15 +853,15 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Messages end to end over WebSocket: at full rate, by clients that agreed to several transactions in a message (CSP 3)
-    /// and acknowledge all that they got at once, and by clients that do so one by one; and at a steady rate.
+    /// Messages end to end over WebSocket: at full rate, by clients that agreed to several transactions in a message and
+    /// have them at hand (CSP 3) and by clients that send one at a time, and at a steady rate.
     fn sockets(&mut self, name: &str, form: Form, scan: talk::Scan) -> Outcome {
         let requests = SocketRequests::new(form, TRANSACTIONS_OPEN);
         let several = self.options.socket_plan.together;
         for (rate, together) in [(None, several), (None, 1), (Some(SOCKET_RATE), several)] {
             let plan = talk::Plan { rate, together, ..self.options.socket_plan };
             let at = rate.map_or_else(String::new, |rate| format!(" at {rate:.0}/s"));
-            let one = if together == 1 { ", acknowledged one by one" } else { "" };
+            let one = if together == 1 { ", sent one by one" } else { "" };
             tell(&format!("messages over WebSocket, {name}{at}{one}"));
             let couples = self.couples(self.options.socket_pairs)?;
             let server = self.server()?;
@@ -870,7 +880,7 @@ impl<'a> Bench<'a> {
                 late.at(0.99)
             );
             let figure = match rate {
-                None if together == 1 => Figure::new(format!("  acknowledged one by one, {name}"), said.rate, "1/s"),
+                None if together == 1 => Figure::new(format!("  sent one by one, {name}"), said.rate, "1/s"),
                 None => Figure::new(format!("messages over WebSocket, {name}"), said.rate, "1/s")
                     .target(Target::AtLeast(40_000.0)),
                 Some(rate) => Figure::new(

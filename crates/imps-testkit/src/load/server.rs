@@ -29,9 +29,9 @@ const KEY: &str = "phone.key";
 const LISTEN: &str = "listen.addr";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The address of a user.
+/// The address of a user; a name without a domain is one of the home domain.
 pub(crate) fn address(name: &str) -> String {
-    format!("wv:{name}@{DOMAIN}")
+    if name.contains('@') { format!("wv:{name}") } else { format!("wv:{name}@{DOMAIN}") }
 }
 
 /// Where data folders are made unless something else is asked for: beside the program, which lies on a disk, whereas a
@@ -81,9 +81,24 @@ pub(crate) struct Hamlet {
     pub(crate) process: u32,
 }
 
+/// Whose server it is, and where.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) domain: &'a str,
+    pub(crate) listen: SocketAddr,
+    /// Settings, as variables of the environment.
+    pub(crate) settings: &'a [(&'a str, &'a str)],
+}
+
 impl Hamlet {
     /// Starts the server, and waits until it is ready. `wrapper` is a program that starts it, if any.
     pub(crate) fn start(program: &Path, data: &Path, wrapper: &[OsString]) -> Outcome<Self> {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::start_at(program, data, wrapper, Place { domain: DOMAIN, listen, settings: &[] })
+    }
+
+    /// The same, of a domain, at an address.
+    pub(crate) fn start_at(program: &Path, data: &Path, wrapper: &[OsString], place: Place<'_>) -> Outcome<Self> {
         let announced = data.join(LISTEN);
         // One of an earlier run would be taken for this one's.
         let _ = fs::remove_file(&announced);
@@ -103,7 +118,8 @@ impl Hamlet {
             None => Command::new(program),
         };
         command.arg("serve").arg("--data").arg(data);
-        command.args(["--domain", DOMAIN, "--listen", "127.0.0.1:0", "--log", "warn"]);
+        command.args(["--domain", place.domain, "--listen", &place.listen.to_string(), "--log", "warn"]);
+        command.envs(place.settings.iter().copied());
         let cir = free_address().map_err(|error| format!("no port is free: {error}"))?;
         // What is measured is how much it can do, not how much a client may.
         command.env("HAMLET_LIMIT__SESSION_RATE", "0").env("HAMLET_LIMIT__ADDRESS_RATE", "0");
@@ -190,7 +206,7 @@ impl Drop for Hamlet {
 }
 
 /// An address on this machine that nobody listens on.
-fn free_address() -> std::io::Result<SocketAddr> {
+pub(crate) fn free_address() -> std::io::Result<SocketAddr> {
     std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()
 }
 
@@ -242,10 +258,15 @@ impl Metrics {
 
 /// Makes a data folder with these users, by the store itself: thousands of calls of `hamlet user add` would take minutes.
 pub(crate) fn make_users(data: &Path, names: &[String]) -> Outcome {
+    make_users_at(data, DOMAIN, names)
+}
+
+/// The same, of a domain.
+pub(crate) fn make_users_at(data: &Path, domain: &str, names: &[String]) -> Outcome {
     let failed = |error: &dyn std::fmt::Display| format!("cannot make users in {}: {error}", data.display());
     let engine = imps_store::open(data, imps_store::Options::default()).map_err(|error| failed(&error))?;
     let key = key(data)?;
-    let domain = Domain::parse(DOMAIN).map_err(|error| failed(&error))?;
+    let domain = Domain::parse(domain).map_err(|error| failed(&error))?;
     let bus = Arc::new(LocalBus::new(NodeId(0)));
     let services =
         Services::new(ServiceConfig::new(domain), Clock::system(), Store::new(engine.clone()), bus, Secret::new(key));
@@ -255,7 +276,7 @@ pub(crate) fn make_users(data: &Path, names: &[String]) -> Outcome {
             let adding: Vec<_> = some
                 .iter()
                 .map(|name| {
-                    let (services, name) = (services.clone(), address(name));
+                    let (services, name) = (services.clone(), format!("wv:{name}@{}", services.config.domain));
                     tokio::spawn(async move {
                         let user = UserId::parse(&name, &services.config.domain).map_err(|error| error.to_string())?;
                         let phone = PhonePassword::Set(Secret::new(PASSWORD.to_owned()));

@@ -56,10 +56,15 @@ const NAP: Duration = Duration::from_micros(50);
 impl Sockets {
     /// Opens so many connections for this subprotocol.
     pub(crate) fn open(address: SocketAddr, count: usize, subprotocol: &str, is_text: bool) -> Outcome<Self> {
+        Self::open_at(&[address], count, subprotocol, is_text)
+    }
+
+    /// The same, to these in turn.
+    pub(crate) fn open_at(addresses: &[SocketAddr], count: usize, subprotocol: &str, is_text: bool) -> Outcome<Self> {
         let poll = Poll::new().map_err(|error| format!("no event queue: {error}"))?;
         let mut connections = Vec::with_capacity(count);
-        for index in 0..count {
-            let stream = handshake(address, subprotocol)?;
+        for (index, address) in addresses.iter().cycle().take(count).enumerate() {
+            let stream = handshake(*address, subprotocol)?;
             let mut stream = TcpStream::from_std(stream);
             poll.registry()
                 .register(&mut stream, Token(index), Interest::READABLE | Interest::WRITABLE)

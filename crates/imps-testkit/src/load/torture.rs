@@ -5,6 +5,7 @@
 //! then have one MessageID, and no session may need a new login. A message is lost when it was accepted and never
 //! arrives; it is doubled when it is offered after its acknowledgement was answered, or arrives under two MessageIDs.
 
+mod domains;
 mod mix;
 
 use std::collections::{HashMap, HashSet};
@@ -34,6 +35,10 @@ Options:
   --clubs N       how many groups of four phones write, invite and change presence meanwhile [default: 4]
   --hamlet PATH   the server [default: hamlet beside this program]
   --dir DIR       where the data folder is made [default: beside this program]
+  --domains N     so many servers that know each other instead, of which any is killed, while phones of each write to users
+                  of the others and ask for reports
+  --minutes N     how long that goes on [default: 10]
+  --phones N      phones of each domain [default: 6]
   --sync-proof    trace the server's system calls instead (strace), and show for 1,000 messages that the log of the
                   database is synced between reading each SendMessage-Request and writing its answer
   --json          the counts as JSON
@@ -44,6 +49,9 @@ struct Options {
     cycles: u64,
     senders: usize,
     clubs: usize,
+    domains: usize,
+    minutes: f64,
+    phones: usize,
     hamlet: PathBuf,
     folder: PathBuf,
     sync_proof: bool,
@@ -74,6 +82,10 @@ pub fn run(arguments: &[String]) -> Outcome<bool> {
     if options.sync_proof {
         return prove(&options);
     }
+    if options.domains > 1 {
+        let Options { domains, phones, minutes, hamlet, folder, json, .. } = options;
+        return domains::torture(&domains::Options { domains, phones, minutes, hamlet, folder, json });
+    }
     torture(&options)
 }
 
@@ -94,6 +106,9 @@ impl Options {
             cycles: 200,
             senders: 16,
             clubs: 4,
+            domains: 1,
+            minutes: 10.0,
+            phones: 6,
             hamlet: beside.unwrap_or_else(|| "hamlet".into()),
             folder: default_folder(),
             sync_proof: false,
@@ -112,6 +127,12 @@ impl Options {
                 "--cycles" => options.cycles = number(value()?)?,
                 "--senders" => options.senders = number(value()?)?.clamp(1, 10_000) as usize,
                 "--clubs" => options.clubs = number(value()?)?.min(1000) as usize,
+                "--domains" => options.domains = number(value()?)?.clamp(1, 20) as usize,
+                "--phones" => options.phones = number(value()?)?.clamp(1, 1000) as usize,
+                "--minutes" => {
+                    let given = value()?;
+                    options.minutes = given.parse().map_err(|_| format!("{name}: `{given}` is no number"))?;
+                }
                 "--hamlet" => options.hamlet = value()?.into(),
                 "--dir" => options.folder = value()?.into(),
                 "--sync-proof" => options.sync_proof = true,

@@ -199,7 +199,7 @@ fn missing(members: &[Member], book: &Book) -> Vec<String> {
 }
 
 /// Whether the connection is at fault, and not what came over it.
-fn is_cut(why: &str) -> bool {
+pub(super) fn is_cut(why: &str) -> bool {
     ["closed", "closes", "refused", "reset", "ends after", "ends in its", "no HTTP answer", "Broken pipe", "aborted"]
         .iter()
         .any(|sign| why.contains(sign))
