@@ -47,7 +47,9 @@ Options:
   --socket-together N  messages over WebSocket: transactions that a client may have in one message [default: 16]
   --watch-share X    presence: the next value is published when this share of the watchers has the last [default: 0.5]
   --watch-pause-ms MS  presence: between an empty poll and the next one [default: 4]
-  --group-share X    group: the next message is sent when this share of those who have joined have the last [default: 0.5]
+  --group-share X    group: a message is no longer under way when this share of those who have joined have it [default: 0.5]
+  --group-ahead N    group: so many messages may be under way [default: 16]
+  --group-together N group: transactions that a listener may have in one message [default: 16]
   --group-pause-ms MS  group: between an empty poll and the next one [default: 4]
 
 The server is started in a folder of its own on 127.0.0.1 and is a process of its own; so is this generator of load, on
@@ -159,7 +161,13 @@ impl Options {
             socket_pairs: 32,
             socket_plan: talk::Plan { rate: None, ahead: 16, together: 16, size: MESSAGE_SIZE, is_relayed: false },
             watch_plan: presence::Plan { share: 0.5, pause: Duration::from_millis(4) },
-            group_plan: group::Plan { share: 0.5, pause: Duration::from_millis(4), size: MESSAGE_SIZE },
+            group_plan: group::Plan {
+                share: 0.5,
+                ahead: 16,
+                together: 16,
+                pause: Duration::from_millis(4),
+                size: MESSAGE_SIZE,
+            },
         };
         let mut seconds = None;
         let mut rest = arguments.iter();
@@ -188,6 +196,8 @@ impl Options {
                 "--socket-ahead" => options.socket_plan.ahead = number(value()?)?.clamp(1.0, 60.0) as usize,
                 "--watch-share" => options.watch_plan.share = number(value()?)?,
                 "--watch-pause-ms" => options.watch_plan.pause = millis(number(value()?)?),
+                "--group-ahead" => options.group_plan.ahead = number(value()?)?.clamp(1.0, 1e6) as usize,
+                "--group-together" => options.group_plan.together = number(value()?)?.clamp(1.0, 60.0) as u32,
                 "--group-share" => options.group_plan.share = number(value()?)?,
                 "--group-pause-ms" => options.group_plan.pause = millis(number(value()?)?),
                 _ => return Err(format!("unknown option {argument}; see --help")),
@@ -968,7 +978,8 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Messages to a group, each fetched by polling and acknowledged.
+    /// Messages to a group, fetched by polling and acknowledged: by listeners that agreed to several transactions in a
+    /// message, and by those that did not.
     fn group(&mut self) -> Outcome {
         tell("group");
         let users = names("member", JOINED + 1);
@@ -978,33 +989,45 @@ impl<'a> Bench<'a> {
         let server = self.server()?;
         let mut joining = Net::open(server.address, 1)?;
         group::gather(&mut joining, &self.requests, &self.scanner, &users, &sessions)?;
-        drop(joining);
+        let alone = group::Plan { together: 1, ahead: 1, ..self.options.group_plan };
+        let figure = self.group_polled("  one message in an answer", alone, &users, sessions.clone())?;
+        let plan = self.options.group_plan;
+        let several = SocketRequests::new(Form::Wbxml, plan.together);
+        group::agree(&mut joining, &several, &self.scanner, &users, &sessions)?;
+        let several =
+            self.group_polled(&format!("group deliveries by polling, 1 to {JOINED}"), plan, &users, sessions)?;
+        self.figures.extend([several.target(Target::AtLeast(25_000.0)), figure]);
+        Ok(())
+    }
+
+    fn group_polled(&self, name: &str, plan: group::Plan, users: &[String], sessions: Vec<Vec<u8>>) -> Outcome<Figure> {
+        let server = self.server()?;
         let mut net = Net::open(server.address, sessions.len())?;
         let sender = users.first().map_or("", String::as_str);
         let (used, own, before, began) = (server.cpu(), cpu(std::process::id()), server.metrics(), now());
-        let (window, plan) = (self.window(), self.options.group_plan);
-        let heard = group::listen(&mut net, &self.requests, &self.scanner, (sender, sessions), plan, window)?;
+        let window = self.window();
+        let requests = (&self.requests, &SocketRequests::new(Form::Wbxml, plan.together));
+        let heard = group::listen(&mut net, requests, &self.scanner, (sender, sessions), plan, window)?;
         let (spent, after) = (began.elapsed().as_secs_f64(), server.metrics());
         let rate = heard.deliveries as f64 / window.seconds();
         let each = |used: f64| used / spent / rate * 1e6;
         let grown = |name: &str| after.get(name) - before.get(name);
         let commits = grown("hamlet_store_commits_total").max(1.0);
-        let figure = Figure::new(format!("group deliveries by polling, 1 to {JOINED}"), rate, "1/s")
-            .target(Target::AtLeast(25_000.0))
+        Ok(Figure::new(name, rate, "1/s")
             .note(latency_note("from sending to the arrival", &heard.latencies))
             .note(format!(
-                "{:.1} messages/s, {:.2} requests for each delivery; processor time for each: server {:.1} us, generator {:.1} us; \
-                 {:.0} commits/s of {:.0} rows",
+                "{:.1} messages/s, {} under way at most, {} in an answer at most, {:.2} requests for each delivery; processor \
+                 time for each: server {:.1} us, generator {:.1} us; {:.0} commits/s of {:.0} rows",
                 heard.messages as f64 / window.seconds(),
+                plan.ahead,
+                plan.together,
                 heard.requests as f64 / heard.deliveries.max(1) as f64,
                 each(server.cpu() - used),
                 each(cpu(std::process::id()) - own),
                 commits / spent,
                 grown("hamlet_store_rows_total") / commits,
             ))
-            .faults(heard.faults);
-        self.figures.push(figure);
-        Ok(())
+            .faults(heard.faults))
     }
 
     fn codec(&mut self) -> Outcome {

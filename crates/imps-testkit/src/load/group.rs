@@ -1,7 +1,8 @@
 //! Messages to a group that a great many have joined: to memory outboxes in this process, and by polling.
 //!
 //! Over HTTP everybody who has joined polls on a connection of his own, acknowledges what he gets (the answer may carry
-//! the next message), and polls again. The sender posts the next message when a share of them have the last. Every
+//! the next messages), and polls again. The sender posts the next message when a share of them have the last but some. A
+//! client that agreed to several transactions is answered with several messages and acknowledges them together. Every
 //! message must come to everybody, once and in order.
 
 use std::sync::Arc;
@@ -21,9 +22,9 @@ use imps_types::{Address, ClientId, Domain, Secret, UserId};
 use super::faults::Faults;
 use super::net::{Answer, Driver, Net};
 use super::repeat::{Exchange, repeat_times};
-use super::scan::Scanner;
+use super::scan::{Scanner, Seen};
 use super::server::{DOMAIN, address};
-use super::template::{Requests, Template, VERSION};
+use super::template::{Requests, SocketRequests, Template, VERSION};
 use super::{Latencies, Outcome, Window, now};
 
 /// The group, of the sender's.
@@ -32,8 +33,12 @@ const NAME: &str = "everybody";
 /// How the load is offered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    /// The next message is sent when this share of those who have joined have the last one.
+    /// The next message is sent when fewer than `ahead` are not with this share of those who have joined.
     pub(crate) share: f64,
+    /// So many messages may be under way.
+    pub(crate) ahead: usize,
+    /// So many transactions a listener agrees to have in one message.
+    pub(crate) together: u32,
     /// Between an empty poll and the next one.
     pub(crate) pause: Duration,
     /// Bytes of a message.
@@ -217,6 +222,24 @@ pub(crate) struct Heard {
     pub(crate) faults: Faults,
 }
 
+/// Listeners agree to several transactions.
+pub(crate) fn agree(
+    net: &mut Net,
+    requests: &SocketRequests,
+    scanner: &Scanner,
+    users: &[String],
+    sessions: &[Vec<u8>],
+) -> Outcome {
+    for (session, name) in sessions.iter().zip(users) {
+        let mut once =
+            Once { template: &requests.capability, scanner, values: [session, b"capability", b"", name.as_bytes()] };
+        if let Some(why) = repeat_times(net, &mut once, 1)?.first.first() {
+            return Err(format!("{name} could not agree: {why}"));
+        }
+    }
+    Ok(())
+}
+
 struct Listener {
     session: Vec<u8>,
     /// How many messages he has.
@@ -228,6 +251,7 @@ struct Listener {
 
 struct Fanning<'a> {
     requests: &'a Requests,
+    socket_requests: &'a SocketRequests,
     scanner: &'a Scanner,
     plan: Plan,
     window: Window,
@@ -237,8 +261,8 @@ struct Fanning<'a> {
     /// When each message was sent; the first is number 1.
     sent: Vec<Instant>,
     is_sending: bool,
-    /// Listeners that have the message sent last.
-    have: usize,
+    /// Listeners that have each of them.
+    have: Vec<usize>,
     is_over: bool,
     give_up: Instant,
     result: Heard,
@@ -250,7 +274,7 @@ const CHECK: usize = usize::MAX;
 /// the last one.
 pub(crate) fn listen(
     net: &mut Net,
-    requests: &Requests,
+    (requests, socket_requests): (&Requests, &SocketRequests),
     scanner: &Scanner,
     (sender, sessions): (&str, Vec<Vec<u8>>),
     plan: Plan,
@@ -261,6 +285,7 @@ pub(crate) fn listen(
         |session| Listener { session, last: 0, waits_for_acknowledgement: false, more: false, is_paused: false };
     let mut fanning = Fanning {
         requests,
+        socket_requests,
         scanner,
         plan,
         window,
@@ -269,7 +294,7 @@ pub(crate) fn listen(
         listeners: sessions.map(listener).collect(),
         sent: Vec::new(),
         is_sending: false,
-        have: 0,
+        have: Vec::new(),
         is_over: false,
         give_up: window.until + Duration::from_secs(20),
         result: Heard {
@@ -299,15 +324,19 @@ impl Fanning<'_> {
 
     fn speak(&mut self, net: &mut Net) {
         let moment = now();
-        let may = self.sent.is_empty() || self.have as f64 >= self.listeners.len() as f64 * self.plan.share;
+        let before = self.sent.len().checked_sub(self.plan.ahead.max(1)).and_then(|before| self.have.get(before));
+        let may = before.is_none_or(|have| *have as f64 >= self.listeners.len() as f64 * self.plan.share);
         if !may || self.is_sending || moment >= self.window.until {
             return;
         }
         self.result.messages += u64::from(self.window.contains(moment));
         self.sent.push(moment);
-        (self.have, self.is_sending) = (0, true);
+        self.have.push(0);
+        self.is_sending = true;
         let (requests, connection) = (self.requests, self.listeners.len());
-        let (transaction, text) = (self.newest().to_string(), content(self.newest(), self.plan.size));
+        // Each of two runs with the same sender has TransactionIDs of its own.
+        let (transaction, text) =
+            (format!("{}of{}", self.newest(), self.plan.ahead), content(self.newest(), self.plan.size));
         let values: [&[u8]; 4] = [&self.sender, transaction.as_bytes(), self.group.as_bytes(), text.as_bytes()];
         net.send(connection, |out| requests.send_to_group.render(out, &values));
     }
@@ -330,7 +359,7 @@ impl Fanning<'_> {
 
     fn heard(&mut self, net: &mut Net, listener: usize, answer: &Answer<'_>) {
         let moment = now();
-        let (requests, newest) = (self.requests, self.newest());
+        let newest = self.newest();
         let in_window = self.window.contains(moment);
         self.result.requests += u64::from(in_window);
         let Some(it) = self.listeners.get_mut(listener) else { return };
@@ -347,31 +376,40 @@ impl Fanning<'_> {
             }
             return;
         }
-        let seen = self.scanner.scan(answer.body).filter(|seen| {
-            seen.is_request && seen.primitive == Some(Element::NewMessage) && !seen.message_id.is_empty()
-        });
-        let Some((seen, came)) = seen.and_then(|seen| Some((seen, number(seen.content)?))) else {
-            let what = seen.map(|seen| (seen.primitive, seen.code));
+        let mut seen = Vec::with_capacity(16);
+        let is_message =
+            |one: &Seen<'_>| one.is_request && one.primitive == Some(Element::NewMessage) && !one.message_id.is_empty();
+        let is_read = self.scanner.scan_all(answer.body, &mut seen).is_some();
+        let came: Option<Vec<u64>> =
+            seen.iter().map(|one| is_message(one).then(|| number(one.content)).flatten()).collect();
+        let Some(came) = came.filter(|came| is_read && !came.is_empty()) else {
+            let what = seen.first().map(|seen| (seen.primitive, seen.code));
             self.result.faults.add(|| format!("a listener was answered by {what:?}"));
             it.is_paused = true;
             net.wake_at(moment + Duration::from_millis(10), listener);
             return;
         };
-        if came != it.last + 1 || came > newest {
-            let last = it.last;
-            self.result.faults.add(|| format!("message {came} after {last}"));
-        }
-        (it.last, it.more, it.waits_for_acknowledgement) = (came, seen.poll, true);
-        if in_window {
-            self.result.deliveries += 1;
-            let sent = usize::try_from(came).ok().and_then(|came| self.sent.get(came.checked_sub(1)?));
-            if let Some(sent) = sent {
-                self.result.latencies.record(moment - *sent);
+        for came in came {
+            if came != it.last + 1 || came > newest {
+                let last = it.last;
+                self.result.faults.add(|| format!("message {came} after {last}"));
+            }
+            it.last = came;
+            let place = usize::try_from(came).ok().and_then(|came| came.checked_sub(1));
+            if in_window {
+                self.result.deliveries += 1;
+                if let Some(sent) = place.and_then(|place| self.sent.get(place)) {
+                    self.result.latencies.record(moment - *sent);
+                }
+            }
+            if let Some(have) = place.and_then(|place| self.have.get_mut(place)) {
+                *have += 1;
             }
         }
-        self.have += usize::from(came == newest);
-        let values: [&[u8]; 3] = [&it.session, seen.transaction_id, seen.message_id];
-        net.send(listener, |out| requests.delivered.render(out, &values));
+        (it.more, it.waits_for_acknowledgement) = (seen.iter().any(|one| one.poll), true);
+        let delivered = &self.socket_requests.delivered;
+        let values = seen.iter().map(|one| [it.session.as_slice(), one.transaction_id, one.message_id, &[]]);
+        net.send(listener, |out| delivered.render(out, values));
         self.speak(net);
     }
 }

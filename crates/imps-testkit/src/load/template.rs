@@ -84,12 +84,7 @@ impl Template {
     /// Appends the request with these values.
     pub(crate) fn render(&self, out: &mut Vec<u8>, values: &[&[u8]]) {
         let value = |hole: &usize| values.get(*hole).copied().unwrap_or_default();
-        let length = self.length + self.holes.iter().map(|hole| value(hole).len()).sum::<usize>();
-        out.extend_from_slice(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: ");
-        out.extend_from_slice(CONTENT_TYPE.as_bytes());
-        out.extend_from_slice(b"\r\nContent-Length: ");
-        decimal(out, length);
-        out.extend_from_slice(b"\r\n\r\n");
+        head(out, self.length + self.holes.iter().map(|hole| value(hole).len()).sum::<usize>());
         self.append(out, values);
     }
 
@@ -143,6 +138,23 @@ impl Several {
         }
         out.extend_from_slice(&self.tail);
     }
+
+    /// Appends a request of HTTP with these transactions.
+    pub(crate) fn render<'v>(&self, out: &mut Vec<u8>, transactions: impl IntoIterator<Item = [&'v [u8]; 4]>) {
+        let mut message = Vec::with_capacity(512);
+        self.append(&mut message, transactions);
+        head(out, message.len());
+        out.extend_from_slice(&message);
+    }
+}
+
+/// Appends what stands before a message of this length.
+fn head(out: &mut Vec<u8>, length: usize) {
+    out.extend_from_slice(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: ");
+    out.extend_from_slice(CONTENT_TYPE.as_bytes());
+    out.extend_from_slice(b"\r\nContent-Length: ");
+    decimal(out, length);
+    out.extend_from_slice(b"\r\n\r\n");
 }
 
 /// Appends a number.
@@ -198,7 +210,8 @@ pub(crate) fn send_to(recipients: &[String]) -> Template {
     send(Recipient { users, ..Recipient::default() })
 }
 
-/// What goes over WebSocket, in one encoding. Values that hold what JSON escapes do not fit.
+/// What several go of in one message, in one encoding: over WebSocket, or by polling. Values that hold what JSON escapes do
+/// not fit.
 pub(crate) struct SocketRequests {
     /// As many transactions open as the server allows.
     pub(crate) capability: Template,
