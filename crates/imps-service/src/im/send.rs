@@ -407,7 +407,8 @@ impl Im<'_> {
             Err(error) => return Err(error.into()),
         }
         let to_joined: usize = groups.iter().map(|to| to.receivers.len()).sum();
-        self.metrics.messages_accepted.add((messages.len() + to_joined) as u64);
+        let elsewhere: usize = abroad.iter().map(|to| to.recipient.users.len() + to.recipient.groups.len()).sum();
+        self.metrics.messages_accepted.add((messages.len() + to_joined + elsewhere) as u64);
         let id = MessageId::new(sequence);
         let text = id.to_string();
         for (addressee, mut message) in addressees.iter().zip(messages) {

@@ -82,6 +82,7 @@ async fn what_goes_abroad_waits_in_order_until_it_was_taken() {
     assert_eq!(outcome(&sent.result), "201 516[zoe@c.example] 506[dan@dumb.example]");
     world.send(&alice, reported(&["bea@b.example"], "there")).await;
     assert_eq!(world.offered(&carl).await, ["new hi"]);
+    assert_eq!(world.services.metrics.messages_accepted.value(), 3, "each recipient counted, wherever he is");
     assert_eq!(gateway.0.lock().len(), 2);
     let waiting = world.waiting_for("b.example").await;
     let [first, second] = waiting.as_slice() else { panic!("{waiting:?}") };
