@@ -739,35 +739,12 @@ impl<'a> Bench<'a> {
 
     /// Messages to users who are not there.
     fn fill_backlog(&mut self) -> Outcome {
-        struct Filling {
-            template: Template,
-            session: Vec<u8>,
-            scanner: Scanner,
-        }
-        impl Exchange for Filling {
-            fn render(&mut self, _: usize, number: u64, out: &mut Vec<u8>) {
-                let transaction = number.to_string();
-                let content = format!("{:MESSAGE_SIZE$}", format!("message {number} of many, for later"));
-                self.template.render(out, &[&self.session, transaction.as_bytes(), b"", content.as_bytes()]);
-            }
-            fn check(&mut self, _: usize, _: u64, answer: &Answer<'_>) -> Result<(), String> {
-                match self.scanner.scan(answer.body) {
-                    Some(seen) if seen.code == 200 && !seen.message_id.is_empty() => Ok(()),
-                    seen => Err(format!("HTTP {}, {:?}", answer.status, seen.map(|seen| seen.code))),
-                }
-            }
-        }
         tell(&format!("storing {} messages", self.backlog));
         let absent: Vec<String> = names("absent", BACKLOG_WIDTH).iter().map(|name| address(name)).collect();
         let session = self.log_in(&names("sender", 1))?.pop().unwrap_or_default();
         let server = self.server()?;
-        let mut net = Net::open(server.address, 1)?;
-        let mut filling = Filling { template: send_to(&absent), session, scanner: Scanner::new() };
         let (before, began) = (server.metrics().get("hamlet_messages_accepted_total"), now());
-        let faults = repeat_times(&mut net, &mut filling, (self.backlog / BACKLOG_WIDTH) as u64)?;
-        if let Some(why) = faults.first.first() {
-            return Err(format!("the backlog could not be stored: {why}"));
-        }
+        fill(server, &absent, session, (self.backlog / BACKLOG_WIDTH) as u64)?;
         let stored = server.metrics().get("hamlet_messages_accepted_total") - before;
         if stored != self.backlog as f64 {
             return Err(format!("{stored} messages were stored and should be {}", self.backlog));
@@ -1055,6 +1032,32 @@ impl<'a> Bench<'a> {
         ]);
         Ok(())
     }
+}
+
+/// Sends so many messages to users who do not fetch them, one at a time.
+fn fill(server: &Hamlet, recipients: &[String], session: Vec<u8>, times: u64) -> Outcome {
+    struct Filling {
+        template: Template,
+        session: Vec<u8>,
+        scanner: Scanner,
+    }
+    impl Exchange for Filling {
+        fn render(&mut self, _: usize, number: u64, out: &mut Vec<u8>) {
+            let transaction = number.to_string();
+            let content = format!("{:MESSAGE_SIZE$}", format!("message {number} of many, for later"));
+            self.template.render(out, &[&self.session, transaction.as_bytes(), b"", content.as_bytes()]);
+        }
+        fn check(&mut self, _: usize, _: u64, answer: &Answer<'_>) -> Result<(), String> {
+            match self.scanner.scan(answer.body) {
+                Some(seen) if seen.code == 200 && !seen.message_id.is_empty() => Ok(()),
+                seen => Err(format!("HTTP {}, {:?}", answer.status, seen.map(|seen| seen.code))),
+            }
+        }
+    }
+    let mut net = Net::open(server.address, 1)?;
+    let mut filling = Filling { template: send_to(recipients), session, scanner: Scanner::new() };
+    let faults = repeat_times(&mut net, &mut filling, times)?;
+    faults.first.first().map_or(Ok(()), |why| Err(format!("messages for later could not be stored: {why}")))
 }
 
 /// A chat with what the server spent on it.

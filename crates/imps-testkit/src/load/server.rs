@@ -161,6 +161,14 @@ impl Hamlet {
         Ok(())
     }
 
+    /// Lets it do nothing any more, or go on: whoever connects meanwhile is not answered.
+    pub(crate) fn freeze(&self, is_frozen: bool) -> Outcome {
+        let signal = if is_frozen { "-STOP" } else { "-CONT" };
+        let sent = Command::new("kill").args([signal, &self.process.to_string()]).status();
+        let is_done = sent.is_ok_and(|status| status.success());
+        if is_done { Ok(()) } else { Err(format!("kill {signal} failed")) }
+    }
+
     /// Asks it to stop, and waits until it has.
     pub(crate) fn stop(&mut self) -> Outcome {
         let asked = Command::new("kill").args(["-TERM", &self.process.to_string()]).status();

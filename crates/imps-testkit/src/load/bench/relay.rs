@@ -19,10 +19,16 @@ use super::super::sockets::Sockets;
 use super::super::talk::{self, talk};
 use super::super::template::SocketRequests;
 use super::super::{Outcome, Sleeper, login, now};
-use super::{Bench, TRANSACTIONS_OPEN, names, tell};
+use super::{Bench, TRANSACTIONS_OPEN, fill, names, tell};
 
 /// The domain of the recipients.
 const OTHER: &str = "other.example";
+/// The domain that stalls.
+const THIRD: &str = "third.example";
+/// Messages that wait for it.
+const WAITING: u64 = 1000;
+/// How long they may take when it goes on.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// What is to be reached, and half of it for the latency.
 const RATE: f64 = 2500.0;
 /// Senders, and recipients.
@@ -52,30 +58,86 @@ fn knows(program: &Path, data: &Path, domain: &str, other: &str, url: &str) -> O
     if output.status.success() { Ok(()) } else { Err(format!("hamlet peer add {other}: {said}")) }
 }
 
+/// Waits until a server has taken so many messages, and no more.
+fn arrived(server: &Hamlet, wanted: u64) -> Outcome {
+    let began = now();
+    loop {
+        let taken = server.metrics().get("hamlet_messages_accepted_total");
+        if taken == wanted as f64 {
+            return Ok(());
+        }
+        if taken > wanted as f64 || began.elapsed() > PATIENCE {
+            return Err(format!("{taken} messages came to a domain that should have {wanted}"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 impl Bench<'_> {
-    /// Messages between two domains on this machine, each with its own store, to clients over WebSocket.
+    /// Messages between two domains on this machine, each with its own store, to clients over WebSocket; and once more while much
+    /// waits for a third one, which does not answer.
     pub(super) fn relay(&mut self) -> Outcome {
         if let Some(mut server) = self.server.take() {
             server.stop()?;
         }
         let (senders, recipients) = (names("sender", PAIRS), names("recipient", PAIRS));
-        let (home, other) = (self.folder.file("relay-home"), self.folder.file("relay-other"));
-        make_users(&home, &senders)?;
-        make_users_at(&other, OTHER, &recipients)?;
+        let folders = ["relay-home", "relay-other", "relay-third"].map(|name| self.folder.file(name));
+        let [home, other, third] = &folders;
+        make_users(home, &senders)?;
+        make_users_at(other, OTHER, &recipients)?;
+        make_users_at(third, THIRD, &names("late", 1))?;
         let port = || free_address().map_err(|error| format!("no port is free: {error}"));
-        let (at_home, at_other) = (port()?, port()?);
+        let (at_home, at_other, at_third) = (port()?, port()?, port()?);
         let program = &self.options.hamlet;
-        knows(program, &home, DOMAIN, OTHER, &format!("http://{at_other}/"))?;
-        knows(program, &other, OTHER, DOMAIN, &format!("http://{at_home}/"))?;
-        let there = start(program, &other, OTHER, at_other)?;
-        self.server = Some(start(program, &home, DOMAIN, at_home)?);
-        for rate in [None, Some(RATE / 2.0)] {
-            self.relay_at(rate, &there, &senders, &recipients)?;
+        for (data, domain, address) in [(other, OTHER, at_other), (third, THIRD, at_third)] {
+            knows(program, home, DOMAIN, domain, &format!("http://{address}/"))?;
+            knows(program, data, domain, DOMAIN, &format!("http://{at_home}/"))?;
         }
-        Ok(())
+        let there = start(program, other, OTHER, at_other)?;
+        let stalling = start(program, third, THIRD, at_third)?;
+        self.server = Some(start(program, home, DOMAIN, at_home)?);
+        let half = RATE / 2.0;
+        let all = self.relay_at(None, &there, &senders, &recipients)?;
+        let rate = all.value;
+        self.figures.push(all.target(Target::AtLeast(RATE)));
+        let paced = self.relay_at(Some(half), &there, &senders, &recipients)?;
+        self.figures.push(paced.target(Target::AtMost(100.0)));
+        self.wait_for(&stalling)?;
+        for paced in [None, Some(half)] {
+            let mut figure = self.relay_at(paced, &there, &senders, &recipients)?;
+            figure.name = match paced {
+                None => "  while another domain stalls".to_owned(),
+                Some(_) => format!("{}, likewise", figure.name),
+            };
+            let figure = match paced {
+                None => figure.beside("while none does", rate).target(Target::OfReference(0.8)),
+                Some(_) => figure.target(Target::AtMost(100.0)),
+            };
+            self.figures.push(figure.note(format!("{WAITING} messages wait for the one that stalls")));
+        }
+        stalling.freeze(false)?;
+        arrived(&stalling, WAITING + 1)
     }
 
-    fn relay_at(&mut self, rate: Option<f64>, there: &Hamlet, senders: &[String], recipients: &[String]) -> Outcome {
+    /// Opens a session with a domain, lets its server do nothing any more, and sends it messages.
+    fn wait_for(&self, stalling: &Hamlet) -> Outcome {
+        tell("messages to a domain that stalls");
+        let late = names("late", 1).iter().map(|name| format!("{name}@{THIRD}")).collect::<Vec<_>>();
+        let session = self.log_in(&names("sender", 1))?.pop().unwrap_or_default();
+        fill(self.server()?, &late, session, 1)?;
+        arrived(stalling, 1)?;
+        stalling.freeze(true)?;
+        let session = self.log_in(&names("sender", 1))?.pop().unwrap_or_default();
+        fill(self.server()?, &late, session, WAITING)
+    }
+
+    fn relay_at(
+        &self,
+        rate: Option<f64>,
+        there: &Hamlet,
+        senders: &[String],
+        recipients: &[String],
+    ) -> Outcome<Figure> {
         let at = rate.map_or_else(String::new, |rate| format!(" at {rate:.0}/s"));
         tell(&format!("messages to another domain{at}"));
         let requests = SocketRequests::new(Form::Wbxml, TRANSACTIONS_OPEN);
@@ -103,14 +165,12 @@ impl Bench<'_> {
             late.at(0.99)
         );
         let figure = match rate {
-            None => Figure::new("messages to another domain", said.rate, "1/s").target(Target::AtLeast(RATE)),
+            None => Figure::new("messages to another domain", said.rate, "1/s"),
             Some(rate) => {
-                let p99 = said.chatted.to_delivered.at(0.99);
-                Figure::new(format!("  p99 at {rate:.0}/s offered"), p99, "ms").target(Target::AtMost(100.0))
+                Figure::new(format!("  p99 at {rate:.0}/s offered"), said.chatted.to_delivered.at(0.99), "ms")
             }
         };
-        self.figures.push(figure.note(about).notes(said.notes()).faults(said.chatted.faults.clone()));
-        Ok(())
+        Ok(figure.note(about).notes(said.notes()).faults(said.chatted.faults.clone()))
     }
 
     /// A server with a thousand peers and nothing to do: memory and processor time beside one without.
