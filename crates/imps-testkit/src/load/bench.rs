@@ -21,7 +21,7 @@ use super::server::{Folder, Hamlet, Helper, address, cpu, default_folder, make_u
 use super::sockets::Sockets;
 use super::talk::{self, talk};
 use super::template::{Requests, SocketRequests, Template, send_to};
-use super::{Latencies, Outcome, Sleeper, Window, called, codec, group, idle, lines, lists, login, now, search};
+use super::{Latencies, Outcome, Sleeper, Window, called, codec, disk, group, idle, lines, lists, login, now, search};
 
 /// What `--help` says.
 pub const HELP: &str = "\
@@ -876,6 +876,11 @@ impl<'a> Bench<'a> {
                     "ms",
                 )
                 .target(Target::AtMost(5.0)),
+            };
+            // Each message is answered after a sync; that takes what it takes.
+            let figure = match rate {
+                Some(_) => figure.note(latency_note("a write and a sync alone", &disk::syncs(self.folder.path())?)),
+                None => figure,
             };
             self.figures.push(figure.note(about).notes(said.notes()).faults(said.chatted.faults.clone()));
         }

@@ -12,6 +12,7 @@ pub mod torture;
 mod called;
 mod chat;
 mod codec;
+mod disk;
 mod echo;
 mod faults;
 mod group;
