@@ -48,8 +48,8 @@ Options:
   --watch-share X    presence: the next value is published when this share of the watchers has the last [default: 0.5]
   --watch-pause-ms MS  presence: between an empty poll and the next one [default: 4]
   --group-share X    group: a message is no longer under way when this share of those who have joined have it [default: 0.5]
-  --group-ahead N    group: so many messages may be under way [default: 16]
-  --group-together N group: transactions that a listener may have in one message [default: 16]
+  --group-ahead N    group: so many messages may be under way [default: 32]
+  --group-together N group: transactions that a client may have in one message [default: 16]
   --group-pause-ms MS  group: between an empty poll and the next one [default: 4]
 
 The server is started in a folder of its own on 127.0.0.1 and is a process of its own; so is this generator of load, on
@@ -163,7 +163,7 @@ impl Options {
             watch_plan: presence::Plan { share: 0.5, pause: Duration::from_millis(4) },
             group_plan: group::Plan {
                 share: 0.5,
-                ahead: 16,
+                ahead: 32,
                 together: 16,
                 pause: Duration::from_millis(4),
                 size: MESSAGE_SIZE,

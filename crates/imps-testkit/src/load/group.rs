@@ -1,8 +1,8 @@
 //! Messages to a group that a great many have joined: to memory outboxes in this process, and by polling.
 //!
 //! Over HTTP everybody who has joined polls on a connection of his own, acknowledges what he gets (the answer may carry
-//! the next messages), and polls again. The sender posts the next message when a share of them have the last but some. A
-//! client that agreed to several transactions is answered with several messages and acknowledges them together. Every
+//! the next messages), and polls again. The sender posts the next messages while few are under way. A client that agreed to
+//! several transactions posts several messages at once, or is answered with several and acknowledges them together. Every
 //! message must come to everybody, once and in order.
 
 use std::sync::Arc;
@@ -33,11 +33,11 @@ const NAME: &str = "everybody";
 /// How the load is offered.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    /// The next message is sent when fewer than `ahead` are not with this share of those who have joined.
+    /// A message is under way until this share of those who have joined have it.
     pub(crate) share: f64,
     /// So many messages may be under way.
     pub(crate) ahead: usize,
-    /// So many transactions a listener agrees to have in one message.
+    /// So many transactions a client agreed to have in one message.
     pub(crate) together: u32,
     /// Between an empty poll and the next one.
     pub(crate) pause: Duration,
@@ -222,7 +222,7 @@ pub(crate) struct Heard {
     pub(crate) faults: Faults,
 }
 
-/// Listeners agree to several transactions.
+/// Clients agree to several transactions.
 pub(crate) fn agree(
     net: &mut Net,
     requests: &SocketRequests,
@@ -263,6 +263,8 @@ struct Fanning<'a> {
     is_sending: bool,
     /// Listeners that have each of them.
     have: Vec<usize>,
+    /// So many, the first ones, are under way no longer.
+    settled: usize,
     is_over: bool,
     give_up: Instant,
     result: Heard,
@@ -295,6 +297,7 @@ pub(crate) fn listen(
         sent: Vec::new(),
         is_sending: false,
         have: Vec::new(),
+        settled: 0,
         is_over: false,
         give_up: window.until + Duration::from_secs(20),
         result: Heard {
@@ -322,23 +325,34 @@ impl Fanning<'_> {
         self.sent.len() as u64
     }
 
+    /// Messages of which too few have come yet.
+    fn under_way(&mut self) -> usize {
+        let wanted = self.listeners.len() as f64 * self.plan.share;
+        while self.have.get(self.settled).is_some_and(|have| *have as f64 >= wanted) {
+            self.settled += 1;
+        }
+        self.sent.len() - self.settled
+    }
+
     fn speak(&mut self, net: &mut Net) {
-        let moment = now();
-        let before = self.sent.len().checked_sub(self.plan.ahead.max(1)).and_then(|before| self.have.get(before));
-        let may = before.is_none_or(|have| *have as f64 >= self.listeners.len() as f64 * self.plan.share);
+        let (moment, together) = (now(), self.plan.together as usize);
+        let may = self.under_way() + together <= self.plan.ahead.max(together);
         if !may || self.is_sending || moment >= self.window.until {
             return;
         }
-        self.result.messages += u64::from(self.window.contains(moment));
-        self.sent.push(moment);
-        self.have.push(0);
+        let mut posted = Vec::with_capacity(together);
+        for _ in 0..together {
+            self.result.messages += u64::from(self.window.contains(moment));
+            self.sent.push(moment);
+            self.have.push(0);
+            let number = self.newest();
+            // Each of two runs with the same sender has TransactionIDs of its own.
+            posted.push((format!("{number}of{together}"), content(number, self.plan.size)));
+        }
         self.is_sending = true;
-        let (requests, connection) = (self.requests, self.listeners.len());
-        // Each of two runs with the same sender has TransactionIDs of its own.
-        let (transaction, text) =
-            (format!("{}of{}", self.newest(), self.plan.ahead), content(self.newest(), self.plan.size));
-        let values: [&[u8]; 4] = [&self.sender, transaction.as_bytes(), self.group.as_bytes(), text.as_bytes()];
-        net.send(connection, |out| requests.send_to_group.render(out, &values));
+        let (sender, group, connection) = (&self.sender, self.group.as_bytes(), self.listeners.len());
+        let values = posted.iter().map(|(transaction, text)| [sender, transaction.as_bytes(), group, text.as_bytes()]);
+        net.send(connection, |out| self.socket_requests.send_to_group.render(out, values));
     }
 
     fn poll(&mut self, net: &mut Net, listener: usize) {
@@ -350,9 +364,12 @@ impl Fanning<'_> {
 
     fn accepted(&mut self, net: &mut Net, answer: &Answer<'_>) {
         self.is_sending = false;
-        let seen = self.scanner.scan(answer.body).unwrap_or_default();
-        if answer.status != 200 || seen.code != 200 || seen.message_id.is_empty() {
-            self.result.faults.add(|| format!("SendMessage was answered by {:?} {}", seen.primitive, seen.code));
+        let mut seen = Vec::with_capacity(16);
+        let is_read = self.scanner.scan_all(answer.body, &mut seen).is_some() && !seen.is_empty();
+        let refused = seen.iter().find(|seen| seen.code != 200 || seen.message_id.is_empty());
+        if answer.status != 200 || !is_read || refused.is_some() {
+            let what = refused.map(|seen| (seen.primitive, seen.code));
+            self.result.faults.add(|| format!("SendMessage was answered by HTTP {}, {what:?}", answer.status));
         }
         self.speak(net);
     }

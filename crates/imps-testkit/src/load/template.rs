@@ -194,8 +194,6 @@ pub(crate) struct Requests {
     pub(crate) create_group: Template,
     /// Values 2, 3: the group, the screen name.
     pub(crate) join_group: Template,
-    /// Values 2, 3: the group, the content.
-    pub(crate) send_to_group: Template,
 }
 
 /// The attributes that are published, authorised and watched.
@@ -217,6 +215,8 @@ pub(crate) struct SocketRequests {
     pub(crate) capability: Template,
     /// Values 2, 3: recipient, content.
     pub(crate) send: Several,
+    /// Values 2, 3: group, content.
+    pub(crate) send_to_group: Several,
     /// Value 2: MessageID.
     pub(crate) delivered: Several,
 }
@@ -235,11 +235,14 @@ impl SocketRequests {
         let capability = ClientCapabilityRequest { client_id: None, capability_list: Box::new(capabilities) };
         let delivered = MessageDelivered { message_id: hole(2).as_str().into() };
         let send = send_request(Recipient::user(User::of(Address::new(&hole(2)))));
+        let group = Group::Id(hole(2).as_str().into());
+        let to_group = send_request(Recipient { groups: vec![group], ..Recipient::default() });
         Self {
             capability: Template::in_form(form, true, Mode::Request, &hole(TRANSACTION), |writer| {
                 capability.write(writer);
             }),
             send: Several::in_form(form, Mode::Request, &|writer| send.write(writer)),
+            send_to_group: Several::in_form(form, Mode::Request, &|writer| to_group.write(writer)),
             delivered: Several::in_form(form, Mode::Response, &|writer| delivered.write(writer)),
         }
     }
@@ -375,7 +378,6 @@ impl Requests {
             search: Template::inband(|writer| search.write(writer)),
             create_group: Template::inband(|writer| create_group.write(writer)),
             join_group: Template::inband(|writer| join_group.write(writer)),
-            send_to_group: send(Recipient { groups: vec![Group::Id(group)], ..Recipient::default() }),
         }
     }
 }
