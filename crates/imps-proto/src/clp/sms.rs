@@ -75,7 +75,32 @@ fn code(character: char) -> Option<u8> {
     u8::try_from(index).ok()
 }
 
+/// How many septets each character of ASCII costs; 0 those that the alphabet lacks.
+const WIDTHS: [u8; 128] = {
+    let mut widths = [0; 128];
+    let mut at = 0;
+    while at < ALPHABET.len() {
+        let character = ALPHABET[at];
+        if character.is_ascii() && at != ESCAPE as usize {
+            widths[character as usize] = 1;
+        }
+        at += 1;
+    }
+    at = 0;
+    while at < EXTENSION.len() {
+        let character = EXTENSION[at].0;
+        if character.is_ascii() {
+            widths[character as usize] = 2;
+        }
+        at += 1;
+    }
+    widths
+};
+
 fn septets(character: char) -> Option<usize> {
+    if let Some(&width) = WIDTHS.get(character as usize) {
+        return (width > 0).then_some(usize::from(width));
+    }
     if EXTENSION.iter().any(|(one, _)| *one == character) {
         return Some(2);
     }
@@ -179,6 +204,15 @@ pub fn messages(text: &str) -> usize {
     Meter::new().with(text).messages()
 }
 
+/// Whether a text goes out in so many; what comes after is not looked at.
+fn fits(text: &str, at_once: usize) -> bool {
+    let mut meter = Meter::new();
+    text.chars().all(|character| {
+        meter.push(character);
+        meter.messages() <= at_once
+    })
+}
+
 /// The short messages of a text: itself, or the parts of a concatenated one.
 pub fn parts(text: &str) -> Vec<String> {
     let alphabet = Alphabet::of(text);
@@ -203,7 +237,7 @@ pub fn parts(text: &str) -> Vec<String> {
 /// the last says which it is, and how to get on. They are cut at the end of a line or a word, if there is one.
 pub fn pages(text: &str, at_once: usize) -> Vec<String> {
     let at_once = at_once.clamp(1, 5);
-    if messages(text) <= at_once {
+    if fits(text, at_once) {
         return vec![text.to_owned()];
     }
     // How long the marks are depends on how many pages there are, and the other way round.
@@ -234,7 +268,7 @@ fn cut(text: &str, at_once: usize, digits: usize) -> Vec<String> {
     let mut pages = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
-        if messages(rest) <= at_once {
+        if fits(rest, at_once) {
             pages.push(rest.to_owned());
             break;
         }
@@ -298,6 +332,10 @@ mod tests {
         assert_eq!(to_septets("a\u{1b}"), None);
         assert_eq!(from_septets(&[0x1b, 0x41, 0x1b]), "A ");
         assert_eq!(to_septets("@€"), Some(vec![0, 0x1b, 0x65]));
+        for character in (0..=0x7f_u8).map(char::from) {
+            let wanted = to_septets(&character.to_string()).map(|septets| septets.len());
+            assert_eq!(septets(character), wanted, "{character:?}");
+        }
         assert_eq!((code('Δ'), code('à'), code('¿'), code('§')), (Some(16), Some(127), Some(96), Some(95)));
     }
 
@@ -366,6 +404,7 @@ mod tests {
             }
             let bare = |text: &str| text.replace([' ', '\n'], "");
             prop_assert_eq!(bare(&joined), bare(&text));
+            prop_assert_eq!(fits(&text, at_once), messages(&text) <= at_once);
         }
 
         #[test]
