@@ -165,6 +165,15 @@ impl Filled {
         }
     }
 
+    fn push_plain(&mut self, count: usize, part: usize) {
+        self.units += count;
+        self.last += count;
+        if self.last > part {
+            self.parts += 1;
+            self.last -= part;
+        }
+    }
+
     fn messages(self, alphabet: Alphabet) -> usize {
         if self.units <= alphabet.single() { 1 } else { self.parts }
     }
@@ -187,6 +196,15 @@ impl Meter {
 
     fn with(mut self, text: &str) -> Self {
         text.chars().for_each(|character| self.push(character));
+        self
+    }
+
+    /// With so many characters more that take one unit each in both alphabets; no more than a part holds.
+    fn with_plain(mut self, count: usize) -> Self {
+        self.ucs2.push_plain(count, Alphabet::Ucs2.part());
+        if let Some(filled) = &mut self.gsm {
+            filled.push_plain(count, Alphabet::Gsm.part());
+        }
         self
     }
 
@@ -264,7 +282,7 @@ fn mark(page: usize, pages: usize) -> String {
 /// Cuts a text into pages, with room for marks of so many digits.
 fn cut(text: &str, at_once: usize, digits: usize) -> Vec<String> {
     let widest = 10_usize.pow(u32::try_from(digits.min(6)).unwrap_or(6)) - 1;
-    let mark = mark(widest, widest);
+    let mark = mark(widest, widest).len();
     let mut pages = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -275,7 +293,7 @@ fn cut(text: &str, at_once: usize, digits: usize) -> Vec<String> {
         let (mut meter, mut end, mut word_end, mut line_end) = (Meter::new(), 0, None, None);
         for (at, character) in rest.char_indices() {
             meter.push(character);
-            if meter.with(&mark).messages() > at_once {
+            if meter.with_plain(mark).messages() > at_once {
                 break;
             }
             if matches!(character, ' ' | '\n') && at > 0 {
@@ -405,6 +423,8 @@ mod tests {
             let bare = |text: &str| text.replace([' ', '\n'], "");
             prop_assert_eq!(bare(&joined), bare(&text));
             prop_assert_eq!(fits(&text, at_once), messages(&text) <= at_once);
+            let (meter, mark) = (Meter::new().with(&text), mark(17, 305));
+            prop_assert_eq!(meter.with_plain(mark.len()).messages(), meter.with(&mark).messages());
         }
 
         #[test]
