@@ -1,67 +1,25 @@
 //! The peer's transactions: each is carried out once, and answered the same way however often it comes. SSP 7, 15.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
-use imps_proto::ssp::{KeepAliveResponse, Kind, Name, Primitive, SendMessageResponse, Transaction};
+use imps_proto::ssp::{KeepAliveResponse, Kind, Name, Primitive, Transaction};
 use imps_service::Timestamp;
 use imps_types::element::ResultInfo;
 use imps_types::{Status, TransactionId};
 use rustc_hash::FxHashMap;
 
-use super::{Action, Link, LinkSettings, OpenTransaction, status};
+use super::seen::{Answers, message_of};
+use super::{Action, Link, LinkSettings, OpenTransaction, status, used_again};
 use crate::access;
 
-/// A transaction of the peer.
-struct Seen {
-    /// By what it is found in the order in which they came.
-    place: u64,
+/// A transaction of the peer that is being worked on.
+struct Open {
     /// What it said, as a number.
     print: u64,
-    /// Its octets, while it is being worked on.
+    /// Its octets.
     bytes: usize,
     /// Whether it asks for something and changes nothing: it may be carried out again, and its answer is not remembered.
     only_reads: bool,
-    /// What it was answered; nothing yet: it is being worked on.
-    answer: Option<Kept>,
-}
-
-/// An answer as it is remembered: most are a number, or a number and a MessageID.
-enum Kept {
-    Plain(Status),
-    Message(Option<Box<str>>, Status),
-    Whole(Box<Primitive>),
-}
-
-impl Kept {
-    fn of(answer: &Primitive) -> Self {
-        let is_plain = |result: &ResultInfo| *result == ResultInfo::of(result.status);
-        match answer {
-            Primitive::Status(result) if is_plain(result) => Self::Plain(result.status),
-            Primitive::SendMessageResponse(it) if is_plain(&it.status) => {
-                Self::Message(it.message_id.clone(), it.status.status)
-            }
-            other => Self::Whole(Box::new(other.clone())),
-        }
-    }
-
-    /// What is left when there is no room for all of it.
-    fn shortened(&self) -> Self {
-        match self {
-            Self::Whole(answer) => Self::Plain(answer.outcome().map_or(Status::SUCCESSFUL, |it| it.status)),
-            Self::Plain(status) | Self::Message(_, status) => Self::Plain(*status),
-        }
-    }
-
-    fn answer(&self) -> Primitive {
-        match self {
-            Self::Plain(status) => Primitive::Status(ResultInfo::of(*status)),
-            Self::Message(id, status) => {
-                SendMessageResponse { message_id: id.clone(), status: ResultInfo::of(*status) }.into()
-            }
-            Self::Whole(answer) => (**answer).clone(),
-        }
-    }
+    /// The MessageID that it bears: its answer has the same.
+    message: Option<Box<str>>,
 }
 
 /// How many transactions came, and how many may yet come this second.
@@ -90,14 +48,10 @@ impl Bucket {
 }
 
 pub(super) struct Incoming {
-    seen: FxHashMap<TransactionId, Seen>,
-    /// In which order they came, and when.
-    order: BTreeMap<u64, (Timestamp, TransactionId)>,
-    /// The place of the next one.
-    next: u64,
-    /// Answers that are remembered as they were, oldest first, by their places, and their octets.
-    whole: VecDeque<(u64, TransactionId, usize)>,
-    whole_bytes: usize,
+    /// What is being worked on.
+    seen: FxHashMap<TransactionId, Open>,
+    /// And what was, with its answers.
+    answers: Answers,
     /// What was told in the form of an answer and is being worked on, by the ID that it came under: the octets of each.
     told: FxHashMap<TransactionId, Vec<usize>>,
     /// How many are being worked on, and their octets.
@@ -111,10 +65,7 @@ impl Incoming {
         let per_second = u64::from(rate.max(1));
         Self {
             seen: FxHashMap::default(),
-            order: BTreeMap::new(),
-            next: 0,
-            whole: VecDeque::new(),
-            whole_bytes: 0,
+            answers: Answers::default(),
             told: FxHashMap::default(),
             open: 0,
             open_bytes: 0,
@@ -142,45 +93,27 @@ impl Incoming {
         self.ends(bytes);
     }
 
-    /// Remembers an answer, within so many octets of them all; the oldest are shortened.
-    fn remember(&mut self, id: &TransactionId, answer: &Primitive, most: usize) {
-        let Some(seen) = self.seen.get_mut(id) else { return };
-        let kept = Kept::of(answer);
-        if let Kept::Whole(whole) = &kept {
-            let (_, bytes) = print_of_all(whole);
-            self.whole_bytes = self.whole_bytes.saturating_add(bytes);
-            self.whole.push_back((seen.place, id.clone(), bytes));
-        }
-        seen.answer = Some(kept);
-        while self.whole_bytes > most {
-            let Some((place, id, bytes)) = self.whole.pop_front() else { break };
-            self.whole_bytes = self.whole_bytes.saturating_sub(bytes);
-            if let Some(seen) = self.seen.get_mut(&id).filter(|seen| seen.place == place) {
-                seen.answer = seen.answer.as_ref().map(Kept::shortened);
-            }
-        }
-    }
-
-    fn forget(&mut self, id: &TransactionId) {
-        let Some(seen) = self.seen.remove(id) else { return };
-        self.order.remove(&seen.place);
-        if seen.answer.is_none() {
-            self.ends(seen.bytes);
-        }
-        // Answers that were remembered before it go before it.
-        while let Some((_, _, bytes)) = self.whole.front().filter(|(place, ..)| !self.order.contains_key(place)) {
-            self.whole_bytes = self.whole_bytes.saturating_sub(*bytes);
-            self.whole.pop_front();
-        }
-    }
-
     pub(super) fn is_idle(&self) -> bool {
-        self.open == 0 && self.seen.is_empty()
+        self.open == 0 && self.seen.is_empty() && self.answers.is_empty()
     }
 
-    /// When the last answer may be forgotten; those before it are when the next transaction comes.
+    /// When the oldest answers may be forgotten.
     pub(super) fn next_tick(&self, settings: &LinkSettings) -> Option<Timestamp> {
-        self.order.last_key_value().map(|(_, (came, _))| came.plus(settings.remember))
+        self.answers.next_end(settings)
+    }
+
+    /// The same for the same content: what a transaction says, in our own form, as a number; and how many octets it is. How
+    /// long a message is good yet is another number at the next attempt.
+    fn print_of(&self, primitive: &mut Primitive) -> (u64, usize) {
+        let validity = match primitive {
+            Primitive::SendMessageRequest(it) => it.info.validity.take(),
+            _ => None,
+        };
+        let octets = written(primitive);
+        if let Primitive::SendMessageRequest(it) = primitive {
+            it.info.validity = validity;
+        }
+        (self.answers.hash(&octets), octets.len())
     }
 }
 
@@ -205,41 +138,30 @@ const READS: &[Name] = &[
     Name::GetGroupSubStatusRequest,
 ];
 
-/// The same for the same content: what a transaction says, in our own form, as a number; and how many octets it is. How
-/// long a message is good yet is another number at the next attempt.
-fn print_of(primitive: &mut Primitive) -> (u64, usize) {
-    let Primitive::SendMessageRequest(it) = primitive else { return print_of_all(primitive) };
-    let validity = it.info.validity.take();
-    let print = print_of_all(primitive);
-    if let Primitive::SendMessageRequest(it) = primitive {
-        it.info.validity = validity;
-    }
-    print
+/// Whether it only asks for something.
+pub(crate) fn only_reads(name: Name) -> bool {
+    READS.contains(&name)
 }
 
-fn print_of_all(primitive: &Primitive) -> (u64, usize) {
-    let mut hasher = DefaultHasher::new();
-    primitive.name().hash(&mut hasher);
+/// A primitive in our own form, as octets: its name is among them.
+fn written(primitive: &Primitive) -> Vec<u8> {
     let id = TransactionId::default();
     let mut writer = imps_proto::ssp::SessionWriter::new(imps_proto::ssp::Dialect::Bare, "");
     writer.transaction(imps_proto::ssp::Mode::Request, &id, primitive);
-    let octets = writer.finish();
-    octets.hash(&mut hasher);
-    (hasher.finish(), octets.len())
+    writer.finish()
 }
 
 impl Link {
     /// The peer's transactions that are being worked on: so many of them.
     pub(crate) fn transactions(&self, most: usize) -> Vec<OpenTransaction> {
-        let seen = self.incoming.seen.iter().filter(|(_, seen)| seen.answer.is_none());
         let open =
             |id: &TransactionId| OpenTransaction { id: id.clone(), name: None, state: "is carried out", until: None };
-        seen.take(most).map(|(id, _)| open(id)).collect()
+        self.incoming.seen.keys().take(most).map(open).collect()
     }
 
     /// How many of the peer's transactions are remembered: one that comes again is not carried out again.
     pub(crate) fn remembered(&self) -> usize {
-        self.incoming.seen.len()
+        self.incoming.answers.len()
     }
 
     /// How many of the peer's transactions are being worked on.
@@ -254,18 +176,15 @@ impl Link {
             Ok(said) => said,
             Err(refusal) => return self.reply_with(id, refusal.answer(), None, now),
         };
-        let (print, bytes) = print_of(&mut said);
-        if let Some(seen) = self.incoming.seen.get(&id) {
-            let answer = match &seen.answer {
-                _ if seen.print != print => {
-                    Some(status(Status::INVALID_TRANSACTION_ID, "the ID was used for something else"))
-                }
-                answer => answer.as_ref().map(Kept::answer),
-            };
-            if let Some(answer) = answer {
-                self.reply_with(id, answer, None, now);
+        let (print, bytes) = self.incoming.print_of(&mut said);
+        if let Some(open) = self.incoming.seen.get(&id) {
+            if open.print != print {
+                self.reply_with(id, used_again(), None, now);
             }
             return;
+        }
+        if let Some(answer) = self.incoming.answers.get(&id, print, &said) {
+            return self.reply_with(id, answer, None, now);
         }
         if self.take_managing(session, &id, &said, now) {
             return;
@@ -278,11 +197,9 @@ impl Link {
             let refused = status(Status::BAD_PARAMETER, "an answer is no request");
             return self.reply_with(id, refused, None, now);
         }
-        let place = self.incoming.next;
-        self.incoming.next += 1;
-        self.incoming.order.insert(place, (now, id.clone()));
-        let only_reads = READS.contains(&said.name());
-        self.incoming.seen.insert(id.clone(), Seen { place, print, bytes, only_reads, answer: None });
+        let only_reads = only_reads(said.name());
+        let message = message_of(&said).map(Box::from);
+        self.incoming.seen.insert(id.clone(), Open { print, bytes, only_reads, message });
         self.incoming.begins(bytes);
         match access::check(&self.names.peer, &self.agreement, &self.territory, &said) {
             Ok(()) => self.actions.push_back(Action::Perform(id, said)),
@@ -295,7 +212,7 @@ impl Link {
 
     /// What a peer tells in the form of an answer.
     pub(super) fn take_told(&mut self, id: TransactionId, said: Primitive, now: Timestamp) {
-        let (_, bytes) = print_of_all(&said);
+        let bytes = written(&said).len();
         if self.over_limit(&said, bytes, now).is_some() {
             // Nobody waits for an answer, so there is nobody to say it to.
             tracing::info!(peer = %self.names.peer, id = id.as_str(), primitive = %said.name(), "too much at once");
@@ -362,28 +279,18 @@ impl Link {
     }
 
     fn answer(&mut self, id: &TransactionId, answer: Primitive, now: Timestamp) {
-        let Some(seen) = self.incoming.seen.get(id).filter(|it| it.answer.is_none()) else {
+        let Some(open) = self.incoming.seen.remove(id) else {
             return self.incoming.told_is_through(id);
         };
-        if seen.only_reads {
-            self.incoming.forget(id);
-        } else {
-            let bytes = seen.bytes;
-            self.incoming.ends(bytes);
-            self.incoming.remember(id, &answer, self.settings.remember_bytes);
+        self.incoming.ends(open.bytes);
+        if !open.only_reads {
+            let what = (id, open.print, open.message.as_deref());
+            self.incoming.answers.put(what, &answer, || written(&answer).len(), &self.settings, now);
         }
         self.reply_with(id.clone(), answer, None, now);
     }
 
     pub(super) fn forget_old(&mut self, now: Timestamp) {
-        let most = self.settings.remember_max;
-        while let Some((_, (came, id))) = self.incoming.order.first_key_value() {
-            let is_old = now.since(*came) >= self.settings.remember || self.incoming.order.len() > most;
-            if !is_old {
-                break;
-            }
-            let id = id.clone();
-            self.incoming.forget(&id);
-        }
+        self.incoming.answers.forget_old(&self.settings, now);
     }
 }

@@ -4,6 +4,7 @@
 mod handshake;
 mod incoming;
 mod outgoing;
+mod seen;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -45,9 +46,9 @@ pub struct LinkSettings {
     pub keep_alive: Duration,
     /// For how long an answer is remembered.
     pub remember: Duration,
-    /// How many answers are.
+    /// How many answers are: with room for them, 30 octets each. Beyond, the oldest are forgotten before their time.
     pub remember_max: usize,
-    /// And how many octets they are together; of those beyond, the status is remembered.
+    /// How many octets those that say more than a status have together; of those beyond, the status is remembered.
     pub remember_bytes: usize,
     /// Transactions of the peer that are open at once; and as many of ours.
     pub open_max: usize,
@@ -77,7 +78,8 @@ impl Default for LinkSettings {
             reply_within: Duration::from_secs(30),
             keep_alive: Duration::from_secs(300),
             remember: Duration::from_secs(600),
-            remember_max: 300_000,
+            // 2,500 a second, for the time and a tenth of it.
+            remember_max: 1_650_000,
             remember_bytes: 32 << 20,
             open_max: 1000,
             open_bytes: 64 << 20,
@@ -370,6 +372,11 @@ impl Link {
     fn new_token(&mut self) -> Option<Secret<Box<[u8]>>> {
         Some(Secret::new(self.random_text(32)?.into_bytes().into()))
     }
+}
+
+/// What a transaction is answered whose ID was used for another one.
+fn used_again() -> Primitive {
+    status(Status::INVALID_TRANSACTION_ID, "the ID was used for something else")
 }
 
 /// A plain answer.
