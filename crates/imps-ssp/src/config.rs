@@ -25,6 +25,11 @@ pub struct SspConfig {
     pub peers: Vec<PeerConfig>,
     /// Whether domains that are only in DNS are peers too.
     pub open: bool,
+    /// Whether those may be at addresses that are not public. Whoever writes records for his domain could name our own
+    /// neighbours.
+    pub open_private: bool,
+    /// How many of them are spoken with at once.
+    pub strangers_max: usize,
     /// Whether we ask new peers what they have, and for an agreement.
     pub negotiates: bool,
     /// Bytes of the largest message.
@@ -45,6 +50,8 @@ impl SspConfig {
             relay: RelaySettings::default(),
             peers: Vec::new(),
             open: false,
+            open_private: false,
+            strangers_max: 1000,
             negotiates: true,
             body_max: 4 << 20,
             link: LinkSettings::default(),

@@ -301,18 +301,28 @@ fn is_near(url: &str) -> bool {
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(ip) => {
-            let [first, second, ..] = ip.octets();
+            let [first, second, third, _] = ip.octets();
             let is_shared = first == 100 && (64..128).contains(&second);
+            let is_protocols = (first, second, third) == (192, 0, 0) || (first == 198 && second & 0xfe == 18);
             let is_special = ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified();
             let is_nobodys = ip.is_broadcast() || ip.is_multicast() || ip.is_documentation() || first == 0;
-            !is_special && !is_nobodys && !is_shared && first < 240
+            !is_special && !is_nobodys && !is_shared && !is_protocols && first < 240
         }
         IpAddr::V6(ip) => {
             if let Some(ip) = ip.to_ipv4() {
                 return is_public(IpAddr::V4(ip));
             }
-            let is_special = ip.is_loopback() || ip.is_unspecified() || ip.is_multicast();
-            !is_special && !ip.is_unique_local() && !ip.is_unicast_link_local()
+            // An address of the other network may be inside one that is translated or tunnelled.
+            let inside = match ip.segments() {
+                [0x2002, high, low, ..] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some((high, low)),
+                _ => None,
+            };
+            if let Some((high, low)) = inside {
+                let octets = (u32::from(high) << 16) | u32::from(low);
+                return is_public(IpAddr::V4(octets.into()));
+            }
+            // All that is given to anybody begins so.
+            ip.segments().first().is_some_and(|first| first & 0xe000 == 0x2000)
         }
     }
 }

@@ -1,17 +1,23 @@
 //! POSTs to a peer: a pool of connections for each, and what their outcome means. SSP 4.
 
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use imps_types::Domain;
 
+use crate::find::is_public;
 use crate::machine::{Post, Posted};
 use crate::tls::{TlsTrust, client_config};
 
@@ -45,15 +51,53 @@ impl Default for PostSettings {
     }
 }
 
+/// Where names lead to. Those of strangers lead to public addresses only: whoever writes records for his domain could name
+/// our own neighbours. It is looked at when a connection is made, since a name may lead elsewhere a moment later.
+#[derive(Clone)]
+struct Names {
+    system: GaiResolver,
+    only_public: bool,
+}
+
+impl tower_service::Service<Name> for Names {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = BoxFuture<'static, io::Result<Self::Response>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.system.poll_ready(context)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let (asked, only_public) = (name.to_string(), self.only_public);
+        let found = self.system.call(name);
+        Box::pin(async move {
+            let addresses: Vec<SocketAddr> = found.await?.collect();
+            if only_public && !addresses.iter().all(|it| is_public(it.ip())) {
+                tracing::info!(name = asked, "it leads to an address that is not public");
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+            Ok(addresses.into_iter())
+        })
+    }
+}
+
 /// The way to one peer.
 pub(crate) struct Poster {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector<Names>>, Full<Bytes>>,
     settings: PostSettings,
 }
 
 impl Poster {
-    pub(crate) fn new(domain: &Domain, trust: &TlsTrust, settings: &PostSettings) -> Result<Self, String> {
-        let mut tcp = HttpConnector::new();
+    /// `is_outside`: nobody wrote this domain down, and it is at public addresses or nowhere.
+    pub(crate) fn new(
+        domain: &Domain,
+        trust: &TlsTrust,
+        settings: &PostSettings,
+        is_outside: bool,
+    ) -> Result<Self, String> {
+        let names = Names { system: GaiResolver::new(), only_public: is_outside };
+        let mut tcp = HttpConnector::new_with_resolver(names);
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(settings.connect_within));
@@ -140,5 +184,29 @@ fn outcome<B>(response: &Response<B>) -> Posted {
         // A proxy before the peer, or the peer in trouble: not a word about the message.
         status if status.is_server_error() => Posted::Busy(Duration::from_secs(10)),
         status => Posted::Refused(status.as_u16()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_name_of_a_stranger_leads_to_no_neighbour() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://localhost:{}/", listener.local_addr().expect("an address").port());
+        let domain = Domain::parse("b.example").expect("a domain");
+        let settings = PostSettings { within: Duration::from_millis(500), ..PostSettings::default() };
+        for (is_stranger, comes) in [(true, false), (false, true)] {
+            let poster = Poster::new(&domain, &TlsTrust::default(), &settings, is_stranger).expect("a way");
+            let (body, after) = (b"1".to_vec(), Duration::ZERO);
+            let post = Post { id: 1, body, transaction: None, session: None, finds_way: true, instead: None, after };
+            let comes_in = tokio::time::timeout(Duration::from_millis(400), listener.accept());
+            let (posted, came) =
+                futures_util::future::join(poster.post(&url, &post, &Bytes::from("1")), comes_in).await;
+            assert_eq!((posted.0, came.is_ok()), (Posted::Unreachable, comes), "a stranger: {is_stranger}");
+        }
     }
 }

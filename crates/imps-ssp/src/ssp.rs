@@ -9,9 +9,9 @@ mod profiles;
 mod relaying;
 mod service;
 mod shown;
+mod strangers;
 mod time;
 
-use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -43,8 +43,6 @@ pub use shown::PeerState;
 
 /// How many unknown domains are looked up at once for those who claim to be them.
 const LOOKUPS_MAX: usize = 32;
-/// How many domains that nobody wrote down may be half way to a session at once.
-const STRANGERS_MAX: usize = 256;
 
 type Waiting = oneshot::Sender<Result<Primitive, Unanswered>>;
 type Answering = oneshot::Receiver<Result<Primitive, Unanswered>>;
@@ -77,6 +75,8 @@ struct Peer {
 pub struct Ssp {
     config: SspConfig,
     settings: Arc<LinkSettings>,
+    /// What holds for domains that nobody wrote down.
+    of_strangers: Arc<LinkSettings>,
     territory: Arc<Territory>,
     finder: Finder,
     clock: Clock,
@@ -125,6 +125,7 @@ impl Ssp {
         let territory = Territory::of(config.domain.clone(), table);
         Arc::new_cyclic(|this| Self {
             settings: Arc::new(config.link.clone()),
+            of_strangers: Arc::new(strangers::settings_of(&config.link)),
             territory: Arc::new(territory),
             finder,
             clock,
@@ -191,7 +192,10 @@ impl Ssp {
         let peer = match known {
             Some(peer) => peer,
             // Of a session from before our last start, perhaps.
-            None if is_written && speaks => self.peer(&domain).await,
+            None if is_written && speaks => match self.peer(&domain).await {
+                Ok(peer) => peer,
+                Err(_) => return Receipt::later(60, "too many domains are spoken with"),
+            },
             None if begins && (self.config.open || is_written) => {
                 if !is_written && self.is_full_of_strangers() {
                     return Receipt::later(60, "too many domains begin at once");
@@ -204,7 +208,10 @@ impl Ssp {
                     tracing::info!(%domain, "a token of a domain that is published nowhere");
                     return Receipt::UNKNOWN;
                 }
-                self.peer(&domain).await
+                match self.peer(&domain).await {
+                    Ok(peer) => peer,
+                    Err(_) => return Receipt::later(60, "too many domains are spoken with"),
+                }
             }
             None => return Receipt::UNKNOWN,
         };
@@ -227,14 +234,6 @@ impl Ssp {
         };
         peer.arrivals.1.fetch_add(1, Ordering::Relaxed);
         receipt
-    }
-
-    /// Whether too many domains that nobody wrote down are half way to a session.
-    fn is_full_of_strangers(&self) -> bool {
-        let peers: Vec<_> = self.peers.lock().values().cloned().collect();
-        let now = self.clock.now();
-        let is_stranger = |peer: &&Arc<Peer>| self.finder.line(&peer.domain).is_none() && !peer.link.lock().is_up(now);
-        peers.len() >= STRANGERS_MAX && peers.iter().filter(is_stranger).count() >= STRANGERS_MAX
     }
 
     /// The domain that a message claims to be from.
@@ -261,9 +260,12 @@ impl Ssp {
     }
 
     /// The machine of a peer; made if it is not there.
-    async fn peer(&self, domain: &Domain) -> Arc<Peer> {
+    ///
+    /// # Errors
+    /// Nobody wrote it down, and too many such are spoken with.
+    async fn peer(&self, domain: &Domain) -> Result<Arc<Peer>, Unanswered> {
         if let Some(peer) = self.peers.lock().get(domain) {
-            return peer.clone();
+            return Ok(peer.clone());
         }
         let line = self.finder.line(domain);
         let agreement = match line.as_ref().and_then(|line| line.contract.clone()) {
@@ -274,8 +276,9 @@ impl Ssp {
             },
         };
         let names = Names { own: self.config.domain.clone(), peer: domain.clone() };
+        let settings = if line.is_some() { &self.settings } else { &self.of_strangers };
         let scheme = line.map_or_else(DigestScheme::default, |line| line.digest);
-        let (settings, territory) = (self.settings.clone(), self.territory.clone());
+        let (settings, territory) = (settings.clone(), self.territory.clone());
         let link = Link::new(names, settings, territory, agreement, scheme, Box::new(SystemDice));
         let peer = Arc::new(Peer {
             domain: domain.clone(),
@@ -294,14 +297,16 @@ impl Ssp {
             last_failure: Mutex::default(),
             is_retired: AtomicBool::new(false),
         });
-        match self.peers.lock().entry(domain.clone()) {
-            Entry::Occupied(there) => there.get().clone(),
-            Entry::Vacant(place) => {
-                place.insert(peer.clone());
-                tokio::spawn(time::keep_time(self.this.clone(), peer.clone()));
-                peer
-            }
+        let mut peers = self.peers.lock();
+        if let Some(there) = peers.get(domain) {
+            return Ok(there.clone());
         }
+        if self.is_stranger(domain) && !self.has_room_for_stranger(&peers) {
+            return Err(strangers::FULL);
+        }
+        peers.insert(domain.clone(), peer.clone());
+        tokio::spawn(time::keep_time(self.this.clone(), peer.clone()));
+        Ok(peer)
     }
 
     /// Does what the machine wants done.
@@ -384,7 +389,7 @@ impl Ssp {
         if self.is_stopping.load(Ordering::Acquire) {
             return Err(Unanswered { status: Status::SERVER_UNAVAILABLE, try_again: None, taken: false });
         }
-        let peer = self.peer(domain).await;
+        let peer = self.peer(domain).await?;
         self.ask_peer(&peer, ask).await
     }
 
@@ -436,7 +441,7 @@ impl Ssp {
 
     /// Tells a domain something in the form of an answer to this transaction (SSP 17).
     pub async fn tell_as_answer(&self, domain: &Domain, id: TransactionId, said: Primitive) {
-        let peer = self.peer(domain).await;
+        let Ok(peer) = self.peer(domain).await else { return };
         peer.link.lock().tell_as_answer(id, said, self.clock.now());
         self.settle(&peer);
     }

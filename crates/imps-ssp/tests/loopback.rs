@@ -587,13 +587,7 @@ async fn strangers_have_a_bound_together_and_lead_to_no_neighbour() {
     let a = serve(open, of_a, None, Some(Arc::new(Everybody)));
     let mut last = None;
     for number in 0..257 {
-        let body = Bytes::from(format!(
-            "<WV-SSP-Message><SetupTransaction mode=\"Request\" transactionID=\"1\"><SendSecretToken \
-             serviceID=\"wv:@x{number}.example\"><SecretToken>0123456789abcdef</SecretToken></SendSecretToken>\
-             </SetupTransaction></WV-SSP-Message>"
-        ));
-        let arrival = Arrival { body: &body, content_type: Some(CONTENT_TYPE_SSP), secure: true, from: None };
-        let receipt = a.ssp.receive(arrival).await;
+        let receipt = token_of(&a, &format!("x{number}.example")).await;
         assert_eq!(receipt.status, if number < 256 { 200 } else { 503 }, "{number}");
         last = receipt.retry_after;
     }
@@ -601,6 +595,55 @@ async fn strangers_have_a_bound_together_and_lead_to_no_neighbour() {
     let why = || a.ssp.peers().iter().all(|it| it.last_failure.is_some());
     until("none was posted to", why).await;
     assert!(a.ssp.peers().iter().all(|it| it.way.is_none()));
+}
+
+/// A token of a domain that nobody has heard of.
+async fn token_of(a: &Served, name: &str) -> imps_ssp::Receipt {
+    let body = Bytes::from(format!(
+        "<WV-SSP-Message><SetupTransaction mode=\"Request\" transactionID=\"1\"><SendSecretToken \
+         serviceID=\"wv:@{name}\"><SecretToken>0123456789abcdef</SecretToken></SendSecretToken>\
+         </SetupTransaction></WV-SSP-Message>"
+    ));
+    a.ssp.receive(Arrival { body: &body, content_type: Some(CONTENT_TYPE_SSP), secure: true, from: None }).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_strangers_are_spoken_with_than_there_is_room_for() {
+    let ((of_a, _), (_, url)) = (listener().await, listener().await);
+    let open = SspConfig { open: true, strangers_max: 4, ..config("a.example", vec![peer("b.example", &url)]) };
+    let a = serve(open, of_a, None, Some(Arc::new(Everybody)));
+    assert_eq!(token_of(&a, "x.example").await.status, 200);
+    // By whomever it is begun: our users name domains too.
+    let ask = async |name: String| {
+        let within = Some(Duration::from_millis(300));
+        a.ssp.ask(&domain(&name), Ask { within, ..Ask::of(message(ALICE, BOB, "m")) }).await
+    };
+    let said = futures_util::future::join_all((0..6).map(|number| ask(format!("y{number}.example")))).await;
+    let full = Some(Duration::from_secs(60));
+    assert_eq!(said.iter().filter(|it| it.as_ref().is_err_and(|why| why.try_again == full)).count(), 3);
+    assert_eq!(a.ssp.peers().len(), 4);
+    let receipt = token_of(&a, "z.example").await;
+    assert_eq!((receipt.status, receipt.retry_after), (503, Some(60)));
+    assert_eq!(token_of(&a, "x.example").await.status, 200, "who is there is heard");
+    let known = ask("b.example".to_owned()).await.expect_err("nobody is there");
+    assert_ne!(known.try_again, full, "for those who are written down there is room");
+    assert_eq!(a.ssp.peers().len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_at_private_addresses_are_spoken_with_where_that_is_wished() {
+    for open_private in [false, true] {
+        let ((of_a, _), (of_b, _)) = (listener().await, listener().await);
+        let names = Arc::new(Names(vec![("b.example", of_b.local_addr().expect("an address").port())]));
+        let open = SspConfig { open: true, open_private, ..config("a.example", Vec::new()) };
+        let a = serve(open, of_a, None, Some(names));
+        let ask = Ask { within: Some(Duration::from_millis(500)), ..Ask::of(message(ALICE, BOB, "m")) };
+        let to = domain("b.example");
+        let comes = tokio::time::timeout(Duration::from_millis(500), of_b.accept());
+        let (said, came) = tokio::join!(a.ssp.ask(&to, ask), comes);
+        assert!(said.is_err(), "its certificate is nobody's");
+        assert_eq!(came.is_ok(), open_private);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -360,6 +360,8 @@ settings! {
     "ssp.enabled"                     Flag => ssp.enabled, "Whether other domains are spoken with (SSP), on the addresses where clients connect and at any path. `hamlet peer add` says with which.";
     "ssp.services"                    Services => ssp.services, "Which services this domain has itself, with commas between, such as COMMON, PRESENCE, GROUP; or all. What is left out may be provided for it by another domain (`hamlet peer add --provides`), and is refused with 405 or 506 where none does.";
     "ssp.open"                        Flag => ssp.config.open, "Whether every domain is a peer that DNS has an SRV record `_imps-server._tcp` of, by TLS only; or only those of `hamlet peer add`.";
+    "ssp.open_private"                Flag => ssp.config.open_private, "Whether domains that are no line of the table of peers may be at addresses that are not public: of this machine, of a private network. Records in DNS are written by anybody; it is for networks that have their own.";
+    "ssp.strangers_max"               Count(1, 1_000_000) => ssp.config.strangers_max, "Domains that are no line of the table of peers and are spoken with at once; what is beyond is answered 503. Each of them has a sixteenth of `ssp.rate` and `ssp.open_max`.";
     "ssp.negotiate"                   Flag => ssp.config.negotiates, "Whether a new peer is asked what it has, and for an agreement on what both have.";
     "ssp.session"                     Seconds(60, YEAR) => ssp.config.link.time_to_live, "For how long a session with a peer is wanted; it has a successor before it ends.";
     "ssp.setup_within"                Seconds(5, 3600) => ssp.config.link.setup_within, "How long it may take to open a session.";
@@ -478,6 +480,8 @@ mod tests {
             ("cir.hello_within", "300"),
             ("ssp.enabled", "true"),
             ("ssp.open", "false"),
+            ("ssp.open_private", "false"),
+            ("ssp.strangers_max", "1000"),
             ("ssp.services", "all"),
             ("ssp.open_max", "1000"),
             ("ssp.recipients_max", "500"),

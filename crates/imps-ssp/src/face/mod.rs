@@ -297,6 +297,10 @@ impl Service for Face {
     fn agreed<'a>(&'a self, peer: &'a Domain, agreement: &'a Agreement) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             tracing::info!(%peer, id = %agreement.id, "agreement with a peer");
+            // With one that came by itself there is another at its next session: names of domains would fill the store.
+            if self.ssp().is_some_and(|ssp| ssp.is_stranger(peer)) {
+                return;
+            }
             if let Err(error) = Peers(&self.services.store).agree(peer, agreement).await {
                 tracing::warn!(%peer, %error, "what was agreed on holds until this server ends");
             }

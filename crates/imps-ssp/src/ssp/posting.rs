@@ -1,6 +1,6 @@
 //! What a machine wants posted is posted, to the address that is right.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -62,13 +62,13 @@ impl Ssp {
             },
         };
         let mut last = (Posted::Unreachable, None);
-        let is_stranger = self.finder.line(&peer.domain).is_none();
+        let is_outside = self.is_outside(&peer.domain);
         for way in ways {
             if self.finder.policy(&peer.domain) == TlsPolicy::Required && !way.starts_with("https://") {
                 continue;
             }
-            if is_stranger && !leads_outside(&way).await {
-                tracing::info!(peer = %peer.domain, way, "its name leads to an address that is not public");
+            if is_outside && !may_be_strangers(&way) {
+                tracing::info!(peer = %peer.domain, way, "this address is not public");
                 continue;
             }
             let Some(poster) = peer.poster.get_or_init(|| self.poster(&peer.domain)) else { break };
@@ -104,8 +104,9 @@ impl Ssp {
     }
 
     fn poster(&self, domain: &Domain) -> Option<Poster> {
-        let trust = self.finder.line(domain).map_or_else(TlsTrust::default, |line| line.trust.clone());
-        match Poster::new(domain, &trust, &self.config.post) {
+        let line = self.finder.line(domain);
+        let trust = line.as_ref().map_or_else(TlsTrust::default, |line| line.trust.clone());
+        match Poster::new(domain, &trust, &self.config.post, self.is_outside(domain)) {
             Ok(poster) => Some(poster),
             Err(error) => {
                 tracing::error!(peer = %domain, error, "no way to this domain");
@@ -115,25 +116,21 @@ impl Ssp {
     }
 }
 
-/// Whether a URL leads to public addresses only. Whoever writes records for his domain could name our own neighbours.
-async fn leads_outside(url: &str) -> bool {
+/// Whether a stranger may be at this URL: at no address that is not public. Where a name leads to is looked at when a
+/// connection is made.
+fn may_be_strangers(url: &str) -> bool {
     let Ok(url) = url.parse::<hyper::Uri>() else { return false };
     let Some(host) = url.host() else { return false };
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return is_public(address);
-    }
-    let Ok(addresses) = tokio::net::lookup_host((host, url.port_u16().unwrap_or(443))).await else { return false };
-    let addresses: Vec<SocketAddr> = addresses.collect();
-    !addresses.is_empty() && addresses.iter().all(|it| is_public(it.ip()))
+    bare.parse::<IpAddr>().is_ok_and(is_public) || (bare.parse::<IpAddr>().is_err() && !bare.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn strangers_do_not_lead_to_neighbours() {
+    #[test]
+    fn strangers_are_not_at_the_addresses_of_neighbours() {
         for (url, is_outside) in [
             ("https://8.8.8.8:8181/", true),
             ("https://[2606:4700::1111]/", true),
@@ -142,10 +139,14 @@ mod tests {
             ("https://169.254.169.254/", false),
             ("https://[::1]:1/", false),
             ("https://[::ffff:10.0.0.1]/", false),
-            ("https://localhost:1/", false),
-            ("nonsense", false),
+            ("https://[2002:7f00:1::]/", false),
+            ("https://[64:ff9b::a01:203]/", false),
+            ("https://198.18.0.1/", false),
+            ("https://192.0.0.8/", false),
+            ("https://ssp.b.example/", true),
+            ("/", false),
         ] {
-            assert_eq!(leads_outside(url).await, is_outside, "{url}");
+            assert_eq!(may_be_strangers(url), is_outside, "{url}");
         }
     }
 }

@@ -53,7 +53,10 @@ impl Ssp {
                 return steps;
             }
         }
-        let peer = self.peer(domain).await;
+        let Ok(peer) = self.peer(domain).await else {
+            steps.push(Step::bad("too many domains that nobody wrote down are spoken with"));
+            return steps;
+        };
         let was_up = peer.link.lock().is_up(self.clock.now());
         let answer = self.ask_for_services(&peer).await;
         let sessions = peer.link.lock().sessions(self.clock.now());

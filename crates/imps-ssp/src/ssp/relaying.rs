@@ -137,9 +137,8 @@ impl Ssp {
         }
         let row = self.row(from, id, (&to, &to_id), &said, within);
         self.transactions.lock().open(row);
-        let next = self.peer(&to).await;
         let ask = Ask { lane: lane_of(&said), primitive: said, id: Some(to_id.clone()), within: Some(within) };
-        match self.begin_ask(&next, ask, true) {
+        match self.peer(&to).await.and_then(|next| self.begin_ask(&next, ask, true)) {
             Ok(answering) => Ok(Passage { to, to_id, circle, answering }),
             Err(failure) => {
                 self.close(&to, &to_id, circle);
