@@ -61,7 +61,7 @@ impl Ssp {
                 Err(NoWay::Failed) => return (Posted::Unreachable, None),
             },
         };
-        let mut last = (Posted::Unreachable, None);
+        let (mut last, mut tried) = ((Posted::Unreachable, None), None);
         let is_outside = self.is_outside(&peer.domain);
         for way in ways {
             if self.finder.policy(&peer.domain) == TlsPolicy::Required && !way.starts_with("https://") {
@@ -74,11 +74,14 @@ impl Ssp {
             let Some(poster) = peer.poster.get_or_init(|| self.poster(&peer.domain)) else { break };
             last = poster.post(&way, post, body).await;
             if last.0 == Posted::Taken {
-                if post.finds_way {
-                    *peer.way.lock() = Some(way);
+                let mut kept = peer.way.lock();
+                // A token says where the peer is; until the next one, so does whatever was taken when it was not known.
+                if post.finds_way || (searches && kept.is_none()) {
+                    *kept = Some(way);
                 }
                 break;
             }
+            tried = Some(way);
             // Somebody was there and said no: the others are the same domain. But as long as it is not known where a token is
             // taken, there may be something else in the place of the server.
             let goes_on = match last.0 {
@@ -90,17 +93,8 @@ impl Ssp {
                 break;
             }
         }
-        self.count_unreachable(peer, last.0);
+        count_unreachable(peer, last.0, tried.as_deref());
         last
-    }
-
-    /// An address that is not there any more is not kept for ever.
-    fn count_unreachable(&self, peer: &Peer, how: Posted) {
-        if how != Posted::Unreachable {
-            peer.unreachable.store(0, Ordering::Relaxed);
-        } else if peer.unreachable.fetch_add(1, Ordering::Relaxed) + 1 >= UNREACHABLE_MAX {
-            *peer.way.lock() = None;
-        }
     }
 
     fn poster(&self, domain: &Domain) -> Option<Poster> {
@@ -116,6 +110,19 @@ impl Ssp {
     }
 }
 
+/// An address that is not there any more is not kept for ever; another one, at which the peer was found meanwhile, is.
+fn count_unreachable(peer: &Peer, how: Posted, tried: Option<&str>) {
+    if how != Posted::Unreachable {
+        return peer.unreachable.store(0, Ordering::Relaxed);
+    }
+    if peer.unreachable.fetch_add(1, Ordering::Relaxed) + 1 >= UNREACHABLE_MAX {
+        let mut kept = peer.way.lock();
+        if kept.as_deref() == tried {
+            *kept = None;
+        }
+    }
+}
+
 /// Whether a stranger may be at this URL: at no address that is not public. Where a name leads to is looked at when a
 /// connection is made.
 fn may_be_strangers(url: &str) -> bool {
@@ -127,7 +134,83 @@ fn may_be_strangers(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use futures_util::future::BoxFuture;
+    use imps_proto::ssp::Primitive;
+    use imps_service::Clock;
+    use imps_types::{Status, TransactionId};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::machine::status;
+    use crate::ssp::Service;
+    use crate::{PeerConfig, SspConfig};
+
+    struct Nothing;
+
+    impl Service for Nothing {
+        fn perform<'a>(&'a self, _: &'a Domain, _: &'a TransactionId, _: Primitive) -> BoxFuture<'a, Primitive> {
+            Box::pin(async { status(Status::SUCCESSFUL, "") })
+        }
+    }
+
+    fn something(finds_way: bool) -> Post {
+        let (body, after) = (b"something".to_vec(), Duration::ZERO);
+        Post { id: 1, body, transaction: None, session: None, finds_way, instead: None, after }
+    }
+
+    /// A peer with two addresses, at the second of which everything is taken.
+    async fn at_its_second_address() -> (Arc<Ssp>, Arc<Peer>, [String; 2]) {
+        let (dead, alive) = (TcpListener::bind("127.0.0.1:0").await, TcpListener::bind("127.0.0.1:0").await);
+        let (dead, alive) = (dead.expect("a port"), alive.expect("a port"));
+        let url = |listener: &TcpListener| format!("http://{}/", listener.local_addr().expect("an address"));
+        let urls = [url(&dead), url(&alive)];
+        drop(dead);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = alive.accept().await {
+                tokio::spawn(async move {
+                    let mut octets = [0; 4096];
+                    while stream.read(&mut octets).await.is_ok_and(|read| read > 0) {
+                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                        if octets.windows(9).any(|part| part == b"something") && stream.write_all(answer).await.is_err()
+                        {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        let domain = |name| Domain::parse(name).expect("a domain");
+        let line = PeerConfig { urls: urls.to_vec(), ..PeerConfig::of(domain("b.example")) };
+        let config = SspConfig { peers: vec![line], ..SspConfig::of(domain("a.example")) };
+        let ssp = Ssp::new(config, Arc::new(Nothing), None, Clock::system());
+        let peer = ssp.peer(&domain("b.example")).await.expect("room");
+        (ssp, peer, urls)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_dead_gives_way_to_the_one_where_something_is_taken() {
+        let (ssp, peer, [dead, alive]) = at_its_second_address().await;
+        *peer.way.lock() = Some(dead.clone());
+        for _ in 0..UNREACHABLE_MAX {
+            assert_eq!(peer.way.lock().as_deref(), Some(dead.as_str()));
+            assert_eq!(
+                ssp.post_somewhere(&peer, &something(false), &Bytes::from("something")).await.0,
+                Posted::Unreachable
+            );
+        }
+        assert_eq!(*peer.way.lock(), None);
+        // The session goes on: what is posted in it is no token, and finds the way all the same.
+        assert_eq!(ssp.post_somewhere(&peer, &something(false), &Bytes::from("something")).await.0, Posted::Taken);
+        assert_eq!(peer.way.lock().as_deref(), Some(alive.as_str()));
+        // What was under way to the dead one is heard of late: that says nothing of the other.
+        for _ in 0..UNREACHABLE_MAX {
+            count_unreachable(&peer, Posted::Unreachable, Some(&dead));
+        }
+        assert_eq!(peer.way.lock().as_deref(), Some(alive.as_str()));
+    }
 
     #[test]
     fn strangers_are_not_at_the_addresses_of_neighbours() {
