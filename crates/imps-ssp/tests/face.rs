@@ -6,14 +6,17 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
+use imps_proto::ssp::Primitive;
 use imps_service::access::{LoginAttempt, LoginOutcome, PhonePassword};
 use imps_service::event::Event;
 use imps_service::im::{OutgoingMessage, Sent};
+use imps_service::presence::WatchTargets;
 use imps_service::seam::{LocalBus, MemoryEngine, NodeId};
 use imps_service::store::Store;
 use imps_service::{Clock, ServiceConfig, Services, Session};
 use imps_ssp::{Desk, Face, PeerConfig, Provision, Ssp, SspConfig, Terms};
 use imps_types::element::{Content, MessageInfo, Recipient, User};
+use imps_types::presence::AttributeSet;
 use imps_types::{Address, ClientId, Secret, Service, Status, UserId, Version};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -248,6 +251,80 @@ async fn who_keeps_something_for_a_user_hears_that_he_has_gone_though_it_was_awa
     until("that she has gone is told", || last_told(&p, ALICE).is_some_and(|(_, is_here)| !is_here)).await;
     let (later, _) = last_told(&p, ALICE).expect("a profile");
     assert!(later > version, "{later} {version}");
+}
+
+/// A domain with one peer, in the way in which it was written down before its end.
+async fn open_again(name: &str, engine: &Arc<MemoryEngine>, at: std::net::SocketAddr, line: PeerConfig) -> Home {
+    let listener = TcpListener::bind(at).await.expect("the same port");
+    open_with(name, engine, listener, |config| {
+        config.peers.push(line);
+        config.negotiates = false;
+        config.offered = vec![Service::Common, Service::Presence];
+        config.link.reply_within = Duration::from_millis(500);
+    })
+    .await
+}
+
+async fn end(home: Home) {
+    home.stop.send_replace(true);
+    until("it is down", || home.stop.receiver_count() == 0).await;
+}
+
+async fn end_served(served: Served) {
+    served.stop.send_replace(true);
+    until("it is down", || served.tasks() == 0).await;
+}
+
+/// What a domain was asked for, by name and the user about whom it is.
+fn asked(served: &Served) -> Vec<(&'static str, String)> {
+    let of = |(_, said): &(_, Primitive)| match said {
+        Primitive::SubscribeRequest(it) => Some(("subscribe", it.user_ids.first()?.as_str().to_owned())),
+        Primitive::UnsubscribeRequest(it) => Some(("unsubscribe", it.user_ids.first()?.as_str().to_owned())),
+        _ => None,
+    };
+    served.service.performed.lock().iter().filter_map(of).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_subscription_is_told_though_the_peer_was_away_and_we_were_started_again() {
+    let ((of_a, url_a), (of_b, url_b)) = (listener().await, listener().await);
+    let (at_a, at_b) = (of_a.local_addr().expect("an address"), of_b.local_addr().expect("an address"));
+    drop(of_a);
+    let b_of = |listener| {
+        let line = PeerConfig { urls: vec![url_a.clone()], ..PeerConfig::of(domain("a.example")) };
+        let config = SspConfig { peers: vec![line], negotiates: false, ..SspConfig::of(domain("b.example")) };
+        serve(config, listener, None, None)
+    };
+    let engine = Arc::new(MemoryEngine::new());
+    let line = PeerConfig { urls: vec![url_b.clone()], ..PeerConfig::of(domain("b.example")) };
+    let a = open_again("a.example", &engine, at_a, line.clone()).await;
+    let b = b_of(of_b);
+    a.add(ALICE).await;
+    a.add("wv:ann@a.example").await;
+    let (alice, ann) = (a.login(ALICE).await, a.login("wv:ann@a.example").await);
+    let watch = async |session: &Arc<Session>, whom: &str| {
+        let targets = WatchTargets { users: vec![Address::new(whom)], contact_lists: Vec::new() };
+        let how = a.services.presence().subscribe(session, &targets, AttributeSet::ALL, false).await;
+        assert!(how.expect("taken").status.is_success());
+    };
+    watch(&alice, BOB).await;
+    watch(&ann, "wv:bea@b.example").await;
+    until("both are told", || asked(&b).len() == 2).await;
+    end_served(b).await;
+    a.services.access().logout(&alice).await.expect("gone");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    end(a).await;
+    drop((alice, ann));
+    let _a = open_again("a.example", &engine, at_a, line).await;
+    let b = b_of(TcpListener::bind(at_b).await.expect("the same port"));
+    let wanted = [("subscribe", "wv:bea@b.example".to_owned()), ("unsubscribe", BOB.to_owned())];
+    until("the end of one, and the other again", || {
+        let mut asked = asked(&b);
+        asked.sort();
+        asked.dedup();
+        asked == wanted
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -114,6 +114,8 @@ spaces! {
     RelayedIds         "relayed_ids"        true;
     /// Other domains: what operators wrote down of them, and what was agreed on with them. Keyed by domain, kind.
     Peers              "peers"              false;
+    /// What other domains were told of users, and are to hear the end of. Keyed by kind, domain, user, publisher.
+    PeersTold          "peers_told"         false;
     /// What the server itself remembers, such as the domain that it serves. Keyed by name.
     Server             "server"             false;
 }

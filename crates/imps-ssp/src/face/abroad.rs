@@ -248,7 +248,7 @@ impl Face {
             users_of(&reached)
         });
         let wanted = request.presence_sub_list.as_ref().map_or(AttributeSet::ALL, |list| list.wanted());
-        self.is_subscribed(by.session, &reached, wanted);
+        self.is_subscribed(by.session, &reached, wanted).await;
         let watch = |users: Vec<User>| -> Request {
             SubscribePresenceRequest { users, contact_lists: Vec::new(), ..request.clone() }.into()
         };

@@ -7,6 +7,7 @@ mod profile;
 mod queue;
 mod told;
 mod watching;
+mod written;
 
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -92,9 +93,7 @@ impl Face {
             face.wake(domain);
         }
         face.attach_all();
-        for domain in services.presence().domains_watched() {
-            face.watching_changed(&domain);
-        }
+        face.resume_watching().await?;
         Ok((ssp, face))
     }
 

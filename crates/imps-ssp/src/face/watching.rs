@@ -1,20 +1,24 @@
 //! Whom our users watch in other domains: each of these is to know it, and nothing else (SSP 9.5).
 //!
-//! What is watched is known by the sessions; what each domain was told is kept here. Whenever one of the two changes, or a
-//! session with the domain comes up anew, the difference is asked for. So a subscription survives whatever is started again.
+//! What is watched is known by the sessions; what each domain was told is kept here, and that it was told, in the store.
+//! Whenever one of the two changes, or a session with the domain comes up anew, or we are started again, the difference is
+//! asked for. So a subscription survives whatever is started again, and so does its end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use imps_proto::ssp::{MetaInfo, Primitive, SubscribeRequest, UnsubscribeRequest};
-use imps_service::Session;
 use imps_service::presence::WatchedAbroad;
+use imps_service::seam::{Batch, Space};
+use imps_service::store::Commit;
+use imps_service::{Error, Session};
 use imps_types::element::User;
 use imps_types::presence::{AttributeSet, PresenceSubList};
 use imps_types::{Address, Domain, UserId};
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::written::{Written, watched_key};
 use super::{Face, is_passing};
 use crate::ssp::Ask;
 
@@ -43,15 +47,38 @@ struct Known {
 }
 
 impl Face {
-    /// These publishers were subscribed to just now.
-    pub(super) fn is_subscribed(&self, session: &Session, publishers: &[User], wanted: AttributeSet) {
-        let mut domains = self.watching.domains.lock();
+    /// These publishers are subscribed to now.
+    pub(super) async fn is_subscribed(&self, session: &Session, publishers: &[User], wanted: AttributeSet) {
+        let mut written = Vec::new();
         for publisher in publishers {
             let Ok(publisher) = self.services.router.user(&publisher.user_id) else { continue };
             let Ok(domain) = Domain::parse(publisher.domain()) else { continue };
-            let told = &mut domains.entry(domain).or_default().told;
-            told.insert((session.user.id.clone(), publisher), wanted);
+            written.extend(self.note_watching(&domain, &session.user.id, &[publisher], Some(wanted)));
         }
+        for commit in written {
+            is_written(commit).await;
+        }
+    }
+
+    /// What every domain was told before we were started again.
+    pub(super) async fn resume_watching(&self) -> Result<(), Error> {
+        let watched = Written(&self.services.store).watched().await?;
+        let mut changed = self.services.presence().domains_watched();
+        {
+            let mut domains = self.watching.domains.lock();
+            for (domain, watcher, publisher) in watched {
+                if !changed.contains(&domain) {
+                    changed.push(domain.clone());
+                }
+                // As if it had forgotten: what holds is asked for again, and what does not is ended.
+                let told = &mut domains.entry(domain).or_default().told;
+                told.insert((watcher, publisher), AttributeSet::EMPTY);
+            }
+        }
+        for domain in changed {
+            self.watching_changed(&domain);
+        }
+        Ok(())
     }
 
     /// Somebody watches others of this domain now, or nobody any more.
@@ -119,13 +146,17 @@ impl Face {
         }
         let mut is_done = true;
         for (watcher, wanted, publishers) in together(begun.into_iter().cloned()) {
+            // From here on it may know: then it is to hear the end of it, too.
+            if let Some(commit) = self.note_watching(domain, &watcher, &publishers, None) {
+                is_written(commit).await;
+            }
             let said = SubscribeRequest {
                 meta: self.meta_of(&watcher),
                 user_ids: publishers.iter().map(Address::from).collect(),
                 attributes: (wanted != AttributeSet::ALL).then(|| PresenceSubList::of_names(wanted)),
             };
             match self.ask_watching(domain, said.into()).await {
-                true => self.note_watching(domain, &watcher, &publishers, Some(wanted)),
+                true => drop(self.note_watching(domain, &watcher, &publishers, Some(wanted))),
                 false => is_done = false,
             }
         }
@@ -138,7 +169,11 @@ impl Face {
             let user_ids = publishers.iter().map(Address::from).collect();
             let said = UnsubscribeRequest { meta: self.meta_of(&watcher), user_ids };
             match self.ask_watching(domain, said.into()).await {
-                true => self.note_watching(domain, &watcher, &publishers, None),
+                true => {
+                    if let Some(commit) = self.forget_watching(domain, &watcher, &publishers) {
+                        is_written(commit).await;
+                    }
+                }
                 false => is_done = false,
             }
         }
@@ -156,16 +191,45 @@ impl Face {
         answer.is_ok_and(|answer| !answer.outcome().is_some_and(|outcome| is_passing(outcome.status)))
     }
 
-    fn note_watching(&self, domain: &Domain, watcher: &UserId, publishers: &[UserId], wanted: Option<AttributeSet>) {
+    /// A domain was told of these; `wanted`: or will be, at once. What is to be waited for, if that is news.
+    fn note_watching(
+        &self,
+        domain: &Domain,
+        watcher: &UserId,
+        publishers: &[UserId],
+        wanted: Option<AttributeSet>,
+    ) -> Option<Commit> {
         let mut domains = self.watching.domains.lock();
-        let Some(known) = domains.get_mut(domain) else { return };
+        let told = &mut domains.entry(domain.clone()).or_default().told;
+        let mut batch = Batch::new();
         for publisher in publishers {
-            let pair = (watcher.clone(), publisher.clone());
-            match wanted {
-                Some(wanted) => known.told.insert(pair, wanted),
-                None => known.told.remove(&pair),
-            };
+            let told = told.entry((watcher.clone(), publisher.clone())).or_insert_with(|| {
+                batch.put(Space::PeersTold, watched_key(domain, watcher, publisher), Vec::new());
+                AttributeSet::EMPTY
+            });
+            *told = wanted.unwrap_or(*told);
         }
+        // Handed over under the lock: the store has it in the order in which it was so.
+        (!batch.is_empty()).then(|| self.services.store.commit(batch))
+    }
+
+    /// A domain has heard the end of these.
+    fn forget_watching(&self, domain: &Domain, watcher: &UserId, publishers: &[UserId]) -> Option<Commit> {
+        let mut domains = self.watching.domains.lock();
+        let told = &mut domains.get_mut(domain)?.told;
+        let mut batch = Batch::new();
+        for publisher in publishers {
+            told.remove(&(watcher.clone(), publisher.clone()));
+            batch.delete(Space::PeersTold, watched_key(domain, watcher, publisher));
+        }
+        Some(self.services.store.commit(batch))
+    }
+}
+
+/// Without its row, all that is lost by a restart is the end of a subscription.
+async fn is_written(commit: Commit) {
+    if let Err(error) = commit.await {
+        tracing::warn!(%error, "that a domain was told of a watcher is not written");
     }
 }
 
