@@ -275,6 +275,38 @@ async fn end_served(served: Served) {
     until("it is down", || served.tasks() == 0).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_gone_is_told_though_the_peer_was_away_and_we_were_started_again() {
+    let ((of_a, url_a), (of_p, url_p)) = (listener().await, listener().await);
+    let (at_a, at_p) = (of_a.local_addr().expect("an address"), of_p.local_addr().expect("an address"));
+    drop(of_a);
+    let engine = Arc::new(MemoryEngine::new());
+    let contract = Some(Terms { theirs: im_of_a(), ..Terms::default() });
+    let line = PeerConfig { urls: vec![url_p], contract, ..PeerConfig::of(domain("p.example")) };
+    let a = open_again("a.example", &engine, at_a, line.clone()).await;
+    let p = provider(of_p, &url_a);
+    a.add(ALICE).await;
+    let alice = a.login(ALICE).await;
+    until("that she is there is told", || last_told(&p, ALICE).is_some_and(|(_, is_here)| is_here)).await;
+    end_served(p).await;
+    a.services.access().logout(&alice).await.expect("gone");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    end(a).await;
+    drop(alice);
+    let _a = open_again("a.example", &engine, at_a, line).await;
+    let p = provider(TcpListener::bind(at_p).await.expect("the same port"), &url_a);
+    until("that she has gone is told", || last_told(&p, ALICE).is_some_and(|(_, is_here)| !is_here)).await;
+    use imps_service::seam::{Engine as _, KeyRange, Order, Space};
+    let rows = async || engine.scan(Space::PeersTold, KeyRange::all(), Order::Forwards, 9).await.expect("rows").len();
+    for _ in 0..100 {
+        if rows().await == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it is remembered for ever");
+}
+
 /// What a domain was asked for, by name and the user about whom it is.
 fn asked(served: &Served) -> Vec<(&'static str, String)> {
     let of = |(_, said): &(_, Primitive)| match said {

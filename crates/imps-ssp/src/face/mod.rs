@@ -94,6 +94,9 @@ impl Face {
         }
         face.attach_all();
         face.resume_watching().await?;
+        for peer in ssp.providers(services.router.home()) {
+            face.tell_gone(&peer).await?;
+        }
         Ok((ssp, face))
     }
 

@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use tokio::sync::Notify;
 
+use super::written::Written;
 use super::{Face, is_passing};
 use crate::ssp::Ask;
 
@@ -130,6 +131,12 @@ impl Versions {
     }
 }
 
+/// Whether a profile says that its user is here.
+fn is_active(profile: &UserProfile) -> bool {
+    let is_active = |line: &ServiceLine| line.status.as_deref().is_some_and(|it| it.eq_ignore_ascii_case("active"));
+    profile.services.as_ref().is_some_and(|services| services.services.iter().any(is_active))
+}
+
 fn terminal(session: &Session) -> Terminal {
     let agreed = session.negotiated();
     let types = agreed.content_types.iter().take(TYPES_MAX).map(|one| one.content_type.clone());
@@ -189,8 +196,8 @@ impl Face {
         }
     }
 
-    /// After a session with a peer came up: everybody who is here, if the peer keeps something for them. Who has gone
-    /// since it heard of him is told in any case.
+    /// After a session with a peer came up: everybody who is here, if the peer keeps something for them, and who has gone
+    /// since it heard of him.
     pub(super) fn tell_profiles(&self, peer: &Domain) {
         let home = self.services.router.home();
         if !self.ssp().is_some_and(|ssp| ssp.providers(home).contains(peer)) {
@@ -202,6 +209,29 @@ impl Face {
         for shard in 0..self.services.sessions.shards() {
             let sessions = self.services.sessions.collect(shard, |session| !session.user.is_guest);
             self.to_tell(peer, sessions.iter().map(|session| session.user.id.clone()).collect());
+        }
+        let Some(this) = self.this.upgrade() else { return };
+        let peer = peer.clone();
+        tokio::spawn(async move {
+            if let Err(error) = this.tell_gone(&peer).await {
+                tracing::warn!(%peer, %error, "who has gone is told when a session with it comes up again");
+            }
+        });
+    }
+
+    /// Tells a peer of those who have gone since it heard that they are here, before we were started again perhaps.
+    pub(super) async fn tell_gone(&self, peer: &Domain) -> Result<(), Error> {
+        let mut users = Written(&self.services.store).here(peer).await?;
+        let is_here = |user: &UserId| self.services.users.loaded(user).is_some_and(|user| !user.sessions().is_empty());
+        users.retain(|user| !is_here(user));
+        self.to_tell(peer, users);
+        Ok(())
+    }
+
+    /// That a peer is to know of a user that he is here, or has heard that he is not.
+    async fn note_here(&self, peer: &Domain, user: &UserId, is_here: bool) {
+        if let Err(error) = Written(&self.services.store).note_here(peer, user, is_here).await {
+            tracing::warn!(%peer, %user, %error, "that a peer knows of a user is not written");
         }
     }
 
@@ -246,16 +276,24 @@ impl Face {
         let Some(ssp) = self.ssp() else { return End::Told };
         // Whoever keeps nothing for him any more need not know.
         if !Domain::parse(user.domain()).is_ok_and(|home| ssp.providers(&home).contains(peer)) {
+            self.note_here(peer, user, false).await;
             return End::Told;
         }
         let profile = match self.profile(user, true).await {
             Ok(profile) => profile,
-            Err(Error::UnknownUser) => return End::Told,
+            Err(Error::UnknownUser) => {
+                self.note_here(peer, user, false).await;
+                return End::Told;
+            }
             Err(error) => {
                 tracing::warn!(%peer, %user, %error, "a profile is not told yet");
                 return End::Later;
             }
         };
+        let is_here = is_active(&profile);
+        if is_here {
+            self.note_here(peer, user, true).await;
+        }
         let said = UpdateUserProfileRequest { meta: ssp.meta(), profile };
         let (status, is_taken) = match ssp.ask(peer, Ask::of(said)).await {
             Ok(answer) => (answer.outcome().map_or(Status::SUCCESSFUL, |outcome| outcome.status), true),
@@ -270,6 +308,9 @@ impl Face {
                 if !status.is_success() {
                     tracing::info!(%peer, %user, status = status.code(), "a profile is not taken");
                 }
+                if !is_here {
+                    self.note_here(peer, user, false).await;
+                }
                 End::Told
             }
         }
@@ -278,10 +319,10 @@ impl Face {
     /// The home domain of a user for whom we keep something says whether he is there.
     pub(super) async fn take_profile(&self, home: &Domain, profile: &UserProfile) {
         let Ok(user) = UserId::parse(profile.user_id.as_str(), home) else { return };
-        let Some(services) = &profile.services else { return };
-        let is_active = |line: &ServiceLine| line.status.as_deref().is_some_and(|it| it.eq_ignore_ascii_case("active"));
-        let is_here = services.services.iter().any(is_active);
-        let done = match (is_here, self.services.access().open_guest(&user)) {
+        if profile.services.is_none() {
+            return;
+        }
+        let done = match (is_active(profile), self.services.access().open_guest(&user)) {
             (true, _) => self.guest(&user).await.map(|session| self.attach(&session)),
             (false, Some(session)) => self.services.access().logout(&session).await,
             (false, None) => Ok(()),

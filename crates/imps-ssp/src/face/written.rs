@@ -4,6 +4,7 @@
 //! | space | key | value |
 //! |---|---|---|
 //! | PeersTold | 0, domain, watcher, publisher | nothing: that domain was told that our user watches its |
+//! | PeersTold | 1, domain, user | nothing: that domain was told that our user is here |
 //!
 //! A row is written before its domain is told, and deleted after it has heard the end: one too many costs a request.
 
@@ -13,6 +14,7 @@ use imps_service::store::Store;
 use imps_types::{Domain, UserId};
 
 const WATCHED: u8 = 0;
+const HERE: u8 = 1;
 /// Rows of one scan.
 const PAGE: usize = 500;
 
@@ -22,6 +24,10 @@ pub(super) struct Written<'a>(pub(super) &'a Store);
 
 pub(super) fn watched_key(domain: &Domain, watcher: &UserId, publisher: &UserId) -> Key {
     Key::build().u8(WATCHED).text(domain.as_str()).text(watcher.as_str()).text(publisher.as_str()).done()
+}
+
+fn here_key(domain: &Domain, user: &UserId) -> Key {
+    Key::build().u8(HERE).text(domain.as_str()).text(user.as_str()).done()
 }
 
 impl Written<'_> {
@@ -38,6 +44,30 @@ impl Written<'_> {
         })
         .await?;
         Ok(watched)
+    }
+
+    /// Of whom a domain was told that they are here.
+    pub(super) async fn here(self, domain: &Domain) -> Result<Vec<UserId>, Error> {
+        let mut users = Vec::new();
+        self.each(Key::build().u8(HERE).text(domain.as_str()).range(), |key| {
+            let mut key = key.read();
+            if let Some(user) = (|| Some((key.u8()?, key.text()?, key.text()?)))().map(|(_, _, user)| user) {
+                users.push(UserId::from_canonical(&user));
+            }
+        })
+        .await?;
+        Ok(users)
+    }
+
+    /// A domain is told now whether a user is here, or was told that he is not.
+    pub(super) async fn note_here(self, domain: &Domain, user: &UserId, is_here: bool) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        match is_here {
+            true => batch.put(Space::PeersTold, here_key(domain, user), Vec::new()),
+            false => batch.delete(Space::PeersTold, here_key(domain, user)),
+        };
+        self.0.commit(batch).await?;
+        Ok(())
     }
 
     async fn each(self, mut range: KeyRange, mut take: impl FnMut(&Key)) -> Result<(), Error> {
