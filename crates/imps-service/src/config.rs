@@ -69,7 +69,9 @@ pub struct ServiceConfig {
     pub queue_abroad_bytes: u64,
     /// Users of one other domain who have a session as guests here.
     pub guests_domain_max: usize,
-    /// The same of all other domains together.
+    /// The same of a domain that no operator wrote down.
+    pub guests_stranger_max: usize,
+    /// The same of all other domains together; strangers find room in half of it.
     pub guests_max: usize,
     /// Recipients of one message, lists expanded.
     pub recipients_max: usize,
@@ -191,6 +193,7 @@ impl ServiceConfig {
             queue_abroad_max: 20_000,
             queue_abroad_bytes: 128 << 20,
             guests_domain_max: 100_000,
+            guests_stranger_max: 1000,
             guests_max: 300_000,
             recipients_max: 500,
             lists_max: 100,

@@ -376,6 +376,7 @@ settings! {
     "ssp.recipients_max"              Count(1, 100_000) => ssp.config.link.recipients_max, "Recipients of one message of a peer.";
     "ssp.guests_max"                  Count(1, 100_000_000) => service.guests_max, "Users of other domains for whom something is kept here at once: who are in a group, watch somebody, or have asked for something lately; what is beyond is answered 503.";
     "ssp.guests_domain_max"           Count(1, 100_000_000) => service.guests_domain_max, "The same of one domain.";
+    "ssp.guests_stranger_max"         Count(1, 100_000_000) => service.guests_stranger_max, "The same of one domain that is no line of the table of peers and came by `ssp.open`; and all such domains find room in half of `ssp.guests_max` only.";
     "ssp.posts_max"                   Count(1, 64) => ssp.config.link.posts_max, "POSTs that are under way to one peer at once.";
     "ssp.pool"                        Count(0, 64) => ssp.config.post.pool, "Connections to one peer that are kept open.";
     "ssp.connect_within"              Seconds(1, 600) => ssp.config.post.connect_within, "How long a connection to a peer may take.";
@@ -482,6 +483,7 @@ mod tests {
             ("ssp.open", "false"),
             ("ssp.open_private", "false"),
             ("ssp.strangers_max", "1000"),
+            ("ssp.guests_stranger_max", "1000"),
             ("ssp.services", "all"),
             ("ssp.open_max", "1000"),
             ("ssp.recipients_max", "500"),

@@ -5,9 +5,10 @@
 //! logs in as him: whether his domain may speak is for the face to see.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use imps_types::{ClientId, Domain, SessionId, UserId, Version};
+use imps_types::{ClientId, Domain, SessionId, Status, UserId, Version};
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -22,8 +23,19 @@ use crate::session::{NewSession, Session};
 const CLIENT: &str = "ssp:";
 /// How long the session of a guest is kept for whom nothing is left to do.
 const IDLE: Duration = Duration::from_secs(600);
+/// The same of one who has only asked something.
+const ASKED: Duration = Duration::from_secs(120);
 /// Bytes of what one primitive for a guest may be.
 const PARSER_SIZE: u32 = 1 << 20;
+
+/// How a guest comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Visit {
+    /// He only asks something: nothing of him is written, and he is let go of soon.
+    pub only_asks: bool,
+    /// Whoever speaks for him is a domain that no operator wrote down.
+    pub by_stranger: bool,
+}
 
 /// Guests who have a session, by domain.
 #[derive(Default)]
@@ -65,9 +77,17 @@ impl Access<'_> {
     /// The session of a guest, opened if he has none.
     ///
     /// # Errors
+    /// As [`Access::visit`].
+    pub async fn guest_session(&self, guest: &UserId) -> Result<Arc<Session>, Error> {
+        self.visit(guest, Visit::default()).await
+    }
+
+    /// The session of a guest who comes like this, opened if he has none.
+    ///
+    /// # Errors
     /// `UnknownUser` when his domain cannot be reached, `TooManyGuests` when it has too many here, or all domains together
     /// have, or the store's failure.
-    pub async fn guest_session(&self, guest: &UserId) -> Result<Arc<Session>, Error> {
+    pub async fn visit(&self, guest: &UserId, how: Visit) -> Result<Arc<Session>, Error> {
         let now = self.clock.now();
         let user = self.user(guest).await?;
         if !user.is_guest {
@@ -80,17 +100,18 @@ impl Access<'_> {
             let is_ending = session.is_closed() || !*session.has_row.lock();
             (!is_ending).then_some(session)
         };
-        if let Some(session) = open() {
+        let is_enough = |session: &Session| how.only_asks || session.is_written.load(Ordering::Acquire);
+        if let Some(session) = open().filter(|session| is_enough(session)) {
             return Ok(session);
         }
         let _change = user.change.lock().await;
         if let Some(session) = open() {
+            if !is_enough(&session) {
+                self.save_session(&session).await?;
+            }
             return Ok(session);
         }
-        let (of_domain, of_all) = (self.guests.count(guest.domain()), self.guests.total());
-        if of_domain >= self.config.guests_domain_max || of_all >= self.config.guests_max {
-            return Err(Error::TooManyGuests);
-        }
+        self.has_room_for(guest, how)?;
         let new = NewSession {
             id: SessionId::new(user.slot, password::random()?),
             user: user.clone(),
@@ -108,13 +129,29 @@ impl Access<'_> {
             agreed.push_length = u32::MAX;
             agreed.parser_size = PARSER_SIZE;
         }
-        let mut batch = Batch::new();
-        batch.put(Space::Sessions, session_key(&session.id), session.to_record());
-        self.store.commit(batch).await?;
+        if how.only_asks {
+            session.is_written.store(false, Ordering::Release);
+        } else {
+            let mut batch = Batch::new();
+            batch.put(Space::Sessions, session_key(&session.id), session.to_record());
+            self.store.commit(batch).await?;
+        }
         self.sessions.insert(session.clone());
         user.lock().sessions.push(session.clone());
         self.tell(Happening::SessionOpened { session: session.clone(), resumed: false }).await;
         Ok(session)
+    }
+
+    /// Strangers have less room, of one domain and of all: names of domains cost nothing, and must not take the room of those
+    /// with whom there is a contract.
+    fn has_room_for(&self, guest: &UserId, how: Visit) -> Result<(), Error> {
+        let (mut domain_max, mut all_max) = (self.config.guests_domain_max, self.config.guests_max);
+        if how.by_stranger {
+            domain_max = domain_max.min(self.config.guests_stranger_max);
+            all_max /= 2;
+        }
+        let is_full = self.guests.count(guest.domain()) >= domain_max || self.guests.total() >= all_max;
+        if is_full { Err(Error::TooManyGuests) } else { Ok(()) }
     }
 
     /// The guests who have a session.
@@ -169,6 +206,10 @@ impl Access<'_> {
             if !is_gone && self.is_busy(&session) {
                 continue;
             }
+            if never_to_be_written(&session) {
+                self.end_session(&session, Status::SUCCESSFUL, "").await;
+                continue;
+            }
             if let Err(error) = self.logout(&session).await {
                 tracing::warn!(%guest, %error, "the session of a guest is not ended");
                 return;
@@ -180,7 +221,8 @@ impl Access<'_> {
     fn is_busy(&self, session: &Session) -> bool {
         let domain = session.user.id.domain();
         let is_kept = || imps_types::Service::ALL.iter().any(|service| self.router.keeps(domain, *service));
-        self.clock.now().since(session.last_seen()) < IDLE
+        let idle = if session.is_written.load(Ordering::Acquire) { IDLE } else { ASKED };
+        self.clock.now().since(session.last_seen()) < idle
             || !session.groups.lock().is_empty()
             || !session.subscriptions.lock().is_empty()
             || is_kept()
@@ -190,6 +232,15 @@ impl Access<'_> {
     pub fn has_guests(&self, domain: &Domain) -> bool {
         self.guests.count(domain.as_str()) > 0
     }
+}
+
+/// Whether nothing was written of a session; then nothing will be.
+fn never_to_be_written(session: &Session) -> bool {
+    // Whoever writes it does so under this lock.
+    let mut has_row = session.has_row.lock();
+    let is_unwritten = !session.is_written.load(Ordering::Acquire);
+    *has_row &= !is_unwritten;
+    is_unwritten
 }
 
 #[cfg(test)]
@@ -245,6 +296,61 @@ mod tests {
         assert!(!Arc::ptr_eq(&first, &second));
         access.note_guest(&Happening::SessionClosed { session: first, reason: imps_types::Status::SUCCESSFUL });
         assert!(access.guests().contains(&bob()));
+    }
+
+    #[tokio::test]
+    async fn strangers_have_less_room() {
+        let change = |config: &mut crate::ServiceConfig| {
+            (config.guests_domain_max, config.guests_stranger_max, config.guests_max) = (4, 2, 8);
+        };
+        let world = World::with(&["alice"], change).await;
+        let _neighbour = world.with_neighbour();
+        let access = world.services.access();
+        let come = async |name: &str, by_stranger| {
+            let guest = UserId::from_canonical(&format!("wv:{name}"));
+            access.visit(&guest, Visit { only_asks: true, by_stranger }).await.map_err(|error| error.status())
+        };
+        for name in ["a@b.example", "b@b.example"] {
+            assert!(come(name, true).await.is_ok());
+        }
+        let refused = Some(Status::SERVER_UNAVAILABLE);
+        assert_eq!(come("c@b.example", true).await.err(), refused);
+        assert!(come("a@b.example", true).await.is_ok(), "who is here is not refused");
+        for name in ["c@b.example", "d@b.example"] {
+            assert!(come(name, false).await.is_ok(), "a peer may bring more");
+        }
+        assert_eq!(come("a@third.example", true).await.err(), refused, "half of all is for others");
+        assert!(come("a@third.example", false).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_only_asks_is_not_written_and_soon_let_go_of() {
+        let world = World::of(&["alice"]).await;
+        let _neighbour = world.with_neighbour();
+        let access = world.services.access();
+        let asks = Visit { only_asks: true, by_stranger: true };
+        let rows = async || {
+            let range = crate::seam::KeyRange::all();
+            world.services.store.scan(Space::Sessions, range, crate::seam::Order::Forwards, 9).await.unwrap().len()
+        };
+        let first = access.visit(&bob(), asks).await.unwrap();
+        assert_eq!((rows().await, access.guests()), (0, vec![bob()]));
+        assert!(Arc::ptr_eq(&first, &access.visit(&bob(), asks).await.unwrap()));
+        world.services.clock.advance(ASKED + Duration::from_secs(1));
+        access.tidy_guests().await;
+        assert!(first.is_closed() && access.guests().is_empty());
+        // Whoever asks for more is a guest like any other.
+        let second = access.visit(&bob(), asks).await.unwrap();
+        assert!(Arc::ptr_eq(&second, &access.guest_session(&bob()).await.unwrap()));
+        assert_eq!(rows().await, 1);
+        world.services.clock.advance(ASKED + Duration::from_secs(1));
+        access.visit(&bob(), asks).await.unwrap();
+        world.services.clock.advance(ASKED + Duration::from_secs(1));
+        access.tidy_guests().await;
+        assert!(!second.is_closed(), "and not let go of before his time");
+        let world = world.restarted().await;
+        let _neighbour = world.with_neighbour();
+        assert_eq!(world.services.access().guests(), [bob()]);
     }
 
     #[tokio::test]

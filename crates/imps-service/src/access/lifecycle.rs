@@ -1,6 +1,7 @@
 //! The life of sessions after login: keep-alive, logout, expiry, forced end, restart (CSP 4, 16).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use imps_types::element::ResultInfo;
 use imps_types::{SessionId, Status};
@@ -91,16 +92,20 @@ impl Access<'_> {
     /// # Errors
     /// The store's failure, and that the session is over: nothing of the batch happened then.
     pub(crate) async fn save_session_with(&self, session: &Session, mut batch: Batch) -> Result<(), Error> {
-        let commit = {
+        let (commit, was_written) = {
             let has_row = session.has_row.lock();
             if !*has_row || session.is_closed() {
                 // It has ended, and must not come back with the next start.
                 return Err(Error::NotLoggedIn);
             }
             batch.put(Space::Sessions, session_key(&session.id), session.to_record());
-            self.store.commit(batch)
+            (self.store.commit(batch), session.is_written.swap(true, Ordering::AcqRel))
         };
-        Ok(commit.await?)
+        let committed = commit.await;
+        if committed.is_err() && !was_written {
+            session.is_written.store(false, Ordering::Release);
+        }
+        Ok(committed?)
     }
 
     /// Deletes the rows of sessions, all or none of them: nothing is written of these sessions after that.

@@ -22,6 +22,7 @@ pub use broadcast::{Broadcast, GivenAnswer, Says};
 pub use cir::{CirOffer, UDP_PORT};
 pub(crate) use guard::LoginGuard;
 pub(crate) use guest::GuestTable;
+pub use guest::Visit;
 pub use lifecycle::ServiceProvider;
 pub use login::{LoginAttempt, LoginOutcome};
 pub use msisdn::number_of;

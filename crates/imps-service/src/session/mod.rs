@@ -56,6 +56,8 @@ pub struct Session {
     /// Whether the store keeps a row of it. Held while a write of the row is handed over, so that the writes are in the
     /// order of what they say, and none comes after the row's deletion. Taken before the other locks of a session.
     pub(crate) has_row: Mutex<bool>,
+    /// Whether it was written: not yet that of a guest who has only asked something.
+    pub(crate) is_written: AtomicBool,
     negotiated: Mutex<Negotiated>,
     outbox: Mutex<Outbox>,
     /// Types of general notification that it subscribed to, as bits.
@@ -133,6 +135,7 @@ impl Session {
             time_to_live: AtomicU32::new(new.time_to_live),
             closed: AtomicBool::new(false),
             has_row: Mutex::new(true),
+            is_written: AtomicBool::new(true),
             negotiated: Mutex::new(Negotiated::default()),
             outbox: Mutex::new(Outbox::default()),
             notifications: AtomicU32::new(0),

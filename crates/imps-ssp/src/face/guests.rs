@@ -12,6 +12,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use imps_service::access::Visit;
 use imps_service::common::{Invitation, InviteReply};
 use imps_service::event::{Event, Message, NoticeContent};
 use imps_service::seam::Link;
@@ -214,8 +215,8 @@ impl Face {
     }
 
     /// The session of a guest, opened if there is none.
-    pub(super) async fn guest(&self, guest: &UserId) -> Result<Arc<Session>, Error> {
-        let session = self.services.access().guest_session(guest).await?;
+    pub(super) async fn guest(&self, guest: &UserId, how: Visit) -> Result<Arc<Session>, Error> {
+        let session = self.services.access().visit(guest, how).await?;
         if session.linked().is_none() {
             self.attach(&session);
         }

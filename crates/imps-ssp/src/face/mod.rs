@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use imps_proto::ssp::{DeliveryStatusReport, Primitive, SendMessageRequest, SendMessageResponse, UserProfile};
+use imps_service::access::Visit;
 use imps_service::im::{FromAbroad, OutgoingMessage};
 use imps_service::seam::{Gateway, Reach};
 use imps_service::{Error, Services};
@@ -225,7 +226,7 @@ impl Gateway for Face {
         let Some(this) = self.this.upgrade().filter(|_| !self.keeps(guest.domain(), Offered::Im)) else { return };
         let guest = guest.clone();
         tokio::spawn(async move {
-            if let Err(error) = this.guest(&guest).await {
+            if let Err(error) = this.guest(&guest, Visit::default()).await {
                 tracing::warn!(%guest, %error, "a guest is not told what waits for him");
             }
         });

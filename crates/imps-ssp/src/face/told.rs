@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, join_all};
 use imps_proto::csp::catalogue::{Request, Response};
 use imps_proto::ssp::{MessageDelivered, Name, Party, Primitive, SendMessageResponse};
+use imps_service::access::Visit;
 use imps_service::group::GroupChange;
 use imps_service::im::{FromAbroad, OutgoingMessage};
 use imps_service::{Error, Session};
@@ -13,7 +14,7 @@ use imps_types::{Address, Domain, GroupId, Status, UserId};
 use rustc_hash::FxHasher;
 
 use super::Face;
-use crate::machine::status;
+use crate::machine::{only_reads, status};
 use crate::translate::{self, Told};
 
 impl Face {
@@ -33,7 +34,11 @@ impl Face {
         if OWN_DATA.contains(&said.name()) && !said.service().is_some_and(keeps) {
             return status(Status::SERVICE_NOT_SUPPORTED, "this is kept by the domain of whoever asks");
         }
-        let session = match self.guest(&guest).await {
+        let how = Visit {
+            only_asks: only_reads(said.name()) || said.name() == Name::StopSearchRequest,
+            by_stranger: self.ssp().is_some_and(|ssp| ssp.is_stranger(peer)),
+        };
+        let session = match self.guest(&guest, how).await {
             Ok(session) => session,
             Err(error) => return status(error.status(), &error.to_string()),
         };

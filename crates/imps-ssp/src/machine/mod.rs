@@ -22,6 +22,7 @@ use crate::access::Territory;
 use crate::agreement::Agreement;
 use crate::trust::DigestScheme;
 
+pub(crate) use incoming::only_reads;
 pub use outgoing::OpenTransaction;
 pub(crate) use outgoing::{Failure, Outgoing};
 
