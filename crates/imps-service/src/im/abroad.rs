@@ -38,13 +38,13 @@ use crate::user::QueueLoad;
 /// Kinds of rows of RelayExpiry: what goes with them.
 const WAITING: u8 = 0;
 const SENT: u8 = 1;
-const TAKEN: u8 = 2;
+pub(super) const TAKEN: u8 = 2;
 /// Rows of one scan.
 const PAGE: usize = 256;
 /// Pages of one sweep.
 const PAGES: usize = 25;
 /// For how long it is remembered what a message was called after its end: its last report may be on its way.
-const GRACE: Duration = Duration::from_secs(24 * 3600);
+pub(super) const GRACE: Duration = Duration::from_secs(24 * 3600);
 /// The longest MessageID of another domain.
 const ID_MAX: usize = 255;
 
@@ -219,7 +219,7 @@ fn report_name(info: &MessageInfo, sender: &UserId, outcome: Status) -> Option<S
     Some(name)
 }
 
-fn taken_key(domain: &Domain, name: &str) -> Key {
+pub(super) fn taken_key(domain: &Domain, name: &str) -> Key {
     Key::build().text(domain.as_str()).text(name).done()
 }
 
@@ -227,7 +227,7 @@ fn id_key(sequence: u64) -> Key {
     Key::build().u64(sequence).done()
 }
 
-fn expiry_key(end: Timestamp, kind: u8, sequence: u64, domain: &Domain, whose: &str) -> Key {
+pub(super) fn expiry_key(end: Timestamp, kind: u8, sequence: u64, domain: &Domain, whose: &str) -> Key {
     Key::build().u64(end.0).u8(kind).u64(sequence).text(domain.as_str()).text(whose).done()
 }
 
@@ -775,8 +775,8 @@ impl Im<'_> {
     /// It may say so again, when it did not see our answer.
     ///
     /// # Errors
-    /// `UnknownMessage` when it is about no group of that domain that a user of ours has joined; `QueueFull`; or the store's
-    /// failure.
+    /// `UnknownMessage` when it is about no group of that domain that a user of ours has joined, and nothing that he said there
+    /// before; `QueueFull`; or the store's failure.
     pub async fn reported_there(
         &self,
         peer: &Domain,
@@ -791,8 +791,11 @@ impl Im<'_> {
             let group = self.router.group(address).ok().filter(|group| group.domain() == peer.as_str());
             group.is_some_and(|group| self.group().is_joined_abroad(&sender, &group))
         };
-        let is_of_group = || info.recipient.users.is_empty() && info.recipient.groups.iter().any(is_where_he_is);
-        if !(is_provider || is_of_group()) || !self.user_exists(&sender).await? {
+        let is_on_group = info.recipient.users.is_empty();
+        let is_of_group = is_on_group && info.recipient.groups.iter().any(is_where_he_is);
+        // He may have left since.
+        let is_his = is_provider || is_of_group || (is_on_group && self.was_said_there(peer, &sender, &info).await?);
+        if !is_his || !self.user_exists(&sender).await? {
             return Err(Error::UnknownMessage);
         }
         check(&info)?;

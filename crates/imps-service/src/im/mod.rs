@@ -23,6 +23,7 @@ mod offer;
 mod queue;
 mod repeat;
 mod report;
+mod said_there;
 mod send;
 mod sequence;
 #[cfg(test)]

@@ -190,7 +190,7 @@ impl Face {
     }
 
     /// Asks a domain for one of our users.
-    pub(super) async fn ask_for(&self, by: Asked<'_>, domain: &Domain, request: &Request) -> Response {
+    async fn ask_for(&self, by: Asked<'_>, domain: &Domain, request: &Request) -> Response {
         let refused = |status: Status| Response::Status(StatusPrimitive::of(status));
         let Some(ssp) = self.ssp() else { return refused(Status::SERVER_UNAVAILABLE) };
         let service = translate::service_of(request).unwrap_or(Offered::Common);
@@ -216,15 +216,41 @@ impl Face {
             });
         }
         let within = Some(ssp.reply_within().min(ANSWERED_WITHIN));
+        let name = named(&primitive).map(Box::from);
         let ask = Ask { within, ..Ask::of(primitive) };
         match ssp.ask(domain, ask).await {
-            Ok(answer) => translate::answer_in(request, by.version, answer),
+            Ok(answer) => {
+                let response = translate::answer_in(request, by.version, answer);
+                self.note_said(domain, &session.user.id, request, (name, &response)).await;
+                response
+            }
             Err(failure) => {
                 let try_again =
                     failure.try_again.map(|pause| u32::try_from(pause.as_secs().max(1)).unwrap_or(u32::MAX));
                 let result = ResultInfo { try_again, ..ResultInfo::of(failure.status) };
                 Response::Status(StatusPrimitive::new(result))
             }
+        }
+    }
+
+    /// What a user said in groups of another domain was taken there, by the name that we gave it or another one: whatever
+    /// becomes of it, he may hear of it.
+    async fn note_said(
+        &self,
+        domain: &Domain,
+        sender: &UserId,
+        request: &Request,
+        (name, response): (Option<Box<str>>, &Response),
+    ) {
+        let (Request::SendMessage(sent), Response::SendMessage(taken)) = (request, response) else { return };
+        if !sent.delivery_report || !taken.result.status.is_success() {
+            return;
+        }
+        let groups = &sent.message.info.recipient.groups;
+        let mut ids: Vec<&str> = name.as_deref().into_iter().chain(taken.message_id.as_deref()).collect();
+        ids.dedup();
+        if let Err(error) = self.services.im().said_there(domain, sender, &ids, groups).await {
+            tracing::warn!(%domain, user = %sender, %error, "a report may not be heard after he has left");
         }
     }
 
@@ -398,6 +424,14 @@ fn left(group: &GroupId) -> imps_proto::ssp::Primitive {
         reason: None,
     }
     .into()
+}
+
+/// The MessageID of what is sent.
+fn named(said: &imps_proto::ssp::Primitive) -> Option<&str> {
+    match said {
+        imps_proto::ssp::Primitive::SendMessageRequest(it) => it.info.message_id.as_deref(),
+        _ => None,
+    }
 }
 
 fn result_of(response: &Response) -> Option<&ResultInfo> {

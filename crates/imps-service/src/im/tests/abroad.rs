@@ -299,6 +299,47 @@ async fn a_report_on_a_group_elsewhere_is_for_who_has_joined_it_once_and_while_h
 }
 
 #[tokio::test]
+async fn a_report_on_a_group_elsewhere_comes_after_its_sender_has_left_too() {
+    let world = World::of(&["alice", "carl"]).await;
+    world.services.router.set_gateway(Arc::new(OneWay::default()));
+    let (alice, _) = (world.login("alice").await, world.login("carl").await);
+    let (cars, bikes) = ("wv:bob/cars@b.example", "wv:bob/bikes@b.example");
+    let joined = GroupId::from_canonical(cars);
+    let group = |group: &str| Group::Id(Address::new(group));
+    world.services.group().joined_abroad(&alice, &joined, true).await.unwrap();
+    let ids = ["m-1", "m-2"];
+    world.im().said_there(&domain("b.example"), &alice.user.id, &ids, &[group(cars)]).await.unwrap();
+    world.services.group().left_abroad(&alice, &joined).await.unwrap();
+    let told = async |peer: &str, user: &str, id: &str, whole: &[&str]| {
+        let info = MessageInfo {
+            message_id: Some(id.into()),
+            recipient: Recipient { groups: whole.iter().map(|it| group(it)).collect(), ..Recipient::default() },
+            sender: Some(Sender::User(User::of(user))),
+            ..MessageInfo::default()
+        };
+        world.im().reported_there(&domain(peer), false, info, Status::SUCCESSFUL).await
+    };
+    for (peer, user, id, groups) in [
+        ("b.example", "wv:alice@x", "m-3", &[cars][..]),
+        ("b.example", "wv:carl@x", "m-1", &[cars][..]),
+        ("b.example", "wv:alice@x", "m-1", &[bikes][..]),
+        ("b.example", "wv:alice@x", "m-1", &[bikes, cars][..]),
+        ("c.example", "wv:alice@x", "m-1", &[cars][..]),
+    ] {
+        assert_eq!(told(peer, user, id, groups).await, Err(Error::UnknownMessage), "{peer} {user} {id} {groups:?}");
+    }
+    for id in ids {
+        assert_eq!(told("b.example", "wv:alice@x", id, &["wv:Bob/Cars@b.example"]).await, Ok(()), "{id}");
+    }
+    assert_eq!(world.rows(Space::MessageIndex).await.len(), 2);
+    world.services.clock.advance(world.services.config.validity_default + Duration::from_secs(25 * 3600));
+    world.services.sweep().await;
+    for space in [Space::Relayed, Space::RelayExpiry] {
+        assert_eq!(world.rows(space).await, [], "{space:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_held_has_no_longer_name_than_what_is_received() {
     let (world, _) = world().await;
     for (length, is_taken) in [(255, true), (256, false)] {
