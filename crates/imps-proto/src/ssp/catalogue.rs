@@ -288,6 +288,8 @@ impl Primitive {
             Self::SendMessageRequest(send) if is_for_group(&send.info.recipient) => Some(Service::Group),
             Self::NewMessage(it) if is_of_group(&it.info) => Some(Service::Group),
             Self::MessageNotification(it) if is_of_group(&it.info) => Some(Service::Group),
+            // Whether there is such a group is known by who has the groups.
+            Self::VerifyIdRequest(it) if it.user_ids.is_empty() && it.domains.is_empty() => Some(Service::Group),
             _ => self.name().row().service,
         }
     }

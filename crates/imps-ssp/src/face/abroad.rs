@@ -16,6 +16,7 @@ use imps_types::presence::AttributeSet;
 use imps_types::{Address, Domain, GroupId, Service as Offered, Status, UserId, Version};
 
 use super::Face;
+use super::parts::{common_service, goes_on_at, verified_apart};
 use crate::ssp::Ask;
 use crate::translate;
 
@@ -66,7 +67,7 @@ impl Face {
             }
             _ => group_of(request).is_some_and(is_foreign),
         };
-        by_address || self.provider_of(request).is_some()
+        by_address || self.provider_of(request).is_some() || self.is_of_parts(request)
     }
 
     /// The domain that has the service which a request of our users is for.
@@ -83,7 +84,7 @@ impl Face {
                 | Request::CancelInvite(_)
                 | Request::InviteUserResponse(_)
         );
-        self.provider(translate::service_of(request).filter(|_| !stays)?)
+        self.provider(common_service(request).filter(|_| !stays)?)
     }
 
     /// Carries out a client's request, `here` those parts that are about this domain.
@@ -101,14 +102,18 @@ impl Face {
     /// Carries out what is about our own domain: here, unless another domain has the service for us.
     async fn at_home(&self, by: Asked<'_>, request: Request, here: &dyn Here) -> Response {
         match self.provider_of(&request) {
-            Some(provider) => self.ask_for(by, &provider, &request).await,
+            Some(provider) => goes_on_at(&provider, self.ask_for(by, &provider, &request).await),
             None => here.perform(Box::new(request)).await,
         }
     }
 
     /// A part about our own domain, once more in two: who has our users' messages does not send those to others, we do.
     fn home_parts(&self, part: Request) -> Vec<Request> {
-        let Request::SendMessage(mut message) = part else { return vec![part] };
+        let mut message = match part {
+            Request::VerifyId(it) if self.provider(Offered::Group).is_some() => return verified_apart(it),
+            Request::SendMessage(message) => message,
+            part => return vec![part],
+        };
         if self.provider(Offered::Im).is_none() || !message.message.info.recipient.groups.is_empty() {
             return vec![message.into()];
         }

@@ -3,6 +3,7 @@
 
 mod abroad;
 mod guests;
+mod parts;
 mod profile;
 mod queue;
 mod told;

@@ -85,6 +85,13 @@ fn named(search: &csp::SearchRequest) -> Option<Domain> {
     search.pairs.iter().find_map(address_in)
 }
 
+/// Whether names are of groups and nothing else: then who has the groups knows them.
+pub(super) fn is_on_groups(list: &IdList) -> bool {
+    let IdList { user_ids, contact_lists, group_ids, screen_names, domains } = list;
+    let has_groups = !(group_ids.is_empty() && screen_names.is_empty());
+    has_groups && user_ids.is_empty() && contact_lists.is_empty() && domains.is_empty()
+}
+
 /// The domain that a SearchID names: users get those of another domain with its name behind them.
 pub(super) fn named_by_id(id: &str) -> Option<Domain> {
     let (_, domain) = id.rsplit_once('@')?;

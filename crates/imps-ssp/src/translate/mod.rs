@@ -220,6 +220,7 @@ pub(crate) fn service_of(request: &Request) -> Option<Service> {
         Request::Invite(it) if it.invite_type == InviteType::Content => Some(Service::Content),
         Request::CancelInvite(it) if !it.urls.is_empty() => Some(Service::Content),
         Request::SendMessage(it) if !it.message.info.recipient.groups.is_empty() => Some(Service::Group),
+        Request::VerifyId(it) if common::is_on_groups(&it.id_list) => Some(Service::Group),
         _ => name_of(request)?.row().service,
     }
 }

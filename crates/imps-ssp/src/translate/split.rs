@@ -231,12 +231,24 @@ fn verification(list: IdList, home: &Domain) -> Split {
         csp::VerifyIdRequest { id_list }
     };
     let rest = IdList { contact_lists, domains, ..IdList::default() };
-    Parts::of(names.collect(), home, Named::address).requests(
+    let mut split = Parts::of(names.collect(), home, Named::address).requests(
         !rest.is_empty(),
         0,
         |names| of(names, rest),
         |names| of(names, IdList::default()),
-    )
+    );
+    split.there = split.there.into_iter().flat_map(users_and_groups).collect();
+    split
+}
+
+/// Groups of a domain may be in another place than its users: what is passed on is in one (SSP 13.2).
+fn users_and_groups((domain, part): (Domain, Request)) -> Vec<(Domain, Request)> {
+    let Request::VerifyId(csp::VerifyIdRequest { id_list }) = part else { return vec![(domain, part)] };
+    let IdList { user_ids, group_ids, screen_names, .. } = id_list;
+    let users = IdList { user_ids, ..IdList::default() };
+    let groups = IdList { group_ids, screen_names, ..IdList::default() };
+    let parts = [users, groups].into_iter().filter(|list| !list.is_empty());
+    parts.map(|id_list| (domain.clone(), csp::VerifyIdRequest { id_list }.into())).collect()
 }
 
 /// Parts for each party of another domain by himself.

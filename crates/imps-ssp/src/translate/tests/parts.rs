@@ -164,12 +164,15 @@ fn names_are_verified_where_they_are_of() {
     };
     let split_up = split(csp::VerifyIdRequest { id_list: ids.clone() }.into(), &home());
     let part = |id_list| Request::from(csp::VerifyIdRequest { id_list });
-    let (mut here, mut to_b, mut to_c) = (ids.clone(), ids.clone(), ids);
+    let (mut here, mut to_b, mut to_c) = (ids.clone(), ids.clone(), ids.clone());
     (here.user_ids, here.group_ids, here.screen_names) = Default::default();
-    (to_b.contact_lists, to_b.screen_names, to_b.domains) = Default::default();
+    (to_b.contact_lists, to_b.group_ids, to_b.screen_names, to_b.domains) = Default::default();
+    // The groups of B may be kept by somebody else than its users are.
+    let groups_of_b = imps_types::element::IdList { group_ids: ids.group_ids, ..Default::default() };
     (to_c.user_ids, to_c.contact_lists, to_c.group_ids, to_c.domains) = Default::default();
     assert_eq!(split_up.here, Some(part(here)));
-    assert_eq!(there(&split_up), [("b.example", &part(to_b)), ("c.example", &part(to_c))]);
+    let parts = [("b.example", &part(to_b)), ("b.example", &part(groups_of_b)), ("c.example", &part(to_c))];
+    assert_eq!(there(&split_up), parts);
 }
 
 #[test]
