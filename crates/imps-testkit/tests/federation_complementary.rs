@@ -4,7 +4,7 @@
 mod federation;
 
 use federation::*;
-use imps_testkit::phone::forms::{AccessChange, Contact, ListChange};
+use imps_testkit::phone::forms::{AccessChange, Body, Contact, ListChange, Outgoing, Targets};
 use imps_testkit::phone::{Node, Phone, status_of};
 use imps_types::Version;
 
@@ -196,7 +196,38 @@ async fn figure_3_complementary_services() {
     // What is told anew when a session is lost depends on when it is noticed: that is no part of the story.
     story.finish().await;
 
-    // 12. A and B lose each other, and find each other again.
+    // 12. Bob writes to his list, which A keeps: who is on it is known there, and the message is B's.
+    let since = wire.len();
+    let to = Targets { lists: vec![list.clone()], ..Targets::default() };
+    let sender = Some(bob.speaker.user.clone());
+    let message =
+        Outgoing { to, report: true, sender, content: Body::Text("all of you".into()), ..Outgoing::default() };
+    ask(&mut bob, |it| it.speaker.send_message(&message)).await;
+    assert_eq!(next(&mut alice).await, format!("all of you from {BOB}"));
+    assert_eq!(next(&mut bob).await, format!("200 for {ALICE}"));
+    assert!(has(&to_a(since), "ListManageRequest"), "{:?}", to_a(since));
+    let unknown = Targets { lists: vec!["wv:bob/~nobody@b.example".to_owned()], ..Targets::default() };
+    let message = Outgoing { to: unknown, ..message };
+    assert_eq!(status_of(&try_to(&mut bob, |it| it.speaker.send_message(&message)).await), 700);
+
+    // 13. Names are verified, and things searched for, where they are known: users at home, groups by who has them.
+    for (user, group, code) in
+        [(BOB, CARS, 200), (ALICE, CARS, 200), (BOB, "wv:bob/bikes@b.example", 800), ("wv:nobody@b.example", CARS, 531)]
+    {
+        let names = [Node::leaf("UserID", user), Node::leaf("GroupID", group)];
+        let answer = try_to(&mut bob, |_| Node::new("VerifyID-Request", [Node::new("IDList", names)])).await;
+        let failed = answer.pretty();
+        assert!(code == 200 || failed.contains(&code.to_string()), "{user} {group}: {failed}");
+        assert_eq!(status_of(&answer) == 200, code == 200, "{user} {group}: {failed}");
+    }
+    for (element, string, found) in [("GROUP_NAME", "Cars", CARS), ("USER_ID", "bob", BOB), ("USER_ID", ALICE, ALICE)] {
+        let pair = [Node::leaf("SearchElement", element), Node::leaf("SearchString", string)];
+        let search = [Node::new("SearchPairList", pair), Node::leaf("SearchLimit", "5")];
+        let answer = ask(&mut bob, |_| Node::new("Search-Request", search)).await;
+        assert!(answer.pretty().contains(found), "{element} {string}: {}", answer.pretty());
+    }
+
+    // 14. A and B lose each other, and find each other again.
     for mood in [Mood::Cut, Mood::Well] {
         a.way_becomes(&b, mood);
         b.way_becomes(&a, mood);

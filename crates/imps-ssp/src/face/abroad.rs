@@ -87,8 +87,8 @@ impl Face {
         self.provider(common_service(request).filter(|_| !stays)?)
     }
 
-    /// Carries out a client's request, `here` those parts that are about this domain.
-    pub async fn carry_request(&self, by: Asked<'_>, request: Request, here: &dyn Here) -> Response {
+    /// Carries out a request that names users and groups, and no list that another domain keeps.
+    pub(super) async fn carry_named(&self, by: Asked<'_>, request: Request, here: &dyn Here) -> Response {
         match request {
             request @ (Request::JoinGroup(_)
             | Request::LeaveGroup(_)
@@ -195,7 +195,7 @@ impl Face {
     }
 
     /// Asks a domain for one of our users.
-    async fn ask_for(&self, by: Asked<'_>, domain: &Domain, request: &Request) -> Response {
+    pub(super) async fn ask_for(&self, by: Asked<'_>, domain: &Domain, request: &Request) -> Response {
         let refused = |status: Status| Response::Status(StatusPrimitive::of(status));
         let Some(ssp) = self.ssp() else { return refused(Status::SERVER_UNAVAILABLE) };
         let service = translate::service_of(request).unwrap_or(Offered::Common);

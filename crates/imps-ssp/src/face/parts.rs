@@ -1,14 +1,95 @@
 //! What is about our own domain while other domains have some of its services (SSP 1, 10, 13.2).
 //!
-//! Who is a user is known by his home domain, wherever the Common features are; what is a group, by who has the groups.
+//! Contact lists become users before anything else is looked at: a domain is asked about users and groups, and another one
+//! than who keeps the lists could not tell what is meant (SSP 13.2, 4). Who is a user is known by his home domain, wherever
+//! the Common features are; what is a group, by who has the groups.
 
+use futures_util::future::join_all;
 use imps_proto::csp::catalogue::{Request, Response};
-use imps_proto::csp::{SearchRequest, VerifyIdRequest};
-use imps_types::element::{IdList, SearchElement};
-use imps_types::{Domain, Service as Offered};
+use imps_proto::csp::{GetPresenceResponse, ListManageRequest, SearchRequest, StatusPrimitive, VerifyIdRequest};
+use imps_service::Error;
+use imps_types::element::{IdList, Recipient, ResultInfo, SearchElement, User};
+use imps_types::{Address, Domain, Service as Offered, Status};
+use rustc_hash::FxHashSet;
 
 use super::Face;
+use super::abroad::{Asked, Here};
 use crate::translate;
+
+/// The lists that a request names, where they stand for the users on them.
+fn lists_of(request: &mut Request) -> Option<&mut Vec<Address>> {
+    match request {
+        Request::SendMessage(it) => Some(&mut it.message.info.recipient.contact_lists),
+        Request::ForwardMessage(it) => Some(&mut it.recipient.contact_lists),
+        Request::Invite(it) => Some(&mut it.recipient.contact_lists),
+        Request::CancelInvite(it) => it.recipient.as_mut().map(|recipient| &mut recipient.contact_lists),
+        Request::SubscribePresence(it) => Some(&mut it.contact_lists),
+        Request::UnsubscribePresence(it) => Some(&mut it.contact_lists),
+        Request::GetPresence(it) => Some(&mut it.contact_lists),
+        Request::VerifyId(it) => Some(&mut it.id_list.contact_lists),
+        _ => None,
+    }
+}
+
+/// Where those users go; none: it is about the lists themselves.
+fn users_of(request: &mut Request) -> Option<&mut Vec<User>> {
+    match request {
+        Request::SendMessage(it) => Some(&mut it.message.info.recipient.users),
+        Request::ForwardMessage(it) => Some(&mut it.recipient.users),
+        Request::Invite(it) => Some(&mut it.recipient.users),
+        Request::CancelInvite(it) => it.recipient.as_mut().map(|recipient| &mut recipient.users),
+        Request::SubscribePresence(it) => Some(&mut it.users),
+        Request::UnsubscribePresence(it) => Some(&mut it.users),
+        Request::GetPresence(it) => Some(&mut it.users),
+        _ => None,
+    }
+}
+
+/// What a request is answered that is for more users than one may be for; none: however many are on lists is fine.
+fn too_many(request: &Request) -> Option<Status> {
+    match request {
+        Request::SendMessage(_) | Request::ForwardMessage(_) => Some(Status::BAD_PARAMETER),
+        Request::Invite(_) | Request::CancelInvite(_) => Some(Error::TooManyInvitations.status()),
+        _ => None,
+    }
+}
+
+/// Whether a request without any list is about anything.
+fn is_about_something(request: &Request) -> bool {
+    let recipient = |it: &Recipient| !it.is_empty();
+    match request {
+        Request::SendMessage(it) => recipient(&it.message.info.recipient),
+        Request::ForwardMessage(it) => recipient(&it.recipient),
+        Request::Invite(it) => recipient(&it.recipient),
+        Request::CancelInvite(it) => it.recipient.as_ref().is_none_or(recipient),
+        Request::SubscribePresence(it) => !it.users.is_empty(),
+        Request::UnsubscribePresence(it) => !it.users.is_empty(),
+        Request::GetPresence(it) => !it.users.is_empty(),
+        Request::VerifyId(it) => !it.id_list.is_empty(),
+        _ => true,
+    }
+}
+
+/// The same request about nothing but these lists.
+fn about(request: &Request, lists: Vec<Address>) -> Request {
+    let mut about = request.clone();
+    match &mut about {
+        Request::SendMessage(it) => it.message.info.recipient = Recipient::default(),
+        Request::ForwardMessage(it) => it.recipient = Recipient::default(),
+        Request::Invite(it) => it.recipient = Recipient::default(),
+        Request::CancelInvite(it) => it.recipient = Some(Recipient::default()),
+        Request::VerifyId(it) => it.id_list = IdList::default(),
+        other => {
+            if let Some(users) = users_of(other) {
+                users.clear();
+            }
+        }
+    }
+    if let Some(place) = lists_of(&mut about) {
+        *place = lists;
+    }
+    about
+}
 
 /// Whether a search is for groups: what one looks for is told by its first criterion (CSP 7.1).
 fn is_for_groups(search: &SearchRequest) -> bool {
@@ -55,19 +136,117 @@ pub(super) fn goes_on_at(provider: &Domain, mut response: Response) -> Response 
 }
 
 impl Face {
-    /// Whether a request names groups to verify that another domain has for us.
+    /// Whether a request names lists that another domain keeps for us, or groups to verify.
     pub(super) fn is_of_parts(&self, request: &Request) -> bool {
         let has_groups =
             |it: &VerifyIdRequest| !(it.id_list.group_ids.is_empty() && it.id_list.screen_names.is_empty());
-        matches!(request, Request::VerifyId(it) if has_groups(it)) && self.provider(Offered::Group).is_some()
+        if let Request::VerifyId(it) = request
+            && has_groups(it)
+            && self.provider(Offered::Group).is_some()
+        {
+            return true;
+        }
+        names_lists(request) && self.provider(Offered::ContactList).is_some()
     }
+
+    /// Carries out a client's request, `here` those parts that are about this domain.
+    pub async fn carry_request(&self, by: Asked<'_>, request: Request, here: &dyn Here) -> Response {
+        match self.provider(Offered::ContactList).filter(|_| names_lists(&request)) {
+            Some(keeper) => Box::pin(self.carry_lists(by, request, &keeper, here)).await,
+            None => self.carry_named(by, request, here).await,
+        }
+    }
+
+    /// Carries out a request that names lists which another domain keeps.
+    async fn carry_lists(&self, by: Asked<'_>, request: Request, keeper: &Domain, here: &dyn Here) -> Response {
+        let mut rest = request.clone();
+        let mut lists = lists_of(&mut rest).map(std::mem::take).unwrap_or_default();
+        let most = self.services.config.lists_max;
+        if lists.len() > most {
+            return refused(Status::BAD_PARAMETER);
+        }
+        lists.sort();
+        lists.dedup();
+        let asked = lists.into_iter().map(|list| async move { (self.members(by, keeper, &list).await, list) });
+        let (mut parts, mut members) = (Vec::new(), Vec::new());
+        for (found, list) in join_all(asked).await {
+            match found {
+                Ok(users) => members.extend(users),
+                Err(response) => parts.push((about(&request, vec![list]), response)),
+            }
+        }
+        if let Some(users) = users_of(&mut rest) {
+            // Who is named besides, and who is on several, is meant once.
+            let mut known: FxHashSet<Address> = users.iter().map(|user| user.user_id.clone()).collect();
+            users.extend(members.into_iter().filter(|member| known.insert(member.clone())).map(User::of));
+            if let Some(status) = too_many(&request).filter(|_| users.len() > self.services.config.recipients_max) {
+                return refused(status);
+            }
+        }
+        if is_about_something(&rest) {
+            let response = self.carry_named(by, rest.clone(), here).await;
+            parts.insert(0, (rest, response));
+        } else if parts.is_empty() {
+            // Nobody is on them.
+            return match request {
+                Request::GetPresence(_) => {
+                    GetPresenceResponse { result: ResultInfo::of(Status::SUCCESSFUL), presence: Vec::new() }.into()
+                }
+                _ => refused(Status::SUCCESSFUL),
+            };
+        }
+        translate::merge(&request, by.version, parts)
+    }
+
+    /// Who is on a list that another domain keeps for us; or why that is not known.
+    async fn members(&self, by: Asked<'_>, keeper: &Domain, list: &Address) -> Result<Vec<Address>, Response> {
+        let known = self.services.router.list(list).ok();
+        // Another user's list, or one of another domain, is unknown to him, whether it exists or not (CSP 8, SSP 10).
+        let Some(known) = known.filter(|known| known.owner() == by.session.user.id) else {
+            return Err(refused(Status::UNKNOWN_CONTACT_LIST));
+        };
+        let ask = ListManageRequest {
+            contact_list: Address::from(&known),
+            add_nick_list: Vec::new(),
+            remove_nick_list: Vec::new(),
+            properties: Vec::new(),
+            receive_list: Some(true),
+            authorize_and_grant: None,
+        };
+        match self.ask_for(by, keeper, &ask.into()).await {
+            Response::ListManage(list) if list.result.status.is_success() => {
+                Ok(list.nick_list.unwrap_or_default().into_iter().map(|entry| entry.user_id).collect())
+            }
+            Response::ListManage(list) => Err(Response::Status(StatusPrimitive::new(list.result))),
+            other => Err(other),
+        }
+    }
+}
+
+fn names_lists(request: &Request) -> bool {
+    let count = match request {
+        Request::SendMessage(it) => it.message.info.recipient.contact_lists.len(),
+        Request::ForwardMessage(it) => it.recipient.contact_lists.len(),
+        Request::Invite(it) => it.recipient.contact_lists.len(),
+        Request::CancelInvite(it) => it.recipient.as_ref().map_or(0, |recipient| recipient.contact_lists.len()),
+        Request::SubscribePresence(it) => it.contact_lists.len(),
+        Request::UnsubscribePresence(it) => it.contact_lists.len(),
+        Request::GetPresence(it) => it.contact_lists.len(),
+        Request::VerifyId(it) => it.id_list.contact_lists.len(),
+        _ => 0,
+    };
+    count > 0
+}
+
+fn refused(status: Status) -> Response {
+    Response::Status(StatusPrimitive::new(ResultInfo::of(status)))
 }
 
 #[cfg(test)]
 mod tests {
-    use imps_proto::csp::SearchResponse;
-    use imps_types::Address;
-    use imps_types::element::SearchPair;
+    use imps_proto::csp::{SearchResponse, SendMessageRequest};
+    use imps_proto::elements::Message;
+    use imps_types::element::{MessageInfo, SearchPair};
 
     use super::*;
 
@@ -135,5 +314,24 @@ mod tests {
             assert_eq!(next.search_id.as_deref(), Some(then));
         }
         assert_eq!(goes_on_at(&provider, found(None).into()), found(None).into());
+    }
+
+    #[test]
+    fn lists_become_users_and_nothing_else_changes() {
+        let list = Address::new("wv:alice/friends@a.example");
+        let recipient = Recipient {
+            users: vec![User::of("wv:bob@b.example")],
+            contact_lists: vec![list.clone()],
+            ..Recipient::default()
+        };
+        let message = Message { info: MessageInfo { recipient, ..MessageInfo::default() }, content: None };
+        let mut request: Request = SendMessageRequest { delivery_report: true, message }.into();
+        assert!(names_lists(&request));
+        let only = about(&request, vec![list.clone()]);
+        assert_eq!(lists_of(&mut request).map(std::mem::take), Some(vec![list]));
+        assert!(!names_lists(&request) && is_about_something(&request) && names_lists(&only));
+        users_of(&mut request).expect("it has a place").clear();
+        assert!(!is_about_something(&request));
+        assert_eq!(too_many(&request), Some(Status::BAD_PARAMETER));
     }
 }
