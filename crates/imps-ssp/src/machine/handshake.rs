@@ -212,6 +212,9 @@ impl Link {
 
     /// Begins a set-up, unless one is under way or has just failed.
     pub(super) fn open(&mut self, now: Timestamp) {
+        if self.is_over {
+            return self.fail_waiting(Status::SERVER_UNAVAILABLE, "the session is ended");
+        }
         if self.setup.opening.is_some() || now < self.setup.not_before {
             return;
         }

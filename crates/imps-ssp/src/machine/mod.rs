@@ -187,6 +187,8 @@ pub(crate) struct Link {
     /// The peer is one of those that never answer what they are told (SSP 17).
     is_old: bool,
     dice: Box<dyn Dice>,
+    /// We have ended the session for good: no other one is begun.
+    is_over: bool,
     setup: handshake::Setup,
     sessions: sessions::Sessions,
     outgoing: outgoing::Queue,
@@ -249,6 +251,7 @@ impl Link {
             agreement,
             dialect: None,
             is_old: false,
+            is_over: false,
             dice,
             posts: rustc_hash::FxHashMap::default(),
             last_post: 0,

@@ -238,8 +238,9 @@ impl Link {
         self.outgoing.not_before = Timestamp(0);
     }
 
-    /// Ends the session, politely.
+    /// Ends the session, politely, and for good.
     pub(crate) fn log_out(&mut self, now: Timestamp) {
+        self.is_over = true;
         self.fail_waiting(Status::SERVER_UNAVAILABLE, "the session is ended");
         if self.is_up(now) {
             let meta = Some(self.names.meta());

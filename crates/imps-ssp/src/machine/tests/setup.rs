@@ -2,6 +2,9 @@
 
 use super::*;
 
+const ALICE: &str = "wv:alice@a.example";
+const BOB: &str = "wv:bob@b.example";
+
 fn strong() -> [DigestScheme; 2] {
     [DigestScheme::HmacSha256; 2]
 }
@@ -336,4 +339,23 @@ fn a_session_is_ended_politely_or_at_once() {
     wire.run();
     assert!(wire.sides[0].link.sessions(wire.now).is_empty());
     assert_eq!(wire.give(0, &text), Verdict::Unauthorized);
+}
+
+#[test]
+fn whoever_has_ended_the_session_begins_no_other() {
+    let mut wire = Wire::up();
+    let now = wire.now;
+    wire.send(0, 7, message(ALICE, &[BOB], "hello"));
+    let Some(Action::Post(late)) = wire.sides[0].link.actions().pop() else { panic!("a message") };
+    wire.sides[0].link.log_out(now);
+    wire.run();
+    // It comes there after the goodbye: it is not worth a session any more, and neither is anything after it.
+    wire.sides[0].link.posted(late.id, Posted::Unauthorized, now);
+    wire.send(0, 8, message(ALICE, &[BOB], "are you there?"));
+    wire.run();
+    let finished: Vec<_> = wire.sides[0].finished.iter().map(|(number, how)| (*number, code(how))).collect();
+    assert_eq!(finished, [(7, 503), (8, 503)]);
+    let names: Vec<_> = wire.transcript().into_iter().map(|(from, _, _, name)| (from, name)).collect();
+    assert_eq!(names, [(0, "LogoutRequest"), (1, "Status")]);
+    assert!(wire.sides[0].link.is_idle(now));
 }
