@@ -279,7 +279,6 @@ impl Face {
             users_of(&reached)
         });
         let wanted = request.presence_sub_list.as_ref().map_or(AttributeSet::ALL, |list| list.wanted());
-        self.is_subscribed(by.session, &reached, wanted).await;
         let watch = |users: Vec<User>| -> Request {
             SubscribePresenceRequest { users, contact_lists: Vec::new(), ..request.clone() }.into()
         };
@@ -288,6 +287,8 @@ impl Face {
             true => None,
             false => Some(here.perform(Box::new(watch(watched))).await),
         };
+        // Not before they are watched here: that would look like something that is to be ended.
+        self.is_subscribed(by.session, &reached, wanted).await;
         let asked = there.into_iter().map(|(domain, part)| async move {
             let response = self.ask_for(by, &domain, &part).await;
             (domain, part, response)
