@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, join_all};
 use imps_proto::csp::catalogue::{Request, Response};
 use imps_proto::csp::{
-    GetPresenceRequest, JoinGroupRequest, StatusPrimitive, SubscribePresenceRequest, UnsubscribePresenceRequest,
+    GetPresenceRequest, JoinGroupRequest, StatusPrimitive, SubscribeGroupNoticeResponse, SubscribePresenceRequest,
+    UnsubscribePresenceRequest,
 };
 use imps_proto::ssp::MetaInfo;
 use imps_service::Session;
@@ -364,6 +365,11 @@ impl Face {
         };
         if !is_success(&response) {
             return response;
+        }
+        if let Response::SubscribeGroupNotice(told) = response {
+            // It says so of the user: whether this client of his is told, is known here.
+            let value = told.value && groups.is_told_abroad(session, &group) != Some(false);
+            return SubscribeGroupNoticeResponse { value }.into();
         }
         let kept = match &request {
             Request::JoinGroup(it) => groups.joined_abroad(session, &group, it.subscribe_notification).await,
