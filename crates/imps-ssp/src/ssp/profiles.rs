@@ -40,8 +40,10 @@ impl Profiles {
     fn take(&self, user: &UserId, told: UserProfile) -> Option<UserProfile> {
         let mut kept = self.0.lock();
         if let Some(known) = kept.of.get_mut(user) {
-            // A version that is not new is a repetition, or was overtaken.
-            if told.version.zip(known.version).is_some_and(|(told, known)| told <= known) {
+            // A version that is not new is a repetition, or was overtaken; unless it says all, and only a part was known.
+            let has_all = known.services.is_some() || told.services.is_none();
+            let is_old = |(told, known): (u32, u32)| told < known || (told == known && has_all);
+            if told.version.zip(known.version).is_some_and(is_old) {
                 return None;
             }
             known.version = told.version.or(known.version);
@@ -63,9 +65,13 @@ impl Profiles {
 impl Ssp {
     /// What is known of a user of another domain for whom we provide something; his domain is asked where nothing is.
     pub async fn profile_of(&self, user: &UserId) -> Option<UserProfile> {
-        if let Some(known) = self.profiles.get(user) {
-            return Some(known);
+        match self.profiles.get(user) {
+            Some(known) => Some(known),
+            None => self.ask_profile(user).await,
         }
+    }
+
+    async fn ask_profile(&self, user: &UserId) -> Option<UserProfile> {
         let address = Address::from(user);
         let peer = self.requestor(&home_of(&address)?, Offered::Profile)?;
         let ask = GetUserProfileRequest { meta: self.meta(), user_id: address, items: None };
@@ -113,8 +119,22 @@ impl Ssp {
         if let Some(known) = self.profiles.take(&user, told.profile.clone()) {
             self.service.profile_changed(&home, &known).await;
             self.tell_on(peer, &home, &told);
+            if known.services.is_none() {
+                self.ask_for_all(home, user);
+            }
         }
         status(Status::SUCCESSFUL, "")
+    }
+
+    /// What a user's domain has told is a part, and the rest is not known, perhaps since we were started again: it is asked.
+    fn ask_for_all(&self, home: Domain, user: UserId) {
+        let Some(this) = self.this.upgrade() else { return };
+        tokio::spawn(async move {
+            match this.ask_profile(&user).await {
+                Some(known) => this.service.profile_changed(&home, &known).await,
+                None => tracing::info!(%user, "all that his domain says of him is a part of his profile"),
+            }
+        });
     }
 
     /// Others may provide something for the same user, and his domain knows only us.
@@ -182,8 +202,15 @@ mod tests {
             assert_eq!(profiles.take(&user, profile(version)), None);
         }
         assert_eq!(profiles.get(&user), Some(both));
-        assert!(profiles.take(&user, UserProfile { version: None, ..part }).is_some());
+        assert!(profiles.take(&user, UserProfile { version: None, ..part.clone() }).is_some());
         assert_eq!(profiles.get(&user).and_then(|it| it.version), Some(8));
+        // Of whom a part was all that was known, the rest has the same version.
+        let user = UserId::from_canonical("wv:ben@b.example");
+        assert_eq!(profiles.take(&user, part.clone()), Some(part.clone()));
+        assert_eq!(profiles.take(&user, part.clone()), None);
+        assert_eq!(profiles.take(&user, profile(7)), None);
+        assert_eq!(profiles.take(&user, profile(8)), Some(UserProfile { terminals: part.terminals, ..profile(8) }));
+        assert_eq!(profiles.take(&user, profile(8)), None);
     }
 
     #[test]
