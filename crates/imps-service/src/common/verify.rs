@@ -1,11 +1,12 @@
 //! *VerifyID*: whether names are those of somebody or something (CSP 7.3).
 
 use imps_types::element::{IdList, ResultInfo, ScreenName};
-use imps_types::{Address, Domain, Status};
+use imps_types::{Address, Domain, Service, Status};
 
 use super::Common;
 use super::outcomes::Outcomes;
 use crate::error::Error;
+use crate::seam::Reach;
 use crate::session::Session;
 
 impl Common<'_> {
@@ -50,7 +51,7 @@ impl Common<'_> {
         }
         for domain in &ids.domains {
             match Domain::parse(domain) {
-                Ok(named) if named == *self.router.home() => outcomes.good(),
+                Ok(named) if self.is_reached(&named) => outcomes.good(),
                 Ok(_) => outcomes.of(Status::DOMAIN_NOT_SUPPORTED).domains.push(domain.clone()),
                 Err(_) => outcomes.of(Status::NOT_FOUND).domains.push(domain.clone()),
             }
@@ -61,6 +62,12 @@ impl Common<'_> {
     async fn verify_user(&self, address: &Address) -> Result<(), Error> {
         let user = self.router.local_user(address)?;
         if self.user_exists(&user).await? { Ok(()) } else { Err(Error::UnknownUser) }
+    }
+
+    /// Whether a domain is ours, or one to which a way is known, whatever is agreed on with it.
+    fn is_reached(&self, domain: &Domain) -> bool {
+        let reach = || self.router.gateway().map(|gateway| gateway.reaches(domain, Service::Common));
+        domain == self.router.home() || reach().is_some_and(|reach| reach != Reach::Unknown)
     }
 
     /// Whether somebody who is joined to the group has this name.
