@@ -386,6 +386,7 @@ impl Primitive {
             Self::GroupChangeNotice(it) => addresses.extend(it.users.iter().map(|user| &user.user_id)),
             Self::GetUserProfileRequest(it) => addresses.push(&it.user_id),
             Self::AuthorizationRequest(it) => addresses.extend(&it.publisher),
+            Self::GetPublicProfileRequest(it) => addresses.extend(&it.body.user_ids),
             _ => addresses.extend(self.group()),
         }
         addresses

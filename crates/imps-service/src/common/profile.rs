@@ -1,7 +1,7 @@
 //! Public profiles, 1.3: what a user tells everybody of himself (CSP 7.5).
 
 use imps_types::element::{Notification, NotificationType, ProfileProperty, Property, PublicProfile, ResultInfo};
-use imps_types::{Address, UserId};
+use imps_types::{Address, Service, UserId};
 
 use super::Common;
 use super::outcomes::Outcomes;
@@ -93,7 +93,7 @@ impl Common<'_> {
         let mut outcomes = Outcomes::default();
         let mut found: Vec<UserId> = Vec::with_capacity(users.len());
         for address in users {
-            let known = match self.router.local_user(address) {
+            let known = match self.router.kept_user(address, Service::Common) {
                 Ok(user) => self.user_exists(&user).await?.then_some(user).ok_or(Error::UnknownUser),
                 Err(error) => Err(error),
             };
