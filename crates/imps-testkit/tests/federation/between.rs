@@ -16,6 +16,8 @@ pub(crate) struct Posted {
     pub(crate) from: String,
     pub(crate) to: String,
     pub(crate) document: String,
+    /// Whether a test posted it in the name of the domain.
+    pub(crate) is_forged: bool,
 }
 
 impl Posted {
@@ -92,6 +94,28 @@ impl Wire {
         };
         let found = tokio::time::timeout(WITHIN, look).await;
         found.unwrap_or_else(|_| panic!("no {name} from {from} to {to}: {:#?}", self.since(since)))
+    }
+
+    /// Waits until one domain has answered a transaction of another; the answer.
+    pub(crate) async fn answer_to(&self, transaction: &str, from: &str, to: &str) -> String {
+        self.answer_since(0, transaction, from, to).await
+    }
+
+    /// The same, since there were so many messages.
+    pub(crate) async fn answer_since(&self, since: usize, transaction: &str, from: &str, to: &str) -> String {
+        let look = async {
+            loop {
+                for one in self.since(since).iter().filter(|one| one.from == from && one.to == to) {
+                    let is_it = |it: &(&str, &str, &str)| it.0 == "Response" && it.1 == transaction;
+                    if let Some((_, _, content)) = one.transactions().into_iter().find(is_it) {
+                        return content.to_owned();
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let found = tokio::time::timeout(WITHIN, look).await;
+        found.unwrap_or_else(|_| panic!("{from} does not answer {transaction}: {:#?}", self.since(since)))
     }
 
     /// Waits until nothing has been posted for a while.
@@ -184,9 +208,9 @@ impl Way {
                 rest.extend_from_slice(read);
                 held.extend_from_slice(read);
                 let mut whole = 0;
-                while let Some((document, length)) = first(&rest) {
+                while let Some((document, length, is_forged)) = first(&rest) {
                     let (from, to) = (self.from.clone(), self.to.clone());
-                    self.wire.add(Posted { from, to, document });
+                    self.wire.add(Posted { from, to, document, is_forged });
                     rest.drain(..length);
                     whole += 1;
                 }
@@ -223,13 +247,16 @@ impl Way {
     }
 }
 
-/// The first request of a connection: its body, and how long it is.
-fn first(bytes: &[u8]) -> Option<(String, usize)> {
+/// What a test says of itself when it posts something in the name of a domain.
+const FORGED: &str = "x-forged: yes";
+
+/// The first request of a connection: its body, how long it is, and whether a test has made it up.
+fn first(bytes: &[u8]) -> Option<(String, usize, bool)> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(bytes.get(..end)?).to_lowercase();
     let length = head.split("content-length:").nth(1)?.split("\r\n").next()?.trim().parse::<usize>().ok()?;
     let body = bytes.get(end..end + length)?;
-    Some((String::from_utf8_lossy(body).into_owned(), end + length))
+    Some((String::from_utf8_lossy(body).into_owned(), end + length, head.contains(FORGED)))
 }
 
 /// A page of a server.
@@ -248,7 +275,7 @@ pub(crate) async fn post(server: SocketAddr, document: &str) -> u16 {
     let length = document.len();
     let request = format!(
         "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/vnd.wv.ssp+xml\r\nContent-Length: {length}\r\n\
-         Connection: close\r\n\r\n{document}"
+         {FORGED}\r\nConnection: close\r\n\r\n{document}"
     );
     stream.write_all(request.as_bytes()).await.expect("sent");
     let mut answer = String::new();

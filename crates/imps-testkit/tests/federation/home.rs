@@ -123,13 +123,18 @@ impl Home {
 
     /// The same, of a version.
     pub(crate) async fn phone_of(&self, user: &str, version: Version) -> Phone {
+        self.client_of(user, version, None).await
+    }
+
+    /// The same, of a ClientID: one user may have several.
+    pub(crate) async fn client_of(&self, user: &str, version: Version, client: Option<&str>) -> Phone {
         let settings = Settings {
             version,
             form: Form::Xml,
             personality: Personality::Plain,
             user: format!("wv:{user}@{}", self.domain),
             password: "secret".to_owned(),
-            client: None,
+            client: client.map(str::to_owned),
             content_type: None,
             is_silent: false,
             channel: Channel::Http,
@@ -148,6 +153,13 @@ impl Home {
     /// Posts a request to a server in the session that another domain has with it, as that domain would; the answer, as it
     /// was posted back.
     pub(crate) async fn is_told_by(&self, other: &Self, transaction: &str, inside: &str) -> String {
+        let since = self.wire.len();
+        self.hears_from(other, transaction, inside).await;
+        self.wire.answer_since(since, transaction, self.domain, other.domain).await
+    }
+
+    /// The same of what nobody answers.
+    pub(crate) async fn hears_from(&self, other: &Self, transaction: &str, inside: &str) {
         let session = self.wire.posted(other.domain, self.domain).iter().rev().find_map(|one| {
             let is_in_session = one.document.contains("<Session ");
             one.attribute("sessionID").filter(|_| is_in_session).map(str::to_owned)
@@ -158,25 +170,11 @@ impl Home {
              xmlns=\"http://www.openmobilealliance.org/DTD/WV-SSP1.3\"><Session sessionID=\"{session}\"><Transaction \
              mode=\"Request\" transactionID=\"{transaction}\">{inside}</Transaction></Session></WV-SSP-Message>"
         );
-        let since = self.wire.len();
         let way = {
             let ways = other.ways.lock().unwrap_or_else(PoisonError::into_inner);
             ways.get(self.domain).expect("a way").address()
         };
         assert_eq!(post(way, &document).await, 200, "{document}");
-        let look = async {
-            loop {
-                let posted = self.wire.since(since);
-                let back = posted.iter().filter(|one| one.from == self.domain && one.to == other.domain);
-                for (mode, id, content) in back.flat_map(|one| one.transactions()) {
-                    if mode == "Response" && id == transaction {
-                        return content.to_owned();
-                    }
-                }
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(WITHIN, look).await.unwrap_or_else(|_| panic!("{inside} is not answered"))
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) fn record(test: &str, wire: &Wire) {
     let mut rows = BTreeSet::new();
     for posted in wire.since(0) {
         for name in posted.names().into_iter().filter(|name| known(name)) {
-            rows.extend(is_ours(&posted.from).then(|| format!("sent\t{name}\n")));
+            rows.extend((is_ours(&posted.from) && !posted.is_forged).then(|| format!("sent\t{name}\n")));
             rows.extend(is_ours(&posted.to).then(|| format!("received\t{name}\n")));
         }
     }
