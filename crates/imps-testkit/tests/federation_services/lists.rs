@@ -104,6 +104,48 @@ async fn contact_lists_that_another_domain_keeps() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_is_on_a_list_that_another_domain_keeps() {
+    let (_world, a, b, d) = provided("who_is_on_a_list_that_another_domain_keeps").await;
+    let (mut alice, mut dave) = (a.phone("alice").await, d.phone("dave").await);
+    let mut bob = b.phone("bob").await;
+    for (phone, text) in [(&mut alice, "at home"), (&mut dave, "far away")] {
+        show_all(phone, &["StatusText"]).await;
+        publish(phone, "StatusText", text).await;
+    }
+    ask(&mut bob, |it| it.speaker.create_list(&change(FRIENDS, &[ALICE, DAVE], &[], &[]))).await;
+    // Once, and then whenever it changes.
+    let names = ["StatusText".to_owned()];
+    let both = format!("{ALICE} StatusText=at home; {DAVE} StatusText=far away");
+    let answer = ask(&mut bob, |it| it.speaker.get_presence(&of_lists(&[FRIENDS]), &names)).await;
+    assert_eq!(presence(&answer), both, "{}", answer.pretty());
+    ask(&mut bob, |it| it.speaker.subscribe(&of_lists(&[FRIENDS]), &names, None)).await;
+    let mut told = Vec::new();
+    while told.len() < 2 {
+        told.extend(next(&mut bob).await.split("; ").map(str::to_owned));
+    }
+    told.sort();
+    assert_eq!(told.join("; "), both);
+    publish(&mut dave, "StatusText", "closer").await;
+    assert_eq!(next(&mut bob).await, format!("{DAVE} StatusText=closer"));
+    ask(&mut bob, |it| it.speaker.unsubscribe(&of_lists(&[FRIENDS]))).await;
+    for phone in [&mut alice, &mut dave] {
+        publish(phone, "StatusText", "unseen").await;
+    }
+    is_quiet(&mut bob).await;
+    // Messages to a list go to who is on it.
+    let to = of_lists(&[FRIENDS]);
+    let message = imps_testkit::phone::forms::Outgoing {
+        to,
+        content: imps_testkit::phone::forms::Body::Text("hello all".to_owned()),
+        ..Default::default()
+    };
+    ask(&mut bob, |it| it.speaker.send_message(&message)).await;
+    for phone in [&mut alice, &mut dave] {
+        assert_eq!(next(phone).await, format!("hello all from {BOB}"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_may_see_what_another_domain_keeps() {
     let (_world, a, b, d) = provided("who_may_see_what_another_domain_keeps").await;
     let (mut alice, mut ann, mut dave) = (a.phone("alice").await, a.phone("ann").await, d.phone("dave").await);
