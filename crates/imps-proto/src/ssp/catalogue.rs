@@ -222,7 +222,7 @@ catalogue! {
     SendMessageResponse            "SendMessageResponse"              Reply []                            Im          B;
     DeliveryStatusReport           "DeliveryStatusReport"             Tell  []                            Im          B;
     NewMessage                     "NewMessage"                       Ask   [MessageDelivered]            Im          M;
-    MessageDelivered               "MessageDelivered"                 Reply []                            Im          M;
+    MessageDelivered               "MessageDelivered"                 Tell  []                            Im          M;
     MessageNotification            "MessageNotification"              Ask   []                            Im          M;
     GetMessageListRequest          "GetMessageListRequest"            Ask   [GetMessageListResponse]      Im          M;
     GetMessageListResponse         "GetMessageListResponse"           Reply []                            Im          M;

@@ -87,8 +87,8 @@ primitive! {
 }
 
 primitive! {
-    /// His client has it.
-    MessageDelivered [
+    /// His client has it: the answer to NewMessage or, once that is over, told by itself.
+    MessageDelivered (meta?) [
         /// Which.
         required message_id: Box<str> = "messageID",
     ] {

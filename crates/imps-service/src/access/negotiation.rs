@@ -83,6 +83,7 @@ impl Access<'_> {
         }
         self.im().set_handling(session, list.online_handling, list.offline_handling).await?;
         self.im().choose_again(&session.user).await;
+        self.im().delivery_changed(session);
         self.presence().client_changed(session, (before.client_type, before.priority));
         self.notify_priority(session, before.priority);
         self.group().auto_join(session).await;

@@ -133,6 +133,11 @@ impl Receiving {
     }
 }
 
+/// Whether a client that agreed on this is told of no message, and asks for them.
+pub(super) fn only_asks(agreed: &Negotiated) -> bool {
+    Receiving::of(agreed).only_asks
+}
+
 impl Im<'_> {
     /// Whether a message is to be offered to this session of its recipient at all.
     pub(super) fn is_offered(&self, session: &Session, message: &Message) -> bool {

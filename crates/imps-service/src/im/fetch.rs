@@ -18,7 +18,7 @@ use crate::session::{Session, Taking};
 /// Messages that are listed when the client names no number.
 const LISTED: usize = 100;
 /// Messages that are listed at most.
-const LISTED_MAX: usize = 1000;
+pub(super) const LISTED_MAX: usize = 1000;
 
 /// Rows of the index whose messages are read at once for a list: with their contents, which nobody sees.
 const READ: usize = 20;
@@ -174,8 +174,9 @@ impl Im<'_> {
             agreed.push_length = content_length.unwrap_or(agreed.push_length);
         }
         let saved = self.access().save_session(session).await;
-        if saved.is_err() {
-            *session.negotiated() = before;
+        match &saved {
+            Ok(()) => self.delivery_changed(session),
+            Err(_) => *session.negotiated() = before,
         }
         saved
     }

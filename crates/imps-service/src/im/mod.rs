@@ -20,6 +20,7 @@ mod group;
 mod handling;
 mod notice;
 mod offer;
+mod provided;
 mod queue;
 mod repeat;
 mod report;

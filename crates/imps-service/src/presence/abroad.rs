@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Presence;
+use super::values::Values;
 use crate::Error;
 use crate::event::{Event, NoticeContent, PresenceSnapshot};
 use crate::im::NewNotice;
@@ -65,6 +66,17 @@ impl Presence<'_> {
     /// Whether another domain keeps a user's presence.
     pub(super) fn is_abroad(&self, user: &UserState) -> bool {
         user.is_guest && !self.0.router.keeps(user.id.domain(), Service::Presence)
+    }
+
+    /// What the domain that has a user's presence is told of him without his saying so (CSP 4.1): that he is there, and what
+    /// his client is. None: he is not there.
+    ///
+    /// # Errors
+    /// `UnknownUser`, or the store's failure.
+    pub async fn automatic(&self, user: &UserId) -> Result<Option<PresenceSubList>, Error> {
+        let sessions = self.0.user(user).await?.sessions();
+        let list = |attributes| PresenceSubList { attributes, extensions: Vec::new() };
+        Ok((!sessions.is_empty()).then(|| list(Values::automatic(user, &sessions))))
     }
 
     /// Those on a contact list of the session's user whose presence another domain keeps; none of a list that he does not

@@ -209,6 +209,16 @@ impl Values {
         view.extend(found.into_iter().map(|(.., one)| one));
     }
 
+    /// What is published for a user without his saying so: whether he is there, and what older clients are (CSP 4.1).
+    pub(super) fn automatic(user: &UserId, sessions: &[Arc<Session>]) -> Vec<PresenceAttribute> {
+        let wanted = [Attribute::OnlineStatus, Attribute::ClientInfo, Attribute::CommCap].into_iter().collect();
+        let mut attributes = Self::default().view(user, sessions, wanted);
+        attributes.retain(|one| one.qualifier != Some(false));
+        attributes.iter_mut().for_each(|one| one.client_id = None);
+        attributes.dedup_by_key(|one| one.attribute);
+        attributes
+    }
+
     /// Whether no client of the user has anything newer of an attribute than what this session published at `moment`.
     fn is_newest(&self, session: &SessionId, moment: u64, attribute: Attribute, sessions: &[Arc<Session>]) -> bool {
         // What the server publishes for a session that says nothing is of the moment when it was opened.

@@ -164,6 +164,16 @@ impl Default for Outbox {
     }
 }
 
+/// Whether both tell of the same message that waits in another domain.
+fn is_same_message(one: &Event, other: &Event) -> bool {
+    match (one, other) {
+        (Event::MessageNotification(one), Event::MessageNotification(other)) => {
+            one.info.message_id == other.info.message_id
+        }
+        _ => false,
+    }
+}
+
 impl Outbox {
     /// Whether nothing waits here. The store may still have something: see [`Outbox::wants_refill`].
     pub fn is_empty(&self) -> bool {
@@ -339,6 +349,9 @@ impl Outbox {
     pub(crate) fn told(&mut self, event: Event, bytes: usize) -> bool {
         if event.weight() > bytes {
             return false;
+        }
+        if self.told.iter().any(|one| is_same_message(one, &event)) {
+            return true;
         }
         match self.told_before(&event) {
             Some((place, both)) => {

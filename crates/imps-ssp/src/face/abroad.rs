@@ -68,17 +68,22 @@ impl Face {
             }
             _ => group_of(request).is_some_and(is_foreign),
         };
-        by_address || self.provider_of(request).is_some() || self.is_of_parts(request)
+        by_address
+            || self.provider_of(request).is_some()
+            || self.messages_at(request).is_some()
+            || self.is_of_parts(request)
     }
 
     /// The domain that has the service which a request of our users is for.
     fn provider_of(&self, request: &Request) -> Option<Domain> {
         let stays = matches!(
             request,
-            // Whoever keeps messages for our users brings them when they are there, and here they are fetched.
+            // Of messages that wait, some wait here (provided.rs).
             Request::GetMessageList(_)
                 | Request::GetMessage(_)
+                | Request::MessageDelivered(_)
                 | Request::RejectMessage(_)
+                | Request::ForwardMessage(_)
                 | Request::SetDeliveryMethod(_)
                 // An invitation goes to the home domain of who is invited, and comes from that of who invites.
                 | Request::Invite(_)
@@ -90,6 +95,9 @@ impl Face {
 
     /// Carries out a request that names users and groups, and no list that another domain keeps.
     pub(super) async fn carry_named(&self, by: Asked<'_>, request: Request, here: &dyn Here) -> Response {
+        if let Some(provider) = self.messages_at(&request) {
+            return self.carry_messages(by, &provider, request, here).await;
+        }
         match request {
             request @ (Request::JoinGroup(_)
             | Request::LeaveGroup(_)
@@ -135,7 +143,7 @@ impl Face {
     }
 
     /// Each part where it belongs.
-    async fn carry_parts(&self, by: Asked<'_>, request: Request, here: &dyn Here) -> Response {
+    pub(super) async fn carry_parts(&self, by: Asked<'_>, request: Request, here: &dyn Here) -> Response {
         let mut split = translate::split(request.clone(), self.services.router.home());
         if let Request::GetPresence(it) = &request {
             split.there.extend(self.on_lists(by.session, it));

@@ -5,6 +5,7 @@ mod abroad;
 mod guests;
 mod parts;
 mod profile;
+mod provided;
 mod queue;
 mod told;
 mod watching;

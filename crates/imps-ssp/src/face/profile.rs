@@ -10,7 +10,6 @@ use futures_util::future::join_all;
 use imps_proto::ssp::{
     Privacy, ServiceLine, Services as ServiceLines, Sharing, Terminal, Terminals, UpdateUserProfileRequest, UserProfile,
 };
-use imps_service::access::Visit;
 use imps_service::seam::{Batch, Space};
 use imps_service::store::Store;
 use imps_service::{Error, Session, Timestamp};
@@ -312,7 +311,7 @@ impl Face {
                 if !is_here {
                     self.note_here(peer, user, false).await;
                 }
-                End::Told
+                if self.tell_presence(peer, user).await { End::Told } else { End::Later }
             }
         }
     }
@@ -324,7 +323,7 @@ impl Face {
             return;
         }
         let done = match (is_active(profile), self.services.access().open_guest(&user)) {
-            (true, _) => self.guest(&user, Visit::default()).await.map(|session| self.attach(&session)),
+            (true, _) => self.welcome(&user, profile).await,
             (false, Some(session)) => self.services.access().logout(&session).await,
             (false, None) => Ok(()),
         };

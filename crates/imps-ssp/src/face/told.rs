@@ -143,9 +143,6 @@ impl Face {
         content: Option<Content>,
         report: bool,
     ) -> Primitive {
-        let Some(content) = content else {
-            return status(Status::SERVICE_NOT_SUPPORTED, "messages are taken here, not fetched there");
-        };
         let sender = match &info.sender {
             Some(Sender::User(user)) => UserId::parse(user.user_id.as_str(), peer).ok(),
             Some(Sender::Group(Group::Id(group))) => Some(UserId::from_canonical(&canonical_group(group, peer))),
@@ -155,6 +152,7 @@ impl Face {
             None => None,
         };
         let Some(sender) = sender else { return status(Status::BAD_PARAMETER, "the message has no sender") };
+        let Some(content) = content else { return self.take_notification(peer, &users, &sender, &info) };
         let id = info.message_id.clone();
         let (mut taken, mut detailed) = (false, Vec::<DetailedResult>::new());
         let each = users.into_iter().map(|user| {
@@ -182,7 +180,7 @@ impl Face {
             return SendMessageResponse { message_id: id, status: result }.into();
         }
         if taken {
-            MessageDelivered { message_id: id.unwrap_or_default(), status: None }.into()
+            MessageDelivered { meta: None, message_id: id.unwrap_or_default(), status: None }.into()
         } else {
             Primitive::Status(result)
         }
@@ -204,6 +202,7 @@ const OWN_DATA: &[Name] = &[
     Name::CancelAuthorizationRequest,
     Name::GetMessageListRequest,
     Name::GetMessageRequest,
+    Name::MessageDelivered,
     Name::RejectMessageRequest,
     Name::ForwardMessageRequest,
     Name::SetMessageDeliveryMethodRequest,

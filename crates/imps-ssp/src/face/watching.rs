@@ -180,7 +180,7 @@ impl Face {
         is_done
     }
 
-    fn meta_of(&self, user: &UserId) -> MetaInfo {
+    pub(super) fn meta_of(&self, user: &UserId) -> MetaInfo {
         MetaInfo::of_user(self.own(), User::of(user))
     }
 

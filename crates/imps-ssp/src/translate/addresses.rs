@@ -141,7 +141,10 @@ fn each_of_messages(request: &mut Request, change: &mut Change<'_>) {
                 of_access_list(list, change);
             }
         }
-        Request::GetMessage(_) | Request::RejectMessage(_) | Request::GetBlockedList(_) => {}
+        Request::GetMessage(_)
+        | Request::MessageDelivered(_)
+        | Request::RejectMessage(_)
+        | Request::GetBlockedList(_) => {}
         of_groups => each_of_groups(of_groups, change),
     }
 }

@@ -5,7 +5,7 @@ use imps_proto::csp::catalogue::Response;
 use imps_proto::elements::Message as MessageElement;
 use imps_proto::ssp::{
     ContentData, DeliveryResult, DeliveryStatusReport, DeliveryTime, GetMessageRequest, GetMessageResponse,
-    MessageNotification, MetaInfo, NewMessage, Primitive, SendMessageRequest, SendMessageResponse,
+    MessageDelivered, MessageNotification, MetaInfo, NewMessage, Primitive, SendMessageRequest, SendMessageResponse,
 };
 use imps_service::event::{Message, Report};
 use imps_types::element::{Content, Group, MessageInfo, Recipient, ResultInfo, ScreenName, Sender, User};
@@ -120,6 +120,20 @@ impl Transaction for csp::GetMessageRequest {
         };
         let content = content.map(|content| ContentData::of(&info, content));
         GetMessageResponse { status, info: Some(info), content }.into()
+    }
+}
+
+impl Transaction for csp::MessageDelivered {
+    type Said = MessageDelivered;
+
+    fn out(self, meta: MetaInfo) -> Option<Self::Said> {
+        Some(MessageDelivered { meta: Some(meta), message_id: self.message_id, status: None })
+    }
+
+    /// With a Status in it, it says that something else became of the message: no client says that.
+    fn taken(said: &Self::Said) -> Option<Self> {
+        let is_delivered = said.status.as_ref().is_none_or(|it| it.status.is_success());
+        is_delivered.then(|| Self { message_id: said.message_id.clone() })
     }
 }
 

@@ -69,7 +69,7 @@ trait Transaction: Sized {
 }
 
 /// What never leaves home (SSP 10), and what SSP has no word for: maps, conversations that become groups (their group is
-/// made at home), decisions as a list, and that a message was fetched.
+/// made at home), and decisions as a list.
 macro_rules! stays {
     () => {
         Request::VersionDiscovery(_)
@@ -84,7 +84,6 @@ macro_rules! stays {
             | Request::UnsubscribeNotification(_)
             | Request::GetMap(_)
             | Request::GetReactiveAuthStatus(_)
-            | Request::MessageDelivered(_)
             | Request::ExtendConversation(_)
             | Request::GetSegment(_)
             | Request::DropSegment(_)
@@ -191,6 +190,7 @@ transactions! {
     SetDeliveryMethod      SetDeliveryMethodRequest    SetMessageDeliveryMethodRequest;
     GetMessageList         GetMessageListRequest       GetMessageListRequest;
     GetMessage             GetMessageRequest           GetMessageRequest;
+    MessageDelivered       MessageDelivered            MessageDelivered;
     RejectMessage          RejectMessageRequest        RejectMessageRequest;
     ForwardMessage         ForwardMessageRequest       ForwardMessageRequest;
     GetBlockedList         GetBlockedListRequest       GetBlockedListRequest;

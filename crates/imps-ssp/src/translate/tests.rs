@@ -120,7 +120,6 @@ const HOME_ALONE: &[Element] = &[
     // SSP has no word for them.
     Element::GetMapRequest,
     Element::GetReactiveAuthStatusRequest,
-    Element::MessageDelivered,
     Element::ExtendConversationRequest,
 ];
 
@@ -162,8 +161,8 @@ const TOLD: &[Name] = &[
     Name::LeaveGroupIndication,
 ];
 
-/// What became of messages: for the sender's domain, and the answer to NewMessage, which whoever has the message gives.
-const OF_MESSAGES: &[Name] = &[Name::DeliveryStatusReport, Name::MessageDelivered];
+/// What became of messages, for the sender's domain.
+const OF_MESSAGES: &[Name] = &[Name::DeliveryStatusReport];
 
 #[test]
 fn every_primitive_of_ssp_has_its_row_or_is_named() {
@@ -336,7 +335,6 @@ fn what_ssp_cannot_say_is_not_said_in_part() {
         search.into(),
         invite.into(),
         cancel.into(),
-        csp::MessageDelivered { message_id: "m1".into() }.into(),
     ];
     for request in requests {
         assert_eq!(request_out(&request, meta()), None, "{request:?}");

@@ -322,6 +322,7 @@ fn im() -> Vec<(Request, Response)> {
             GetMessageRequest { message_id: "m1".into() }.into(),
             GetMessageResponse { message: Message { info: waiting(), content: Some(content("hello")) } }.into(),
         ),
+        (MessageDelivered { message_id: "m1".into() }.into(), done()),
         (RejectMessageRequest { message_ids: vec!["m1".into(), "m2".into()] }.into(), done()),
         (
             ForwardMessageRequest {
