@@ -325,6 +325,8 @@ impl Part for DetailedResult {
                 result.screen_names.push(Part::read(&child, input)?);
             } else if child.is(&["Domain"]) {
                 result.domains.push(DomainName::read(&child, input)?.0);
+            } else if child.is(&["MessageID"]) {
+                result.message_ids.push(Part::read(&child, input)?);
             } else {
                 input.skip()?;
             }
@@ -342,6 +344,8 @@ impl Part for DetailedResult {
         self.group_ids.iter().for_each(|id| id.write("GroupID", out));
         self.screen_names.iter().for_each(|name| name.write("ScreenName", out));
         self.domains.iter().for_each(|domain| domain.write("Domain", out));
+        // Of messages that a PSE has, as CSP says it: it is in no answer that plain peers get.
+        self.message_ids.iter().for_each(|id| id.write("MessageID", out));
         out.end(name);
     }
 }

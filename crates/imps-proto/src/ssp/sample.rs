@@ -193,6 +193,7 @@ impl Sample for DetailedResult {
             group_ids: Sample::sample(dice),
             screen_names: Sample::sample(dice),
             domains: Sample::sample(dice),
+            message_ids: Sample::sample(dice),
             ..Self::of(Sample::sample(dice))
         }
     }

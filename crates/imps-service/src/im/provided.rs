@@ -89,6 +89,12 @@ impl Im<'_> {
         any
     }
 
+    /// A message that waited elsewhere does so no more: none of the user's clients is told of it any more.
+    pub fn gone_there(&self, user: &UserId, id: &str) {
+        let sessions = self.users.loaded(user).map_or_else(Vec::new, |user| user.sessions());
+        sessions.iter().for_each(|session| session.outbox().forget_waiting(id.trim()));
+    }
+
     fn of_elsewhere(&self, sender: UserId, info: MessageInfo, content: Content) -> Arc<Message> {
         let validity = info.validity.map_or(self.config.validity_default, |it| Duration::from_secs(it.into()));
         Arc::new(Message {
@@ -207,9 +213,10 @@ mod tests {
         let session = world.login("alice").await;
         let other = User { client_id: Some(ClientId::of_url("no such client")), ..User::of(&alice) };
         assert!(!im.told_of_waiting(&alice, bob.clone(), waits_there("m1", other)));
-        for id in ["m1", "m2", "m1"] {
+        for id in ["m1", "m3", "m2", "m1"] {
             assert!(im.told_of_waiting(&alice, bob.clone(), waits_there(id, User::of(&alice))));
         }
+        im.gone_there(&alice, "m3");
         let mut told = Vec::new();
         while let Some(event) = im.next_event(&session).await {
             let Event::MessageNotification(message) = event else { panic!("{event:?}") };

@@ -370,6 +370,15 @@ impl Outbox {
         true
     }
 
+    /// The client is not told any more that this message waits in another domain.
+    pub(crate) fn forget_waiting(&mut self, id: &str) {
+        let is_it = |one: &Event| match one {
+            Event::MessageNotification(message) => message.info.message_id.as_deref() == Some(id),
+            _ => false,
+        };
+        self.told.retain(|one| !is_it(one));
+    }
+
     /// Where something waits about the same publisher, and what it is with this after it.
     fn told_before(&self, event: &Event) -> Option<(usize, Event)> {
         let Event::Presence(new) = event else { return None };

@@ -84,11 +84,22 @@ impl Face {
                 if !is_unknown(&response) {
                     return response;
                 }
-                match self.ask_for(by, provider, &request).await {
-                    Response::GetMessage(it) => self.fetched(by.session, it),
-                    other => other,
+                match (self.ask_for(by, provider, &request).await, request) {
+                    (Response::GetMessage(it), _) => self.fetched(by.session, it),
+                    (response, Request::MessageDelivered(it)) => {
+                        self.is_gone_if_done(by.session, &response, [&*it.message_id]);
+                        response
+                    }
+                    (response, _) => response,
                 }
             }
+        }
+    }
+
+    /// What is done with these there is done, or was before: nobody is told of them any more.
+    fn is_gone_if_done<'a>(&self, session: &Session, response: &Response, ids: impl IntoIterator<Item = &'a str>) {
+        if result_of(response).is_some_and(|result| result.status.is_success()) || is_unknown(response) {
+            ids.into_iter().for_each(|id| self.services.im().gone_there(&session.user.id, id));
         }
     }
 
@@ -172,6 +183,7 @@ impl Face {
         }
         let is_any_here = request.message_ids.iter().any(|id| !unknown.contains(id));
         let there = self.ask_for(by, provider, &RejectMessageRequest { message_ids: unknown.clone() }.into()).await;
+        self.is_gone_if_done(by.session, &there, unknown.iter().map(|id| &**id));
         let Some(result) = result_of(&there).filter(|_| is_any_here) else { return there };
         let detailed = match result.status {
             Status::SUCCESSFUL => Vec::new(),
@@ -201,7 +213,10 @@ impl Face {
                 MessageElement { info: message.info.clone(), content: Some(content) }
             }
             None if self.are_all_ours(&request.recipient) => {
-                return self.ask_for(by, provider, &request.into()).await;
+                let message_id = request.message_id.clone();
+                let response = self.ask_for(by, provider, &request.into()).await;
+                self.is_gone_if_done(by.session, &response, [&*message_id]);
+                return response;
             }
             None => {
                 let fetch = GetMessageRequest { message_id: request.message_id.clone() };
@@ -218,6 +233,7 @@ impl Face {
             None => {
                 let delivered = MessageDelivered { message_id: request.message_id.clone() };
                 let there = self.ask_for(by, provider, &delivered.into()).await;
+                self.is_gone_if_done(by.session, &there, [&*request.message_id]);
                 let failed = result_of(&there).map(|result| result.status).filter(|status| !status.is_success());
                 failed.map_or(Ok(()), Err)
             }
