@@ -31,6 +31,25 @@ async fn authorize(phone: &mut Phone, who: &str, attribute: &str) {
     ask(phone, |_| Node::new("PresenceAuth-User", children)).await;
 }
 
+/// The ID of the message that a phone is told of next.
+async fn notified(phone: &mut Phone) -> String {
+    assert_eq!(next(phone).await, format!("a message from {ALICE}"));
+    phone.current.as_ref().and_then(|it| it.primitive.text_at("MessageID")).expect("an ID").to_owned()
+}
+
+/// The IDs of the messages that wait for a phone.
+async fn waiting(phone: &mut Phone) -> Vec<String> {
+    let list = ask(phone, |it| it.speaker.get_message_list(None, None)).await;
+    let ids: Vec<_> =
+        list.find("MessageInfo").iter().filter_map(|info| info.text_at("MessageID")).map(str::to_owned).collect();
+    assert_eq!(list.child_text("MessageTotalCount"), Some(ids.len().to_string().as_str()), "{}", list.pretty());
+    ids
+}
+
+fn to_users(users: &[&str]) -> Targets {
+    Targets { users: users.iter().map(|&user| user.to_owned()).collect(), ..Targets::default() }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn figure_3_complementary_services() {
     let world = World::of("figure_3_complementary_services");
@@ -60,6 +79,10 @@ async fn figure_3_complementary_services() {
     let mut alice = a.phone("alice").await;
     wire.wait_for(story.began(), "b.example", "a.example", "UpdateUserProfileRequest").await;
     wire.wait_for(story.began(), "a.example", "b.example", "UpdateUserProfileRequest").await;
+    // A has Bob's presence, and hears what his phone publishes by being there.
+    let (_, published) = wire.wait_for(story.began(), "b.example", "a.example", "UpdatePresenceRequest").await;
+    assert!(published.contains("wv:bob@b.example") && published.contains("<OnlineStatus>"), "{published}");
+    assert!(!has(&to_b(story.began()), "UpdatePresenceRequest"), "Alice's is at A");
     // Both see in service negotiation what a domain offers that has everything.
     for (phone, version) in [(&mut alice, Version::V1_3), (&mut bob, Version::V1_2)] {
         let offered = try_to(phone, |it| it.speaker.services(&[], true)).await;
@@ -131,19 +154,88 @@ async fn figure_3_complementary_services() {
     assert_eq!(next(&mut carol).await, format!("later from {ALICE}"));
     story.note(format!("carol logs in and gets: later from {ALICE}"));
     assert_eq!(next(&mut alice).await, format!("200 for {CAROL}"));
+
+    story.step("7a. Carol's phone says that it fetches its messages, and does").await;
     ask(&mut carol, |it| it.speaker.set_delivery_method("N", None, None)).await;
+    wire.wait_for(story.began(), "a.example", "b.example", "SetMessageDeliveryMethodRequest").await;
+    wire.quiet().await;
     assert_eq!(send(&mut alice, &[CAROL], "fetch me").await, 200);
-    assert_eq!(next(&mut carol).await, format!("a message from {ALICE}"));
-    let id = carol.current.as_ref().and_then(|it| it.primitive.text_at("MessageID")).expect("an ID").to_owned();
-    let fetched = ask(&mut carol, |it| it.speaker.of_messages("GetMessage-Request", &[id])).await;
+    let id = notified(&mut carol).await;
+    assert_eq!(waiting(&mut carol).await, [id.clone()]);
+    let fetched = ask(&mut carol, |it| it.speaker.of_messages("GetMessage-Request", &[id.clone()])).await;
     assert_eq!(fetched.text_at("ContentData"), Some("fetch me"), "{}", fetched.pretty());
-    story.note("carol is notified of the next one only, and fetches it: fetch me");
-    ask(&mut carol, |it| {
-        let id = fetched.text_at("MessageID").unwrap_or_default().to_owned();
-        it.speaker.of_messages("MessageDelivered", &[id])
-    })
-    .await;
+    assert_eq!(fetched.text_at("MessageInfo/Sender/User/UserID"), Some(ALICE), "{}", fetched.pretty());
+    // It is there until she has it.
+    assert_eq!(waiting(&mut carol).await, [id.clone()]);
+    ask(&mut carol, |it| it.speaker.of_messages("MessageDelivered", &[id.clone()])).await;
     assert_eq!(next(&mut alice).await, format!("200 for {CAROL}"));
+    assert!(waiting(&mut carol).await.is_empty());
+    let again = try_to(&mut carol, |it| it.speaker.of_messages("GetMessage-Request", &[id])).await;
+    assert_eq!(status_of(&again), 426, "{}", again.pretty());
+    story.note("carol is told of the next one, sees it in the list, and fetches it: fetch me; then it is gone, and alice gets 200");
+    for name in ["GetMessageListRequest", "GetMessageRequest", "MessageDelivered"] {
+        assert!(has(&to_b(story.began()), name), "{name}: {:?}", to_b(story.began()));
+    }
+    assert!(has(&to_a(story.began()), "MessageNotification") && !has(&to_a(story.began()), "NewMessage"));
+
+    story.step("7b. She does not want the next one").await;
+    assert_eq!(send(&mut alice, &[CAROL], "not this").await, 200);
+    let id = notified(&mut carol).await;
+    let rejected = |it: &Phone| it.speaker.of_messages("RejectMessage-Request", &[id.clone()]);
+    ask(&mut carol, rejected).await;
+    assert_eq!(next(&mut alice).await, format!("538 for {CAROL}"));
+    assert_eq!(status_of(&try_to(&mut carol, rejected).await), 426);
+    assert!(has(&to_b(story.began()), "RejectMessageRequest"), "{:?}", to_b(story.began()));
+    story.note("carol rejects it, and alice gets 538; it cannot be rejected twice");
+
+    story.step("7c. She forwards one to Alice, unseen, and one to Bob").await;
+    assert_eq!(send(&mut alice, &[CAROL], "pass it on").await, 200);
+    let id = notified(&mut carol).await;
+    let forwarded = ask(&mut carol, |it| it.speaker.forward_message(&id, &to_users(&[ALICE]))).await;
+    assert_eq!(status_of(&forwarded), 200, "{}", forwarded.pretty());
+    let mut both = [next(&mut alice).await, next(&mut alice).await];
+    both.sort();
+    assert_eq!(both, [format!("541 for {CAROL}"), format!("pass it on from {CAROL}")]);
+    assert!(has(&to_b(story.began()), "ForwardMessageRequest"), "{:?}", to_b(story.began()));
+    story.note("alice gets her own words from carol, and that they were forwarded: 541");
+    let since = wire.len();
+    assert_eq!(send(&mut alice, &[CAROL], "to the garage").await, 200);
+    let id = notified(&mut carol).await;
+    ask(&mut carol, |it| it.speaker.forward_message(&id, &to_users(&[BOB]))).await;
+    assert_eq!(next(&mut bob).await, format!("to the garage from {CAROL}"));
+    assert_eq!(next(&mut alice).await, format!("200 for {CAROL}"));
+    // Who is of another domain hears Carol from her own.
+    let log = to_b(since);
+    assert!(has(&log, "GetMessageRequest") && !has(&log, "ForwardMessageRequest"), "{log:?}");
+    story.note(format!("bob gets: to the garage from {CAROL}"));
+    assert!(waiting(&mut carol).await.is_empty());
+
+    story.step("7d. Of what waits for Carol, some is here and some is there").await;
+    ask(&mut carol, |it| it.speaker.set_delivery_method("P", None, None)).await;
+    wire.quiet().await;
+    for text in ["this is here", "so is this"] {
+        assert_eq!(send(&mut alice, &[CAROL], text).await, 200);
+        assert_eq!(next(&mut alice).await, format!("200 for {CAROL}"));
+    }
+    ask(&mut carol, |it| it.speaker.set_delivery_method("N", None, None)).await;
+    wire.quiet().await;
+    assert_eq!(send(&mut alice, &[CAROL], "this is there").await, 200);
+    wire.wait_for(story.began(), "b.example", "a.example", "MessageNotification").await;
+    let ids = waiting(&mut carol).await;
+    let [here, also_here, there] = ids.as_slice() else { panic!("{ids:?}") };
+    let both = [here.clone(), "m0".to_owned(), there.clone()];
+    let rejected = try_to(&mut carol, |it| it.speaker.of_messages("RejectMessage-Request", &both)).await;
+    assert_eq!(status_of(&rejected), 201, "{}", rejected.pretty());
+    let refused = rejected.find("DetailedResult");
+    assert_eq!(refused.len(), 1, "{}", rejected.pretty());
+    assert_eq!((refused[0].text_at("Code"), refused[0].text_at("MessageID")), (Some("426"), Some("m0")));
+    assert_eq!(next(&mut alice).await, format!("538 for {CAROL}"));
+    story.note("carol rejects one of each, and one that there is not: 201, with 426 for that");
+    ask(&mut carol, |it| it.speaker.forward_message(also_here, &to_users(&[BOB]))).await;
+    assert_eq!(next(&mut bob).await, format!("so is this from {CAROL}"));
+    assert!(waiting(&mut carol).await.is_empty());
+    is_quiet(&mut carol).await;
+    story.note(format!("she forwards the other one: bob gets: so is this from {CAROL}"));
 
     story.step("8. Bob's group, which A has for him").await;
     create_group(&mut bob, CARS, "Bobby").await;
@@ -193,10 +285,9 @@ async fn figure_3_complementary_services() {
     story.shows(&a, "b.example").await;
     story.shows(&b, "a.example").await;
 
-    // What is told anew when a session is lost depends on when it is noticed: that is no part of the story.
-    story.finish().await;
-
-    // 12. Bob writes to his list, which A keeps: who is on it is known there, and the message is B's.
+    story.step("11a. Bob's list, and names and searches, each where it is known").await;
+    story.shows_only(&[], true);
+    // Bob writes to his list, which A keeps: who is on it is known there, and the message is B's.
     let since = wire.len();
     let to = Targets { lists: vec![list.clone()], ..Targets::default() };
     let sender = Some(bob.speaker.user.clone());
@@ -210,7 +301,7 @@ async fn figure_3_complementary_services() {
     let message = Outgoing { to: unknown, ..message };
     assert_eq!(status_of(&try_to(&mut bob, |it| it.speaker.send_message(&message)).await), 700);
 
-    // 13. Names are verified, and things searched for, where they are known: users at home, groups by who has them.
+    // Names are verified, and things searched for, where they are known: users at home, groups by who has them.
     for (user, group, code) in
         [(BOB, CARS, 200), (ALICE, CARS, 200), (BOB, "wv:bob/bikes@b.example", 800), ("wv:nobody@b.example", CARS, 531)]
     {
@@ -227,7 +318,12 @@ async fn figure_3_complementary_services() {
         assert!(answer.pretty().contains(found), "{element} {string}: {}", answer.pretty());
     }
 
-    // 14. A and B lose each other, and find each other again.
+    story.note(
+        "bob writes to his list, and alice gets it; names are verified, and things found, wherever they are known",
+    );
+
+    story.step("12. A and B lose each other, and find each other again").await;
+    story.shows_only(&[], true);
     for mood in [Mood::Cut, Mood::Well] {
         a.way_becomes(&b, mood);
         b.way_becomes(&a, mood);
@@ -235,10 +331,19 @@ async fn figure_3_complementary_services() {
             let answer = get_presence(&mut alice, &[CAROL], &["OnlineStatus"]).await;
             assert_eq!(status_of(&answer), 200, "{}", answer.pretty());
             assert_eq!(send(&mut alice, &[CAROL], "lost").await, 503);
+            story.note("alice still gets carol's presence, which A has; what she writes is answered 503");
         }
     }
     a.meets(&b).await;
+    story.step("12a. After that everything flows, and Carol has her messages pushed again").await;
+    story.shows_only(
+        &["SetMessageDeliveryMethodRequest", "SendMessageRequest", "NewMessage", "DeliveryStatusReport"],
+        true,
+    );
     ask(&mut carol, |it| it.speaker.set_delivery_method("P", None, None)).await;
     assert_eq!(send(&mut alice, &[CAROL], "found").await, 200);
     assert_eq!(next(&mut carol).await, format!("found from {ALICE}"));
+    assert_eq!(next(&mut alice).await, format!("200 for {CAROL}"));
+    story.note(format!("carol gets: found from {ALICE}"));
+    story.finish().await;
 }

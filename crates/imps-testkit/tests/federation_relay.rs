@@ -175,10 +175,34 @@ async fn figure_4_a_chain_of_relays() {
     ask(&mut bob, |it| it.speaker.block_entity("BlockList", change)).await;
     along(&wire, story.began(), &UP, "BlockEntityRequest").await;
     story.note("bob reads whom he blocks, and blocks alice");
+    let waits = ask(&mut bob, |it| it.speaker.get_message_list(None, None)).await;
+    assert!(waits.find("MessageInfo").is_empty(), "{}", waits.pretty());
+    along(&wire, story.began(), &UP, "GetMessageListRequest").await;
+    along(&wire, story.began(), &DOWN, "GetMessageListResponse").await;
+    story.note("no message waits for bob");
     assert_eq!(outcome(&mut alice, BOB, "do you hear me?").await, 532);
     story.note("alice's next message: 532");
     let change = AccessChange { in_use: Some(false), add: None, remove: Some(vec![Node::leaf("UserID", ALICE)]) };
     ask(&mut bob, |it| it.speaker.block_entity("BlockList", change)).await;
+
+    story.step("4a. Bob's phone fetches its messages, from P").await;
+    ask(&mut bob, |it| it.speaker.set_delivery_method("N", None, None)).await;
+    along(&wire, story.began(), &UP, "SetMessageDeliveryMethodRequest").await;
+    assert_eq!(send(&mut alice, &[BOB], "when you have time").await, 200);
+    assert_eq!(next(&mut bob).await, format!("a message from {ALICE}"));
+    along(&wire, story.began(), &DOWN, "MessageNotification").await;
+    let told = bob.current.as_ref().and_then(|it| it.primitive.text_at("MessageID")).expect("an ID").to_owned();
+    let fetched = ask(&mut bob, |it| it.speaker.of_messages("GetMessage-Request", &[told.clone()])).await;
+    assert_eq!(fetched.text_at("ContentData"), Some("when you have time"), "{}", fetched.pretty());
+    ask(&mut bob, |it| it.speaker.of_messages("MessageDelivered", &[told])).await;
+    for name in ["GetMessageRequest", "MessageDelivered"] {
+        are_different(&along(&wire, story.began(), &UP, name).await);
+    }
+    assert_eq!(next(&mut alice).await, format!("200 for {BOB}"));
+    story.note(format!(
+        "bob is told of a message from {ALICE}, and fetches it: when you have time; then alice gets 200"
+    ));
+    ask(&mut bob, |it| it.speaker.set_delivery_method("P", None, None)).await;
 
     story.step("5. P is down").await;
     chain.p.server.end(End::Stop).await.expect("ended");
@@ -252,20 +276,44 @@ async fn figure_4_when_something_is_wrong() {
     story.note("a request that has no hops left: 516");
     assert_eq!(status_of(&blocked(&mut bob).await), 200);
 
-    // What is said when sessions are lost depends on when it is noticed: that is no part of the story.
-    story.finish().await;
+    story.step("7a. Each of the three is right, and together they are a circle").await;
+    story.shows_only(&["GetBlockedListRequest"], true);
+    // P is told that H1 has the messages of B. It cannot see that this leads back.
+    chain.p.knows(&chain.h1, &["--provides", "IM@b.example"]).await;
+    chain.h1.knows(&chain.p, &[]).await;
+    chain.p.meets(&chain.h1).await;
+    let since = wire.len();
+    let refused = blocked(&mut bob).await;
+    assert_eq!(status_of(&refused), 516, "{}", refused.pretty());
+    let ring = [UP[0], UP[1], UP[2], ("p.example", "h1.example")];
+    are_different(&along(&wire, since, &ring, "GetBlockedListRequest").await);
+    let (_, said) = wire.wait_for(since, "h1.example", "p.example", "Status").await;
+    assert!(said.contains("code=\"516\"") && said.contains("loop"), "{said}");
+    wire.quiet().await;
+    for (from, to) in ring {
+        let asked = wire.names(since, from, to).into_iter().filter(|name| name == "GetBlockedListRequest").count();
+        assert_eq!(asked, 1, "{from} to {to}");
+    }
+    chain.nothing_is_open().await;
+    story.note("bob asks whom he blocks: it comes to H1 for the second time, which answers 516, and that goes back all the way");
+    chain.p.do_(&["peer", "remove", "h1.example"]).await;
+    chain.h1.do_(&["peer", "remove", "p.example"]).await;
+    assert_eq!(status_of(&blocked(&mut bob).await), 200);
 
-    // 8. H2 does no longer serve H1.
+    story.step("8. H2 does no longer serve H1").await;
+    story.shows_only(&["SendMessageRequest"], true);
     let began = wire.len();
     let served = ["--behind", "b.example", "--services", "COMMON,PRESENCE"];
     chain.h2.knows(&chain.h1, &served).await;
     assert_eq!(outcome(&mut alice, BOB, "anybody?").await, 506);
     let (_, said) = wire.wait_for(began, "h2.example", "h1.example", "Status").await;
     assert!(said.contains("code=\"506\""), "{said}");
+    story.note("alice writes to bob, and H2 answers 506: that is what she hears");
     chain.h2.knows(&chain.h1, &["--served", "IM@b.example", "--behind", "b.example"]).await;
     chain.h1.meets(&chain.h2).await;
 
-    // 9. H1 starts anew while something is under way.
+    story.step("9. H1 starts anew while something is under way").await;
+    story.shows_only(&["GetBlockedListRequest"], false);
     chain.h2.way_becomes(&chain.p, Mood::Forgetful);
     let since = wire.len();
     let asks = async { status_of(&blocked(&mut bob).await) };
@@ -275,13 +323,18 @@ async fn figure_4_when_something_is_wrong() {
     };
     let (code, ()) = tokio::join!(asks, restarts);
     assert_eq!(code, 504);
+    story.note("bob asks whom he blocks, H1 forgets it, and he is answered 504");
     chain.h2.way_becomes(&chain.p, Mood::Well);
     chain.b.meets(&chain.h1).await;
     chain.h1.meets(&chain.h2).await;
+    story.step("9a. And the next message passes").await;
+    story.shows_only(&["SendMessageRequest", "NewMessage"], true);
     assert_eq!(outcome(&mut alice, BOB, "once more").await, 200);
     assert_eq!(next(&mut bob).await, format!("once more from {ALICE}"));
+    story.note(format!("bob gets: once more from {ALICE}"));
 
-    // 10. What nobody vouches for.
+    story.step("10. What nobody vouches for").await;
+    story.shows_only(&[], true);
     let about_carol = "<GetBlockedListRequest><MetaInfo clientOriginated=\"Yes\"><Requestor serviceID=\"wv:@c.example\"><User \
                        userID=\"wv:carol@c.example\"/></Requestor></MetaInfo></GetBlockedListRequest>";
     let said = chain.h2.is_told_by(&chain.h1, "stranger-1", about_carol).await;
@@ -292,6 +345,8 @@ async fn figure_4_when_something_is_wrong() {
                     </NewMessage>";
     let said = chain.h1.is_told_by(&chain.h2, "stranger-2", to_carol).await;
     assert!(said.contains("code=\"516\""), "{said}");
+    story.note("H1 asks H2 something about a user of a domain that is not behind it, and H2 brings H1 a message for one: refused");
     tokio::time::sleep(Duration::from_millis(100)).await;
     is_quiet(&mut bob).await;
+    story.finish().await;
 }

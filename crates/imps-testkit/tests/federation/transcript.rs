@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::between::{Posted, Wire};
+use super::between::{Posted, Wire, name_of};
 use super::home::{Home, World};
 
 /// A chapter that is being written.
@@ -19,6 +19,8 @@ pub(crate) struct Transcript {
     /// What people did and saw in this step.
     notes: Vec<String>,
     tables: Vec<String>,
+    /// Of what goes over the wire in this step, only requests of these names are shown, with their answers or without.
+    only: Option<(&'static [&'static str], bool)>,
     ids: Ids,
 }
 
@@ -39,7 +41,7 @@ impl Transcript {
     pub(crate) fn new(name: &'static str, title: &str, world: &World) -> Self {
         let page = format!("\n## {name} {title}\n");
         let (seen, notes, tables) = (world.wire.len(), Vec::new(), Vec::new());
-        Self { name, wire: world.wire.clone(), seen, page, notes, tables, ids: Ids::default() }
+        Self { name, wire: world.wire.clone(), seen, page, notes, tables, only: None, ids: Ids::default() }
     }
 
     /// Begins a step; the one before is through when nothing goes over the wire any more.
@@ -56,6 +58,12 @@ impl Transcript {
     /// What somebody did or saw.
     pub(crate) fn note(&mut self, line: impl Into<String>) {
         self.notes.push(line.into());
+    }
+
+    /// Shows of this step's transactions only requests of these names, and their answers if they are to be seen: when a lost
+    /// session is noticed, and what is told anew after that, is not the same in every run.
+    pub(crate) fn shows_only(&mut self, names: &'static [&'static str], answers: bool) {
+        self.only = Some((names, answers));
     }
 
     /// What an operator sees of a peer.
@@ -76,7 +84,13 @@ impl Transcript {
         for note in std::mem::take(&mut self.notes) {
             self.page.push_str(&format!("- {note}\n"));
         }
-        let posted = in_order(&posted);
+        let mut posted = in_order(&posted);
+        if let Some((names, answers)) = self.only.take() {
+            let which = if answers { "with their answers" } else { "without their answers" };
+            let shown = if names.is_empty() { "nothing".to_owned() } else { format!("{}, {which}", names.join(", ")) };
+            self.page.push_str(&format!("\nOf what went over the wire, this shows: {shown}.\n"));
+            posted = only(&posted, names, answers);
+        }
         let posted: Vec<_> = posted.iter().map(|one| self.render(one)).collect();
         for block in [posted, std::mem::take(&mut self.tables)] {
             if !block.is_empty() {
@@ -111,6 +125,7 @@ impl Transcript {
         if text.contains("<Route ") {
             text = attribute(&text, "id", &mut |value| ids.of("r", value));
         }
+        text = element(&text, "MessageID", &mut |value| ids.of("m", value));
         text = element(&text, "SecretToken", &mut |value| ids.of("token", value));
         // A profile may be told before its phone has said what it takes, or after it, or both.
         text = element(&text, "MaxLength", &mut |_| "…".to_owned());
@@ -203,6 +218,16 @@ fn in_order(posted: &[Posted]) -> Vec<One> {
         ordered.extend(answer.map(|at| rest.remove(at)));
     }
     ordered
+}
+
+/// Requests of these names, and their answers if they are wanted.
+fn only(all: &[One], names: &[&str], answers: bool) -> Vec<One> {
+    let is_asked = |one: &One| !one.is_setup && one.mode == "Request" && names.contains(&name_of(&one.content));
+    let is_answer = |one: &One| {
+        let of = |other: &One| is_asked(other) && (&other.id, &other.from, &other.to) == (&one.id, &one.to, &one.from);
+        !one.is_setup && one.mode == "Response" && all.iter().any(of)
+    };
+    all.iter().filter(|one| is_asked(one) || (answers && is_answer(one))).cloned().collect()
 }
 
 fn same_session(ids: &mut Ids, session: &str) -> String {
@@ -331,6 +356,29 @@ fn a_transaction_is_written_as_people_read_it() {
     );
     assert_eq!(attribute(" a=\"1\" b=\"2\" a=\"3\"", "a", &mut |_| "x".to_owned()), " a=\"x\" b=\"2\" a=\"x\"");
     assert_eq!(without_numbers("t12 m3=\"s4@a.example\" text5"), "t m=\"s@a.example\" text5");
+}
+
+#[test]
+fn a_step_may_show_some_transactions_only() {
+    let one = |from: &str, to: &str, mode: &str, id: &str, content: &str| One {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        mode: mode.to_owned(),
+        id: id.to_owned(),
+        content: content.to_owned(),
+        is_setup: false,
+    };
+    let all = [
+        one("a", "b", "Request", "1", "<X/>"),
+        one("b", "a", "Request", "1", "<Y/>"),
+        one("a", "b", "Response", "1", "<Status/>"),
+        one("b", "a", "Response", "1", "<Z/>"),
+    ];
+    let shown =
+        |names: &[&str], answers| only(&all, names, answers).into_iter().map(|it| it.content).collect::<Vec<_>>();
+    assert_eq!(shown(&["X"], true), ["<X/>", "<Z/>"]);
+    assert_eq!(shown(&["X", "Y"], false), ["<X/>", "<Y/>"]);
+    assert!(shown(&[], true).is_empty());
 }
 
 #[test]
