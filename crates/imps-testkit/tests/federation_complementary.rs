@@ -161,13 +161,13 @@ async fn figure_3_complementary_services() {
     wire.quiet().await;
     assert_eq!(send(&mut alice, &[CAROL], "fetch me").await, 200);
     let id = notified(&mut carol).await;
-    assert_eq!(waiting(&mut carol).await, [id.clone()]);
-    let fetched = ask(&mut carol, |it| it.speaker.of_messages("GetMessage-Request", &[id.clone()])).await;
+    assert_eq!(waiting(&mut carol).await, std::slice::from_ref(&id));
+    let fetched = ask(&mut carol, |it| it.speaker.of_messages("GetMessage-Request", std::slice::from_ref(&id))).await;
     assert_eq!(fetched.text_at("ContentData"), Some("fetch me"), "{}", fetched.pretty());
     assert_eq!(fetched.text_at("MessageInfo/Sender/User/UserID"), Some(ALICE), "{}", fetched.pretty());
     // It is there until she has it.
-    assert_eq!(waiting(&mut carol).await, [id.clone()]);
-    ask(&mut carol, |it| it.speaker.of_messages("MessageDelivered", &[id.clone()])).await;
+    assert_eq!(waiting(&mut carol).await, std::slice::from_ref(&id));
+    ask(&mut carol, |it| it.speaker.of_messages("MessageDelivered", std::slice::from_ref(&id))).await;
     assert_eq!(next(&mut alice).await, format!("200 for {CAROL}"));
     assert!(waiting(&mut carol).await.is_empty());
     let again = try_to(&mut carol, |it| it.speaker.of_messages("GetMessage-Request", &[id])).await;
@@ -181,7 +181,7 @@ async fn figure_3_complementary_services() {
     story.step("7b. She does not want the next one").await;
     assert_eq!(send(&mut alice, &[CAROL], "not this").await, 200);
     let id = notified(&mut carol).await;
-    let rejected = |it: &Phone| it.speaker.of_messages("RejectMessage-Request", &[id.clone()]);
+    let rejected = |it: &Phone| it.speaker.of_messages("RejectMessage-Request", std::slice::from_ref(&id));
     ask(&mut carol, rejected).await;
     assert_eq!(next(&mut alice).await, format!("538 for {CAROL}"));
     assert_eq!(status_of(&try_to(&mut carol, rejected).await), 426);

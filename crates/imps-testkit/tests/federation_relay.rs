@@ -192,7 +192,7 @@ async fn figure_4_a_chain_of_relays() {
     assert_eq!(next(&mut bob).await, format!("a message from {ALICE}"));
     along(&wire, story.began(), &DOWN, "MessageNotification").await;
     let told = bob.current.as_ref().and_then(|it| it.primitive.text_at("MessageID")).expect("an ID").to_owned();
-    let fetched = ask(&mut bob, |it| it.speaker.of_messages("GetMessage-Request", &[told.clone()])).await;
+    let fetched = ask(&mut bob, |it| it.speaker.of_messages("GetMessage-Request", std::slice::from_ref(&told))).await;
     assert_eq!(fetched.text_at("ContentData"), Some("when you have time"), "{}", fetched.pretty());
     ask(&mut bob, |it| it.speaker.of_messages("MessageDelivered", &[told])).await;
     for name in ["GetMessageRequest", "MessageDelivered"] {
