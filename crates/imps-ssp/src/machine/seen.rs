@@ -99,7 +99,11 @@ fn form_of(answer: &Primitive, message: Option<&str>) -> Form {
             Some(_) if it.message_id.as_deref() == message => Form::Sent,
             Some(_) => Form::Whole,
         },
-        Primitive::MessageDelivered(it) if it.status.is_none() && Some(&*it.message_id) == message => Form::Delivered,
+        Primitive::MessageDelivered(it)
+            if it.meta.is_none() && it.status.is_none() && Some(&*it.message_id) == message =>
+        {
+            Form::Delivered
+        }
         _ => Form::Whole,
     }
 }
@@ -139,7 +143,9 @@ impl Answers {
         Some(match short.form() {
             Form::Sent => SendMessageResponse { message_id, status: result }.into(),
             Form::SentUnnamed => SendMessageResponse { message_id: None, status: result }.into(),
-            Form::Delivered => MessageDelivered { message_id: message_id.unwrap_or_default(), status: None }.into(),
+            Form::Delivered => {
+                MessageDelivered { meta: None, message_id: message_id.unwrap_or_default(), status: None }.into()
+            }
             Form::Whole => {
                 let whole = span.whole.get(&key).map(|(answer, _)| (**answer).clone());
                 whole.unwrap_or_else(|| status(result.status, ""))
@@ -303,7 +309,7 @@ mod tests {
         };
         let delivered = |id: &str, status: Option<u16>| -> Primitive {
             let status = status.map(|code| ResultInfo::of(Status::new(code)));
-            MessageDelivered { message_id: id.into(), status }.into()
+            MessageDelivered { meta: None, message_id: id.into(), status }.into()
         };
         let all = [
             (status(Status::SUCCESSFUL, ""), Form::Status),
