@@ -285,7 +285,9 @@ impl Primitive {
         match self {
             Self::InviteRequest(invite) if invite.invite_type == InviteType::Content => Some(Service::Content),
             Self::CancelInviteRequest(cancel) if cancel.contents.is_some() => Some(Service::Content),
-            Self::SendMessageRequest(send) if is_for_group(&send.info.recipient) => Some(Service::Group),
+            Self::SendMessageRequest(send) if is_for_group(&send.info.recipient) || send.is_from_group() => {
+                Some(Service::Group)
+            }
             Self::NewMessage(it) if is_of_group(&it.info) => Some(Service::Group),
             Self::MessageNotification(it) if is_of_group(&it.info) => Some(Service::Group),
             // Whether there is such a group is known by who has the groups.
@@ -374,9 +376,11 @@ impl Primitive {
     pub fn spoken_to(&self) -> Vec<&Address> {
         let mut addresses = Vec::new();
         match self {
-            Self::SendMessageRequest(it) => recipients_of(&it.info, &mut addresses),
-            Self::NewMessage(it) => recipients_of(&it.info, &mut addresses),
-            Self::MessageNotification(it) => recipients_of(&it.info, &mut addresses),
+            Self::SendMessageRequest(it) => {
+                recipients_of(&it.info, it.is_from_group(), &mut addresses);
+            }
+            Self::NewMessage(it) => recipients_of(&it.info, true, &mut addresses),
+            Self::MessageNotification(it) => recipients_of(&it.info, true, &mut addresses),
             Self::InviteRequest(it) => addresses.push(it.invited.address()),
             Self::CancelInviteRequest(it) => addresses.push(it.canceled.address()),
             Self::SubscribeRequest(it) => addresses.extend(&it.user_ids),
@@ -429,7 +433,10 @@ fn address_of(group: &Group) -> &Address {
     }
 }
 
-fn recipients_of<'a>(info: &'a MessageInfo, addresses: &mut Vec<&'a Address>) {
-    addresses.extend(info.recipient.users.iter().map(|user| &user.user_id));
-    addresses.extend(info.recipient.groups.iter().map(address_of));
+/// `told`: a group says it. What a user is called in the group that speaks to him is no address besides his own.
+fn recipients_of<'a>(info: &'a MessageInfo, told: bool, addresses: &mut Vec<&'a Address>) {
+    let Recipient { users, groups, .. } = &info.recipient;
+    addresses.extend(users.iter().map(|user| &user.user_id));
+    let is_own_name = |group: &&Group| told && !users.is_empty() && super::is_name_beside_sender(info, group);
+    addresses.extend(groups.iter().filter(|group| !is_own_name(group)).map(address_of));
 }

@@ -7,7 +7,7 @@ use super::grammar::{Part, primitive, structure};
 use super::io::{In, Out, Start};
 use crate::csp;
 use imps_types::DateTime;
-use imps_types::element::{MessageInfo, ResultInfo};
+use imps_types::element::{Group, MessageInfo, Recipient, ResultInfo, ScreenName, Sender};
 
 primitive! {
     /// Somebody sends a message: it is submitted.
@@ -142,3 +142,22 @@ pub type GetBlockedListRequest = Asked<csp::GetBlockedListRequest>;
 pub type GetBlockedListResponse = Answered<csp::GetBlockedListResponse>;
 /// A user blocks somebody.
 pub type BlockEntityRequest = Asked<csp::BlockEntityRequest>;
+
+impl SendMessageRequest {
+    /// Whether a group sends it to users, or to one of them by his name there: they are told, nobody asks for anything.
+    pub fn is_from_group(&self) -> bool {
+        let Recipient { users, groups, .. } = &self.info.recipient;
+        let is_told = || self.meta.requestor.user.is_none() && !users.is_empty();
+        matches!(self.info.sender, Some(Sender::Group(_)))
+            && (groups.is_empty() || is_told() && groups.iter().all(|group| is_name_beside_sender(&self.info, group)))
+    }
+}
+
+/// Whether this is somebody's name in the group in whose name a message is sent.
+pub fn is_name_beside_sender(info: &MessageInfo, group: &Group) -> bool {
+    let Some(Sender::Group(Group::Id(from) | Group::ScreenName(ScreenName { group_id: from, .. }))) = &info.sender
+    else {
+        return false;
+    };
+    matches!(group, Group::ScreenName(name) if name.group_id.as_str().eq_ignore_ascii_case(from.as_str()))
+}

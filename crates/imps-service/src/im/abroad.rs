@@ -533,7 +533,7 @@ impl Im<'_> {
     ///
     /// # Errors
     /// `BadParameter`, or the store's failure. What concerns single recipients is in the result.
-    pub async fn receive(&self, from: FromAbroad, message: OutgoingMessage) -> Result<Sent, Error> {
+    pub async fn receive(&self, from: FromAbroad, mut message: OutgoingMessage) -> Result<Sent, Error> {
         let taking = Taking::new(from, &message.info.recipient)?;
         let from = &taking.from;
         if let Some(sent) = self.taken_before(&taking).await? {
@@ -549,13 +549,15 @@ impl Im<'_> {
         let sender = self.sender_abroad(from, message.info.sender.as_ref());
         let spoken = self.spoken_in(&sender)?;
         let mut origin = Origin::of(&from.sender);
+        let mut own_name = None;
         if let Some((group, name)) = &spoken {
             origin = origin.in_group(group, name);
+            own_name = self.take_name(&mut message.info.recipient, group);
         }
         let kind = Kind::new(&message.info, &message.content.data, message.content.binary);
         let mut addressees = self.our_users(Letter { origin: &origin, kind }, &message.info.recipient).await?;
         if let Some((group, _)) = &spoken {
-            self.only_joined(&mut addressees, group);
+            self.only_joined(&mut addressees, group, own_name);
         }
         let refusals = std::mem::take(&mut addressees.refusals);
         self.metrics.messages_refused.add(refusals.count() as u64);
@@ -596,8 +598,19 @@ impl Im<'_> {
         Ok(Some((self.router.group(address)?, name.into())))
     }
 
-    /// What is said in a group is for those who have joined it, and shown as said to the group.
-    fn only_joined(&self, all: &mut Addressees, group: &GroupId) {
+    /// By which name somebody is spoken to in a group of another domain, if what is said there is for him alone.
+    fn take_name(&self, recipient: &mut Recipient, group: &GroupId) -> Option<Box<str>> {
+        let is_there = |one: &Group| matches!(one, Group::ScreenName(name) if self.router.group(&name.group_id).is_ok_and(|there| there == *group));
+        let at = recipient.groups.iter().position(is_there).filter(|_| !recipient.users.is_empty())?;
+        match recipient.groups.remove(at) {
+            Group::ScreenName(name) => Some(name.name),
+            Group::Id(_) => None,
+        }
+    }
+
+    /// What is said in a group is for those who have joined it, and shown as said to the group; or to him who has this name
+    /// there.
+    fn only_joined(&self, all: &mut Addressees, group: &GroupId, own_name: Option<Box<str>>) {
         let not_joined: Vec<Address> = {
             let (joined, others): (Vec<_>, Vec<_>) = std::mem::take(&mut all.found)
                 .into_iter()
@@ -608,8 +621,13 @@ impl Im<'_> {
         for user in &not_joined {
             all.refusals.user(Status::GROUP_IS_NOT_JOINED, user);
         }
+        let group_id = Address::from(group);
+        let shown = match own_name {
+            Some(name) => Group::ScreenName(ScreenName { name, group_id }),
+            None => Group::Id(group_id),
+        };
         for one in &mut all.found {
-            one.recipient = Recipient { groups: vec![Group::Id(Address::from(group))], ..Recipient::default() };
+            one.recipient = Recipient { groups: vec![shown.clone()], ..Recipient::default() };
         }
     }
 

@@ -155,9 +155,12 @@ impl Face {
         let Some(content) = content else { return self.take_notification(peer, &users, &sender, &info) };
         let id = info.message_id.clone();
         let (mut taken, mut detailed) = (false, Vec::<DetailedResult>::new());
+        let mut by_name = info.recipient.groups.clone();
+        by_name.retain(|group| matches!(group, Group::ScreenName(_)));
         let each = users.into_iter().map(|user| {
             let from = FromAbroad { peer: peer.clone(), sender: sender.clone(), id: id.clone(), transaction: None };
-            let info = MessageInfo { recipient: Recipient::user(User::of(user.clone())), ..info.clone() };
+            let recipient = Recipient { groups: by_name.clone(), ..Recipient::user(User::of(user.clone())) };
+            let info = MessageInfo { recipient, ..info.clone() };
             let message = OutgoingMessage { info, content: content.clone(), delivery_report: report };
             async move { (user, self.services.im().receive(from, message).await) }
         });

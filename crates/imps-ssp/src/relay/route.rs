@@ -70,9 +70,10 @@ const DOWN: &[Name] = &[
 /// What goes up to who provides the service, and comes down from there to who is invited.
 const EITHER: &[Name] = &[Name::InviteRequest, Name::InviteResponse, Name::CancelInviteRequest];
 
-/// Whether this goes downstream only.
+/// Whether this goes downstream only. What is said in a group is told to those who have joined it, whoever has the messages,
+/// or the groups, of their domain.
 pub(crate) fn goes_down(said: &Primitive) -> bool {
-    DOWN.contains(&said.name())
+    DOWN.contains(&said.name()) || matches!(said, Primitive::SendMessageRequest(it) if it.is_from_group())
 }
 
 /// Whether this goes both ways.

@@ -6,6 +6,7 @@ use imps_proto::elements::Message as MessageElement;
 use imps_proto::ssp::{
     ContentData, DeliveryResult, DeliveryStatusReport, DeliveryTime, GetMessageRequest, GetMessageResponse,
     MessageDelivered, MessageNotification, MetaInfo, NewMessage, Primitive, SendMessageRequest, SendMessageResponse,
+    is_name_beside_sender,
 };
 use imps_service::event::{Message, Report};
 use imps_types::element::{Content, Group, MessageInfo, Recipient, ResultInfo, ScreenName, Sender, User};
@@ -21,11 +22,6 @@ carried! {
     ForwardMessageRequest;
     GetBlockedListRequest => GetBlockedListResponse GetBlockedList;
     BlockEntityRequest;
-}
-
-/// Whether a group sends it to users: its joined users are told, nobody asks for anything.
-pub(super) fn is_from_group(info: &MessageInfo) -> bool {
-    matches!(info.sender, Some(Sender::Group(_))) && info.recipient.groups.is_empty()
 }
 
 fn size_of(content: &Content) -> u32 {
@@ -52,7 +48,7 @@ impl Transaction for csp::SendMessageRequest {
 
     /// Whoever asks is the sender; which of his clients it was is his domain's business.
     fn taken(said: &Self::Said) -> Option<Self> {
-        if is_from_group(&said.info) {
+        if said.is_from_group() {
             return None;
         }
         let requestor = said.meta.requestor.user.as_ref();
@@ -137,10 +133,13 @@ impl Transaction for csp::MessageDelivered {
     }
 }
 
-/// A message as guests get it: each by his address, whatever the sender called him.
+/// A message as guests get it: each by his address, whatever the sender called him. What is for one alone in a group names
+/// him as he is called there besides: so it is told from what is for all.
 fn info_for(message: &Message, guests: &[UserId]) -> MessageInfo {
+    let groups = &message.info.recipient.groups;
+    let groups = groups.iter().filter(|group| is_name_beside_sender(&message.info, group)).cloned().collect();
     MessageInfo {
-        recipient: Recipient { users: guests.iter().map(User::of).collect(), ..Recipient::default() },
+        recipient: Recipient { users: guests.iter().map(User::of).collect(), groups, ..Recipient::default() },
         ext_blocks: Vec::new(),
         font: None,
         ..message.info.clone()
@@ -181,12 +180,14 @@ pub(super) fn report(report: &Report, own: &Address) -> DeliveryStatusReport {
     }
 }
 
-/// The users that a message is for; what comes from a group is for the group, towards them.
+/// The users that a message is for; what comes from a group is for the group, towards them, or for one of them alone there.
 fn recipients(info: &mut MessageInfo) -> Vec<Address> {
     let users = info.recipient.users.iter().map(|user| user.user_id.clone()).collect();
-    if let Some(Sender::Group(group)) = &info.sender {
-        let (Group::Id(id) | Group::ScreenName(ScreenName { group_id: id, .. })) = group;
-        info.recipient = Recipient { groups: vec![Group::Id(id.clone())], ..Recipient::default() };
+    if let Some(Sender::Group(from)) = &info.sender {
+        let (Group::Id(id) | Group::ScreenName(ScreenName { group_id: id, .. })) = from;
+        let own_name = info.recipient.groups.iter().find(|group| is_name_beside_sender(info, group)).cloned();
+        let groups = vec![own_name.unwrap_or_else(|| Group::Id(id.clone()))];
+        info.recipient = Recipient { groups, ..Recipient::default() };
     }
     users
 }

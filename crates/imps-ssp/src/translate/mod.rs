@@ -338,7 +338,7 @@ pub(crate) fn told_in(said: Primitive) -> Option<Told> {
         Primitive::InviteResponse(it) => Some(common::answer_told(it)),
         Primitive::NewMessage(it) => Some(im::message_told(it.info, it.content, false)),
         Primitive::MessageNotification(it) => Some(im::notification_told(it)),
-        Primitive::SendMessageRequest(it) if im::is_from_group(&it.info) => {
+        Primitive::SendMessageRequest(it) if it.is_from_group() => {
             Some(im::message_told(it.info, it.content, it.delivery_report.unwrap_or_default()))
         }
         _ => None,

@@ -4,7 +4,7 @@ use imps_proto::ssp::{
     DeliveryResult, DeliveryStatusReport, GetUserProfileRequest, MetaInfo, NewMessage, PresenceNotification,
     PresenceValue, SendMessageRequest, SubscribeRequest,
 };
-use imps_types::element::{MessageInfo, Recipient, ResultInfo, User};
+use imps_types::element::{Group, MessageInfo, Recipient, ResultInfo, ScreenName, User};
 
 use super::*;
 use crate::agreement::{Provision, Terms};
@@ -288,4 +288,24 @@ fn what_comes_around_without_a_route_is_known_again() {
         assert!(circles.begins(&ask, &id(&number.to_string()), &of_b, later, &settings).is_some());
     }
     assert!(circles.seen.len() <= 3 && circles.order.len() <= 3);
+}
+
+#[test]
+fn what_is_said_in_a_group_elsewhere_is_for_those_who_have_joined_it_whoever_has_the_messages_of_their_domain() {
+    let (a, b) = complementary();
+    let in_group = |to: &str, name: Option<&str>| -> Primitive {
+        let in_boats =
+            |name: &str| Group::ScreenName(ScreenName { name: name.into(), group_id: "wv:dan/boats@d.example".into() });
+        let mut info = MessageInfo { sender: Some(Sender::Group(in_boats("Dan"))), ..info(to, &[to]) };
+        info.recipient.groups.extend(name.map(in_boats));
+        let meta = MetaInfo::of_domain("wv:@d.example".into());
+        SendMessageRequest { meta, delivery_report: None, info, content: None }.into()
+    };
+    for name in [None, Some("Speedy")] {
+        assert_eq!(in_group(ALICE, name).service(), Some(Service::Group));
+        // A's messages are at B, and B's groups at A.
+        assert_eq!(next(&a, &in_group(ALICE, name), Some(&of("d.example"))), Next::Local, "{name:?}");
+        assert_eq!(next(&b, &in_group(BOB, name), Some(&of("d.example"))), Next::Local, "{name:?}");
+    }
+    assert_eq!(next(&a, &send("wv:dan@d.example", &[ALICE]), Some(&of("d.example"))), peer("b.example"));
 }

@@ -139,6 +139,29 @@ fn a_message_in_a_group() {
 }
 
 #[test]
+fn a_message_for_one_in_a_group() {
+    let in_cars = |name: &str| Group::ScreenName(ScreenName { name: name.into(), group_id: Address::from(&cars()) });
+    let recipient = Recipient { groups: vec![in_cars("Bobby")], ..Recipient::default() };
+    let private = message(Sender::Group(in_cars("Speedy")), recipient.clone());
+    let event = Event::NewMessage(private.clone());
+    for way in [Way::Direct, Way::Pse] {
+        let primitive = event_out(&event, &[bob()], &own(), way).map(wire).unwrap();
+        // How he is called there is no address besides his own.
+        assert_eq!(primitive.spoken_to(), [&Address::from(&bob())]);
+        assert_eq!((primitive.service(), primitive.recipients()), (Some(Service::Group), 2));
+        assert_eq!(request_in(&primitive), None, "it is told, not asked");
+        let Some(Told::Message { users, info, .. }) = told_in(primitive) else { panic!("another") };
+        assert_eq!(users, [Address::from(&bob())]);
+        assert_eq!((&info.sender, &info.recipient), (&private.info.sender, &recipient));
+    }
+    // What somebody asks in his name there is a request, whomever it is for besides.
+    let mut asked = event_out(&event, &[bob()], &own(), Way::Direct).unwrap();
+    asked.meta_mut().unwrap().requestor.user = Some(User::of("wv:alice@a.example"));
+    assert_eq!(asked.spoken_to(), [&Address::from(&bob()), &Address::from(&cars())]);
+    assert!(told_in(asked).is_none());
+}
+
+#[test]
 fn a_message_waits_at_the_pse() {
     let sender = Sender::User(User::of("wv:alice@a.example"));
     let waiting = message(sender, Recipient::user(User::of(&bob())));
