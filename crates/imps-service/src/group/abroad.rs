@@ -24,9 +24,12 @@ impl Groups<'_> {
     /// `TooManyGroups`, or the store's failure.
     pub async fn joined_abroad(&self, session: &Arc<Session>, group: &GroupId, subscribed: bool) -> Result<(), Error> {
         let before = session.joined_abroad();
-        if before.len() >= self.config.groups_joined_max && !before.iter().any(|one| one.group == *group) {
+        let is_new = !before.iter().any(|one| one.group == *group);
+        if is_new && before.len() >= self.config.groups_joined_max {
             return Err(super::GroupError::TooManyGroups.into());
         }
+        // Messages with greater numbers are offered to it because it has joined by then.
+        let waiting_until = self.sequence.last();
         {
             let mut abroad = session.abroad.lock();
             abroad.retain(|one| one.group != *group);
@@ -36,6 +39,8 @@ impl Groups<'_> {
         let saved = self.access().save_session(session).await;
         if saved.is_err() {
             *session.abroad.lock() = before;
+        } else if is_new {
+            self.im().offer_missed(session, group, waiting_until).await;
         }
         saved
     }
@@ -57,13 +62,16 @@ impl Groups<'_> {
         others.iter().any(|other| other.id != session.id && self.is_told_abroad(other, group).is_some())
     }
 
-    /// A client of ours has left a group of another domain.
+    /// A client of ours has left a group of another domain. With the last one of a user, nothing of it waits for him any more.
     ///
     /// # Errors
     /// The store's failure.
     pub async fn left_abroad(&self, session: &Arc<Session>, group: &GroupId) -> Result<(), Error> {
         session.abroad.lock().retain(|one| one.group != *group);
         session.outbox().forget_group(group);
+        if !self.is_joined_abroad(&session.user.id, group) {
+            self.im().drop_group_messages(&session.user.id, group).await;
+        }
         self.access().save_session(session).await
     }
 

@@ -44,6 +44,8 @@ pub struct GroupNews {
     own: bool,
     /// Everybody who has joined is to be told, whoever was before.
     everybody: bool,
+    /// The same, but for the user himself, who knows that he has joined.
+    others: bool,
 }
 
 impl GroupNews {
@@ -93,6 +95,11 @@ impl GroupNews {
         self.joined = Vec::new();
     }
 
+    pub(super) fn others(&mut self) {
+        self.others = true;
+        self.joined = Vec::new();
+    }
+
     /// Adds what came later.
     pub(crate) fn followed_by(&mut self, later: Self) {
         for name in &later.left {
@@ -113,6 +120,7 @@ impl GroupNews {
         self.changed(later.properties, later.welcome_note);
         self.own |= later.own;
         self.everybody |= later.everybody;
+        self.others |= later.others;
     }
 
     /// Whether there is nothing to tell.
@@ -125,14 +133,17 @@ impl GroupNews {
             && !self.welcome_note
             && !self.own
             && !self.everybody
+            && !self.others
     }
 }
 
 impl GroupNews {
-    /// Whether somebody came or went, or the client's own properties changed, as far as its version tells of it.
-    fn is_of_people(&self, version: Version) -> bool {
+    /// Whether somebody came or went, or the client's own properties changed, as far as its version tells of it. `alone`:
+    /// nobody but its user has joined.
+    fn is_of_people(&self, version: Version, alone: bool) -> bool {
         let has_blocked = !self.joined_blocked.is_empty() || !self.left_blocked.is_empty();
         self.everybody
+            || (self.others && !alone)
             || self.own
             || !self.joined.is_empty()
             || !self.left.is_empty()
@@ -290,8 +301,9 @@ impl Groups<'_> {
         let mut outbox = session.outbox();
         let Some(news) = outbox.news_of(group) else { return false };
         let is_there = !inner.is_gone && inner.joined_session(session).is_some();
+        let is_alone = inner.joined.keys().all(|user| *user == session.user.id);
         let is_told = is_there
-            && (news.is_of_people(session.version)
+            && (news.is_of_people(session.version, is_alone)
                 || self.changed_properties(&inner, group, news, session.version).is_some());
         if !is_told {
             outbox.forget_news(&group.id);
@@ -313,13 +325,15 @@ impl Groups<'_> {
             return None;
         }
         let sees_all = may(inner.rank(&session.user.id), Act::SeeAddresses);
-        if std::mem::take(&mut news.everybody) {
+        let (everybody, others) = (std::mem::take(&mut news.everybody), std::mem::take(&mut news.others));
+        if everybody || others {
             let newcomer = |(user, one): (&UserId, &JoinedUser)| Newcomer {
                 name: one.name.clone(),
                 user: user.clone(),
                 is_known: false,
             };
-            news.joined = inner.joined.iter().map(newcomer).collect();
+            let is_told = |(user, _): &(&UserId, &JoinedUser)| everybody || **user != session.user.id;
+            news.joined = inner.joined.iter().filter(is_told).map(newcomer).collect();
         }
         let version = session.version;
         let mut told = GroupChange {

@@ -80,7 +80,11 @@ impl Groups<'_> {
             match self.router.user_or_guest(address, imps_types::Service::Group) {
                 Ok(id) if self.user_exists(&id).await? => found.push((id, named)),
                 Ok(_) => outcomes.bad(&named, Error::UnknownUser)?,
-                Err(error) => outcomes.bad(&named, error)?,
+                // Whom the group knows can be dealt with though his domain is not reached any more.
+                Err(error) => match self.router.user(address).ok().filter(|id| group.lock().knows(id)) {
+                    Some(id) => found.push((id, named)),
+                    None => outcomes.bad(&named, error)?,
+                },
             }
         }
         for name in list.screen_names {

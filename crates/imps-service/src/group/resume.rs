@@ -136,10 +136,10 @@ impl Groups<'_> {
         if !left.is_empty() {
             self.store.commit(left).await?;
         }
-        // Whoever is told of changes hears once who is there now: what waited to be told was not kept. And a group that
-        // everybody has left meanwhile ends, if it is to.
+        // Whoever is told of changes hears once who else is there now: what waited to be told was not kept. And a group
+        // that everybody has left meanwhile ends, if it is to.
         for group in self.groups.all() {
-            let woken = self.note(&group, &group.lock(), None, GroupNews::everybody);
+            let woken = self.note(&group, &group.lock(), None, GroupNews::others);
             Self::wake(&woken);
             let _change = group.change.lock().await;
             if had_joined.contains(&group.id) {

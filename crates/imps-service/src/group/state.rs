@@ -235,6 +235,11 @@ impl GroupInner {
         self.is_owner(user) || self.people.get(user).is_some_and(|person| person.role.is_some())
     }
 
+    /// Whether anything is kept of a user, or he has joined.
+    pub(super) fn knows(&self, user: &UserId) -> bool {
+        self.people.contains_key(user) || self.joined.contains_key(user)
+    }
+
     pub(super) fn is_familiar_to(&self, user: &UserId) -> bool {
         self.is_member(user) || self.joined.contains_key(user)
     }

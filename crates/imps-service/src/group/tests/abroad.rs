@@ -15,6 +15,10 @@ fn cars() -> GroupId {
     GroupId::from_canonical(CARS)
 }
 
+fn in_cars(name: &str) -> Group {
+    Group::ScreenName(ScreenName { name: name.into(), group_id: Address::new(CARS) })
+}
+
 impl World {
     async fn say(&self, session: &Arc<Session>, text: &str) -> Status {
         let recipient = Recipient { groups: vec![Group::Id(party())], ..Recipient::default() };
@@ -25,12 +29,12 @@ impl World {
 
     /// What is said in the group of the other domain, to this user of ours.
     async fn said_in_cars(&self, id: &str, to: &str, text: &str) -> ResultInfo {
-        let sender = Group::ScreenName(ScreenName { name: "Bobby".into(), group_id: Address::new(CARS) });
-        let info = MessageInfo {
-            recipient: Recipient::user(User::of(&user(to))),
-            sender: Some(Sender::Group(sender)),
-            ..MessageInfo::default()
-        };
+        self.said_to(id, Recipient::user(User::of(&user(to))), text).await
+    }
+
+    async fn said_to(&self, id: &str, recipient: Recipient, text: &str) -> ResultInfo {
+        let sender = Some(Sender::Group(in_cars("Bobby")));
+        let info = MessageInfo { recipient, sender, ..MessageInfo::default() };
         let message = OutgoingMessage { info, content: Content::text(text), delivery_report: false };
         let peer = Domain::parse("b.example").unwrap();
         let from = FromAbroad { peer, sender: UserId::from_canonical(CARS), id: Some(id.into()), transaction: None };
@@ -107,4 +111,98 @@ async fn who_has_joined_elsewhere_is_there_after_a_restart_and_may_be_made_to_le
     assert_eq!(world.heard(&alice).await, ["forced 800"]);
     let result = world.said_in_cars("3", "alice", "brum").await;
     assert_eq!(result.detailed.first().map_or(result.status, |one| one.status), Status::GROUP_IS_NOT_JOINED);
+}
+
+#[tokio::test]
+async fn what_is_said_to_one_in_a_group_elsewhere_is_for_him_alone_there() {
+    let world = World::of(&["alice", "carol"]).await;
+    let _neighbour = world.with_neighbour();
+    let alice = world.login("alice").await;
+    world.services.group().joined_abroad(&alice, &cars(), false).await.unwrap();
+    let to_max = |name: &str| Recipient { groups: vec![in_cars("Max")], ..Recipient::user(User::of(&user(name))) };
+    assert_eq!(outcome(&world.said_to("1", to_max("alice"), "psst").await), "200");
+    assert_eq!(outcome(&world.said_to("2", to_max("carol"), "psst").await), "808 808[wv:carol@x]");
+    let Some(Event::NewMessage(message)) = world.services.im().next_event(&alice).await else { panic!("nothing") };
+    assert_eq!(
+        (&message.info.sender, &*message.info.recipient.groups),
+        (&Some(Sender::Group(in_cars("Bobby"))), &[in_cars("Max")][..])
+    );
+    assert!(message.info.recipient.users.is_empty());
+    // Of another group nobody speaks so.
+    let other = ScreenName { name: "Max".into(), group_id: Address::new("wv:bob/boats@b.example") };
+    let to_other = Recipient { groups: vec![Group::ScreenName(other)], ..Recipient::user(User::of(&user("alice"))) };
+    assert_eq!(outcome(&world.said_to("3", to_other, "psst").await), "201 808[Max]");
+}
+
+#[tokio::test]
+async fn what_was_not_heard_elsewhere_goes_with_whoever_leaves_and_waits_for_whoever_comes_back() {
+    let world = World::of(&["alice"]).await;
+    let _neighbour = world.with_neighbour();
+    let groups = world.services.group();
+    let (one, two) =
+        (world.login_as("alice", "one", Version::V1_3).await, world.login_as("alice", "two", Version::V1_3).await);
+    for session in [&one, &two] {
+        groups.joined_abroad(session, &cars(), false).await.unwrap();
+    }
+    world.said_in_cars("1", "alice", "brum").await;
+    groups.left_abroad(&one, &cars()).await.unwrap();
+    assert_eq!(world.count(Space::MessageIndex).await, 1, "she is there with another client");
+    groups.left_abroad(&two, &cars()).await.unwrap();
+    assert_eq!(world.count(Space::MessageIndex).await, 0);
+    groups.joined_abroad(&one, &cars(), false).await.unwrap();
+    assert!(world.heard(&one).await.is_empty());
+
+    world.said_in_cars("2", "alice", "vroom").await;
+    for session in [&one, &two] {
+        world.services.access().logout(session).await.unwrap();
+    }
+    let back = world.login("alice").await;
+    assert!(world.heard(&back).await.is_empty(), "she has not joined");
+    groups.joined_abroad(&back, &cars(), false).await.unwrap();
+    assert_eq!(world.heard(&back).await, ["new vroom"]);
+    groups.joined_abroad(&back, &cars(), true).await.unwrap();
+    assert!(world.heard(&back).await.is_empty(), "once");
+}
+
+#[tokio::test]
+async fn after_a_restart_nobody_is_told_that_he_has_joined_himself() {
+    let world = World::of(&["alice"]).await;
+    let _neighbour = world.with_neighbour();
+    let alice = world.login("alice").await;
+    world.party(&alice, &[]).await;
+    let world = world.restarted().await;
+    let alice = world.services.sessions.find(&alice.id).unwrap();
+    assert!(!world.services.im().has_pending(&alice).await && world.heard(&alice).await.is_empty());
+
+    let _neighbour = world.with_neighbour();
+    let guest = world.services.access().guest_session(&bob()).await.unwrap();
+    world.join(&guest, "Bobby").await.unwrap();
+    assert_eq!(world.heard(&alice).await, ["joined Bobby (wv:bob@b.example)"]);
+    let world = world.restarted().await;
+    let session = |session: &Arc<Session>| world.services.sessions.find(&session.id).unwrap();
+    assert_eq!(world.heard(&session(&guest)).await, ["joined Ali"]);
+    assert_eq!(world.heard(&session(&alice)).await, ["joined Bobby (wv:bob@b.example)"]);
+}
+
+#[tokio::test]
+async fn an_operator_deals_with_guests_whether_their_domain_is_reached_or_not() {
+    let world = World::of(&["alice"]).await;
+    let _neighbour = world.with_neighbour();
+    let alice = world.login("alice").await;
+    world.party(&alice, &[]).await;
+    let guest = world.services.access().guest_session(&bob()).await.unwrap();
+    world.join(&guest, "Bobby").await.unwrap();
+    world.services.group().kick(&party(), &bob()).await.unwrap();
+    assert_eq!(world.heard(&guest).await, ["forced 601"]);
+    world.join(&guest, "Bobby").await.unwrap();
+    // Nothing leads there any more.
+    let world = world.restarted().await;
+    let groups = world.services.group();
+    let reject = async |name: &str| {
+        let (result, _) = groups.reject(Manager::Operator, &party(), users(&[name]), users(&[])).await.unwrap();
+        outcome(&result)
+    };
+    assert_eq!(reject("wv:eve@b.example").await, "201 516[wv:eve@b.example]");
+    assert_eq!(reject("wv:bob@b.example").await, "200");
+    assert!(!groups.find(&party()).unwrap().is_joined(&bob()));
 }

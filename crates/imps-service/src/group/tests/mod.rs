@@ -327,7 +327,7 @@ async fn a_restart_forgets_nobody_who_had_joined() {
     assert_eq!(group.role_of(&user("alice")), Some(Role::Admin));
     let session = |session: &Arc<Session>| world.services.sessions.find(&session.id).unwrap();
     let (bob, carol) = (session(&bob), session(&carol));
-    assert_eq!(world.heard(&bob).await, ["joined Ali, joined Bobby, joined Caro"], "once, since notices are not kept");
+    assert_eq!(world.heard(&bob).await, ["joined Ali, joined Caro"], "once, since notices are not kept");
     assert!(world.heard(&carol).await.is_empty());
     assert!(!world.services.group().subscribe(&carol, &party(), SubscribeType::Get).await.unwrap());
     world.services.group().leave(&carol, &party()).await.unwrap();
