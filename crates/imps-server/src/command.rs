@@ -639,7 +639,14 @@ fn refused(error: &Error, user: &UserId, services: &Services) -> Failure {
     Failure::of(error, user, services.router.home())
 }
 
+/// A user of ours.
 pub(crate) fn find(services: &Services, who: &Who) -> Result<UserId, Failure> {
+    let user = named(services, who)?;
+    services.router.local_user(&Address::from(&user)).map_err(|error| refused(&error, &user, services))
+}
+
+/// A user, of whatever domain.
+pub(crate) fn named(services: &Services, who: &Who) -> Result<UserId, Failure> {
     let text = match &who.domain {
         Some(domain) if !who.name.contains('@') => format!("{}@{domain}", who.name),
         _ => who.name.clone(),
@@ -653,7 +660,7 @@ pub(crate) fn find(services: &Services, who: &Who) -> Result<UserId, Failure> {
             return Err(Failure::new(format!("the user is {user}, and the domain that is named beside it is {named}")));
         }
     }
-    services.router.local_user(&Address::from(&user)).map_err(|error| refused(&error, &user, services))
+    Ok(user)
 }
 
 fn wish(phone: Phone) -> PhonePassword {
@@ -704,10 +711,13 @@ fn session(services: &Services, id: &str) -> Result<std::sync::Arc<Session>, Fai
     })
 }
 
+/// Those of clients: guests speak through their domains, which `hamlet peer` shows.
 fn session_page(node: &Node, user: Option<&UserId>, after: Option<&str>) -> Outcome {
     let mut sessions = node.services.sessions.all();
     sessions.retain(|one| {
-        user.is_none_or(|user| one.user.id == *user) && after.is_none_or(|after| one.id.as_str() > after)
+        !one.user.is_guest
+            && user.is_none_or(|user| one.user.id == *user)
+            && after.is_none_or(|after| one.id.as_str() > after)
     });
     sessions.sort_unstable_by_key(|session| session.id);
     let is_more = sessions.len() > PAGE;

@@ -3,10 +3,10 @@
 use imps_service::group::{GroupError, GroupSummary, Manager, PersonSummary};
 use imps_service::{Error, Services};
 use imps_types::element::{Content, GroupProperties, Property, ResultInfo, Role, User, UserList, WelcomeNote};
-use imps_types::{Address, GroupId, Status, UserId};
+use imps_types::{Address, GroupId, Service, Status, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Failure, Outcome, PAGE, Who, find};
+use crate::command::{Failure, Outcome, PAGE, Who, named};
 
 /// What is to be done.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ pub(crate) async fn run(services: &Services, wish: Wish) -> Result<Outcome, Fail
         }
         Wish::Kick { group, who } => {
             let id = group_id(services, &group)?;
-            let user = find(services, &who)?;
+            let user = person_of(services, &id, &who)?;
             let kicked = groups.kick(&Address::from(&id), &user).await;
             kicked.map_err(|error| match error {
                 Error::Group(GroupError::NotJoined) => Failure::new(format!("{user} has not joined {id}"))
@@ -126,7 +126,7 @@ pub(crate) async fn run(services: &Services, wish: Wish) -> Result<Outcome, Fail
 async fn manage(services: &Services, id: &GroupId, change: Change) -> Result<(), Failure> {
     let (groups, by, address) = (services.group(), Manager::Operator, Address::from(id));
     let list = |who: &[Who]| {
-        let users = who.iter().map(|who| find(services, who)).collect::<Result<Vec<_>, _>>()?;
+        let users = who.iter().map(|who| person_of(services, id, who)).collect::<Result<Vec<_>, _>>()?;
         let users = users.iter().map(User::of).collect();
         Ok::<_, Failure>(UserList { users, screen_names: Vec::new() })
     };
@@ -163,6 +163,19 @@ fn done(result: &ResultInfo) -> Result<(), Failure> {
         _ => "the others were dealt with",
     };
     Err(Failure::new(each.join("; ")).hint(hint))
+}
+
+/// Somebody who may be in a group: a user of ours, or of a domain that is reached, or whom the group knows already.
+fn person_of(services: &Services, id: &GroupId, who: &Who) -> Result<UserId, Failure> {
+    let user = named(services, who)?;
+    let is_reached = services.router.user_or_guest(&Address::from(&user), Service::Group).is_ok();
+    let is_known = || services.group().people(id).is_ok_and(|people| people.iter().any(|one| one.user == user));
+    if is_reached || is_known() {
+        return Ok(user);
+    }
+    Err(Failure::new(format!("{user} is of the domain {}, with which groups are not shared", user.domain())).hint(
+        format!("`hamlet group show {id}` shows whom the group knows, `hamlet peer list` which domains are reached"),
+    ))
 }
 
 /// `lobby` is the public group; `alice/party` and whole addresses are what they say.

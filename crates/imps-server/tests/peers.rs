@@ -138,3 +138,25 @@ fn who_provides_what_is_written_down_and_shown() {
     let none = folder.run(&["peer", "route", "b.example", "IM", "-"]);
     assert!(none.contains("h2.example"), "the contract counts again: {none}");
 }
+
+#[test]
+fn guests_of_a_group_are_managed() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    folder.run(&["peer", "add", "b.example", "--url", "http://127.0.0.1:9/"]);
+    folder.run(&["group", "add", "lobby"]);
+    let person = |group: &serde_json::Value| {
+        let people = group["people"].as_array().unwrap();
+        people.iter().find(|one| one["user"] == "wv:bob@b.example").cloned()
+    };
+    let admin = folder.json(&["group", "members", "lobby", "--admin", "bob@b.example", "--json"]);
+    assert_eq!(person(&admin).unwrap()["role"], "admin", "{admin}");
+    assert!(folder.fails(&["group", "kick", "lobby", "wv:bob@b.example"], 1).contains("has not joined"));
+    let why = folder.fails(&["group", "members", "lobby", "--reject", "eve@c.example"], 1);
+    assert!(why.contains("of the domain c.example") && why.contains("hamlet peer list"), "{why}");
+    // Whom the group knows it knows without a server too.
+    server.stop();
+    let rejected = folder.json(&["group", "members", "lobby", "--reject", "bob@b.example", "--json"]);
+    assert_eq!(person(&rejected).unwrap()["rejected"], true, "{rejected}");
+    assert!(folder.fails(&["group", "members", "lobby", "--add", "eve@b.example"], 1).contains("b.example"));
+}
