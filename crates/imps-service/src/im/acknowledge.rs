@@ -8,14 +8,16 @@ use imps_types::element::{DetailedResult, ResultInfo};
 use imps_types::{MessageId, Status, UserId};
 
 use super::Im;
-use super::queue::{IndexRow, Waiting, delete, index_key};
+use super::queue::{IndexRow, Waiting, delete, index_key, index_range, index_sequence};
 use crate::error::Error;
 use crate::event::{Message, Report};
-use crate::seam::{Batch, Space, StoreError};
+use crate::seam::{Batch, Order, Space, StoreError};
 use crate::session::Session;
 
 /// How often a batch is tried whose condition was made without reading the row.
 const TRIES: usize = 3;
+/// Rows of one scan.
+const PAGE: usize = 100;
 
 impl Im<'_> {
     /// The client has the message: it is deleted, and its sender told if he wants to know. `known` is the message where the
@@ -45,6 +47,31 @@ impl Im<'_> {
             self.metrics.messages_delivered.up();
         }
         Ok(())
+    }
+
+    /// Ends all messages that wait for a user, with this outcome.
+    ///
+    /// # Errors
+    /// The store's failure: some wait still then.
+    pub async fn end_all(&self, user: &UserId, outcome: Status) -> Result<(), Error> {
+        let mut range = index_range(user);
+        loop {
+            let rows = self.store.scan(Space::MessageIndex, range.clone(), Order::Forwards, PAGE).await?;
+            let sequences: Vec<u64> = rows.iter().filter_map(|row| index_sequence(&row.key)).collect();
+            for waiting in self.load_any(user, &sequences).await?.into_iter().flatten() {
+                let message = match waiting {
+                    Waiting::Message(message) => Arc::new(message),
+                    Waiting::GroupMessage(message) => message,
+                    Waiting::Report(_) | Waiting::Notice(_) => continue,
+                };
+                self.settle(user, &message, outcome).await?;
+                self.withdraw_everywhere(user, message.id.sequence()).await;
+            }
+            match rows.last() {
+                Some(last) if rows.len() == PAGE => range = range.after(&last.key),
+                _ => return Ok(()),
+            }
+        }
     }
 
     /// The client has a message that the face does not know of.

@@ -18,6 +18,9 @@ const REFILL: usize = 32;
 impl Im<'_> {
     /// Puts a committed message into the outbox of each session that it is for.
     pub(super) fn offer(&self, user: &UserState, message: Arc<Message>) {
+        if user.is_guest && !user.is_online() {
+            self.wake_guest(&user.id);
+        }
         for session in waits_for(user, message.info.content_size.into()) {
             if !is_for(&message.info, &session) {
                 continue;

@@ -46,10 +46,15 @@ const FAILED_MAX: u32 = 20;
 /// How often the store is asked to forget what was told.
 const SETTLED_TIMES: u32 = 10;
 
+/// How often a domain is asked whether there is a user, if it does not answer.
+const SOUGHT_TIMES: u32 = 12;
+
 /// The guests of all domains for whom something waits.
 #[derive(Default)]
 pub(super) struct Guests {
     rooms: Mutex<FxHashMap<Box<str>, Arc<Room>>>,
+    /// Of whom it is being asked whether they are.
+    sought: Mutex<FxHashSet<UserId>>,
     /// Parcels are counted, so that each has a transaction of its own.
     parcels: AtomicU64,
 }
@@ -221,6 +226,42 @@ impl Face {
             self.attach(&session);
         }
         Ok(session)
+    }
+
+    /// A message waits for somebody who has never been here, and whose messages we have: his domain knows whether there is
+    /// such a user. If there is none, the senders hear so.
+    pub(super) fn look_for(self: Arc<Self>, guest: &UserId) {
+        if !self.guests.sought.lock().insert(guest.clone()) {
+            return;
+        }
+        let guest = guest.clone();
+        tokio::spawn(async move {
+            let is_there = self.is_there(&guest).await;
+            // What is committed after this is asked about anew.
+            self.guests.sought.lock().remove(&guest);
+            if is_there != Some(false) {
+                return;
+            }
+            tracing::info!(%guest, "there is no such user: his messages end");
+            if let Err(error) = self.services.im().end_all(&guest, Status::UNKNOWN_USER).await {
+                tracing::warn!(%guest, %error, "messages to an unknown user wait still");
+            }
+        });
+    }
+
+    async fn is_there(&self, guest: &UserId) -> Option<bool> {
+        let mut pause = PAUSE;
+        for _ in 0..SOUGHT_TIMES {
+            let ssp = self.ssp()?;
+            let is_there = ssp.is_there(guest).await;
+            if is_there.is_some() {
+                return is_there;
+            }
+            drop(ssp);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+        None
     }
 
     fn guest_waits(&self, guest: &UserId) {

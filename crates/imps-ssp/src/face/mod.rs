@@ -224,8 +224,11 @@ impl Gateway for Face {
         if let Some(session) = self.services.access().open_guest(guest) {
             return self.attach(&session);
         }
-        // Whose messages are kept here is told of them when he is there.
-        let Some(this) = self.this.upgrade().filter(|_| !self.keeps(guest.domain(), Offered::Im)) else { return };
+        let Some(this) = self.this.upgrade() else { return };
+        if self.keeps(guest.domain(), Offered::Im) {
+            // Whose messages are kept here is told of them when he is there.
+            return this.look_for(guest);
+        }
         let guest = guest.clone();
         tokio::spawn(async move {
             if let Err(error) = this.guest(&guest, Visit::default()).await {

@@ -72,12 +72,27 @@ impl Ssp {
     }
 
     async fn ask_profile(&self, user: &UserId) -> Option<UserProfile> {
+        let Primitive::GetUserProfileResponse(answer) = self.ask_for_profile(user).await? else { return None };
+        let told = answer.profile.filter(|told| user_of(told).as_ref() == Some(user) && is_modest(told))?;
+        self.profiles.take(user, told).or_else(|| self.profiles.get(user))
+    }
+
+    /// Whether there is a user of another domain for whom we would provide something; none: his domain has not said.
+    pub async fn is_there(&self, user: &UserId) -> Option<bool> {
+        if self.profiles.get(user).is_some() {
+            return Some(true);
+        }
+        match self.ask_for_profile(user).await?.outcome()?.status {
+            Status::UNKNOWN_USER => Some(false),
+            status => status.is_success().then_some(true),
+        }
+    }
+
+    async fn ask_for_profile(&self, user: &UserId) -> Option<Primitive> {
         let address = Address::from(user);
         let peer = self.requestor(&home_of(&address)?, Offered::Profile)?;
         let ask = GetUserProfileRequest { meta: self.meta(), user_id: address, items: None };
-        let Ok(Primitive::GetUserProfileResponse(answer)) = self.ask(&peer, Ask::of(ask)).await else { return None };
-        let told = answer.profile.filter(|told| user_of(told).as_ref() == Some(user) && is_modest(told))?;
-        self.profiles.take(user, told).or_else(|| self.profiles.get(user))
+        self.ask(&peer, Ask::of(ask)).await.ok()
     }
 
     /// Tells what has changed of a user of our own to every domain that provides something for him: what each answers. The
