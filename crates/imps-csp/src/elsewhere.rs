@@ -8,7 +8,7 @@ use imps_proto::csp::StatusPrimitive;
 use imps_proto::csp::catalogue::{Request, Response};
 use imps_proto::wire::Form;
 use imps_service::Session;
-use imps_types::{Status, Version};
+use imps_types::{Service, Status, Version};
 
 use crate::Csp;
 use crate::transactions::{Cx, Reply};
@@ -17,6 +17,9 @@ use crate::transactions::{Cx, Reply};
 pub trait Elsewhere: Send + Sync {
     /// Whether any part of a request of this session is. Asked of every request: it must cost next to nothing.
     fn concerns(&self, session: &Session, request: &Request) -> bool;
+
+    /// Whether our users have a service: from this domain, or from another one.
+    fn has(&self, service: Service) -> bool;
 
     /// Carries it out, with those parts here that belong here. `name`: what tells the request from every other of all
     /// sessions, and is the same when it comes again; none: nothing does.

@@ -9,7 +9,7 @@ use imps_proto::csp::StatusPrimitive;
 use imps_proto::csp::catalogue::{Request, Response};
 use imps_service::Session;
 use imps_ssp::{Asked, Desk, Face};
-use imps_types::{Status, Version};
+use imps_types::{Service, Status, Version};
 
 /// CSP's face, for guests.
 pub(crate) struct GuestDesk(pub(crate) Weak<Csp>);
@@ -42,6 +42,10 @@ pub(crate) struct OtherDomains {
 impl Elsewhere for OtherDomains {
     fn concerns(&self, session: &Session, request: &Request) -> bool {
         self.face.concerns(session, request)
+    }
+
+    fn has(&self, service: Service) -> bool {
+        self.face.has(service)
     }
 
     fn carry<'a>(

@@ -6,6 +6,12 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
+use imps_proto::csp::catalogue::{Request, Response};
+use imps_proto::csp::{
+    GetBlockedListRequest, GetListRequest, GetMessageListRequest, LeaveGroupRequest, SendMessageRequest,
+    StatusPrimitive,
+};
+use imps_proto::elements::Message;
 use imps_proto::ssp::Primitive;
 use imps_service::access::{LoginAttempt, LoginOutcome, PhonePassword};
 use imps_service::event::Event;
@@ -14,8 +20,8 @@ use imps_service::presence::WatchTargets;
 use imps_service::seam::{LocalBus, MemoryEngine, NodeId};
 use imps_service::store::Store;
 use imps_service::{Clock, ServiceConfig, Services, Session};
-use imps_ssp::{Desk, Face, PeerConfig, Provision, Ssp, SspConfig, Terms};
-use imps_types::element::{Content, MessageInfo, Recipient, User};
+use imps_ssp::{Asked, Desk, Face, Here, PeerConfig, Provision, Ssp, SspConfig, Terms};
+use imps_types::element::{Content, Group, MessageInfo, Recipient, User};
 use imps_types::presence::AttributeSet;
 use imps_types::{Address, ClientId, Secret, Service, Status, UserId, Version};
 use tokio::net::TcpListener;
@@ -41,6 +47,7 @@ impl Desk for Nobody {
 struct Home {
     services: Arc<Services>,
     ssp: Arc<Ssp>,
+    face: Arc<Face>,
     log: Arc<parking_lot::Mutex<Vec<(String, u16)>>>,
     stop: watch::Sender<bool>,
 }
@@ -70,9 +77,9 @@ async fn open_with(
     change(&mut config);
     let body_max = config.body_max;
     let desk: std::sync::Weak<dyn Desk> = std::sync::Weak::<Nobody>::new();
-    let (ssp, _) = Face::open(services.clone(), config, None, desk).await.expect("opened");
+    let (ssp, face) = Face::open(services.clone(), config, None, desk).await.expect("opened");
     let (log, stop) = listen(ssp.clone(), body_max, listener, None);
-    Home { services, ssp, log, stop }
+    Home { services, ssp, face, log, stop }
 }
 
 impl Home {
@@ -379,4 +386,97 @@ async fn everybody_who_is_here_is_told_however_many_they_are() {
     }
     let p = provider(of_p, &url_a);
     until("all are told", || names.iter().all(|name| last_told(&p, name).is_some_and(|(_, is_here)| is_here))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_written_to_and_is_not_in_the_home_domain_is_reported_as_unknown() {
+    let ((of_a, url_a), (of_b, url_b)) = (listener().await, listener().await);
+    let (theirs, ours) = (im_of_a(), im_of_a());
+    let of = |name: &str, url: &str, terms: Terms| PeerConfig {
+        urls: vec![url.to_owned()],
+        contract: Some(terms),
+        ..PeerConfig::of(domain(name))
+    };
+    let to_b = of("b.example", &url_b, Terms { theirs, ..Terms::default() });
+    let to_a = of("a.example", &url_a, Terms { ours, ..Terms::default() });
+    let (engine_a, engine_b) = (Arc::new(MemoryEngine::new()), Arc::new(MemoryEngine::new()));
+    let a = open_with("a.example", &engine_a, of_a, |config| {
+        (config.negotiates, config.offered) = (false, vec![Service::Common]);
+        config.peers.push(to_b);
+    })
+    .await;
+    let b = open_with("b.example", &engine_b, of_b, |config| {
+        (config.negotiates, config.offered) = (false, vec![Service::Common, Service::Im]);
+        config.peers.push(to_a);
+    })
+    .await;
+    a.add(ALICE).await;
+    a.add("wv:anna@a.example").await;
+    let alice = a.login(ALICE).await;
+    let guest = b.services.access().guest_session(&UserId::from_canonical(ALICE)).await.expect("a guest");
+    until("that she is here is known", || guest.linked().is_some()).await;
+    let sent = b.send(&guest, &["wv:nobody@a.example", "wv:anna@a.example"], "hi").await;
+    assert_eq!(sent.result.status, Status::SUCCESSFUL, "who there is, her home knows");
+    assert_eq!(a.next(&alice).await, "531 wv:nobody@a.example");
+    // The other one has not been here yet: hers waits.
+    let anna = UserId::from_canonical("wv:anna@a.example");
+    assert_eq!(b.services.im().waiting_messages(&anna, None, 10).await.expect("rows").len(), 1);
+    let nobody = UserId::from_canonical("wv:nobody@a.example");
+    assert!(b.services.im().waiting_messages(&nobody, None, 10).await.expect("rows").is_empty());
+}
+
+/// What gets to the services says so.
+struct Carried;
+
+impl Here for Carried {
+    fn perform(&self, _: Box<Request>) -> futures_util::future::BoxFuture<'_, Response> {
+        Box::pin(async { Response::Status(StatusPrimitive::of(Status::SUCCESSFUL)) })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_has_for_our_users_is_refused() {
+    let (of_a, url) = listener().await;
+    let a = open_with("a.example", &Arc::new(MemoryEngine::new()), of_a, |config| {
+        config.offered = vec![Service::Common, Service::Presence, Service::ContactList];
+        config.peers.push(PeerConfig { urls: vec![url], ..PeerConfig::of(domain("b.example")) });
+    })
+    .await;
+    a.add(ALICE).await;
+    let alice = a.login(ALICE).await;
+    let recipient = |users: &[&str], groups: &[&str]| Recipient {
+        users: users.iter().map(|it| User::of(*it)).collect(),
+        groups: groups.iter().map(|it| Group::Id(Address::new(it))).collect(),
+        ..Recipient::default()
+    };
+    let message = |recipient: Recipient| -> Request {
+        let info = MessageInfo { recipient, ..MessageInfo::default() };
+        SendMessageRequest { delivery_report: false, message: Message { info, content: Some(Content::text("hi")) } }
+            .into()
+    };
+    let leave = |group: &str| -> Request { LeaveGroupRequest { group_id: Address::new(group) }.into() };
+    let cases: [(Request, Option<u16>); 9] = [
+        (message(recipient(&["wv:anna@a.example"], &[])), Some(405)),
+        (message(recipient(&["anna"], &[])), Some(405)),
+        // Others are reached as far as that is agreed on, which the services see to.
+        (message(recipient(&["wv:bob@b.example"], &[])), Some(200)),
+        (message(recipient(&[], &["wv:alice/cars@a.example"])), Some(405)),
+        (message(recipient(&[], &["wv:bob/cars@b.example"])), Some(506)),
+        (leave("wv:alice/cars@a.example"), Some(405)),
+        (GetMessageListRequest { group_id: None, message_count: None }.into(), Some(405)),
+        (GetBlockedListRequest {}.into(), Some(501)),
+        (GetListRequest {}.into(), None),
+    ];
+    for (request, expected) in cases {
+        let concerned = a.face.concerns(&alice, &request);
+        assert_eq!(concerned, expected.is_some(), "{request:?}");
+        if let Some(expected) = expected {
+            let by = Asked { session: &alice, version: Version::V1_2, name: None };
+            let response = a.face.carry_request(by, request.clone(), &Carried).await;
+            let Response::Status(status) = response else { panic!("{response:?}") };
+            assert_eq!(status.result.status.code(), expected, "{request:?}");
+        }
+    }
+    let has = [Service::Im, Service::Group, Service::Presence].map(|service| a.face.has(service));
+    assert_eq!(has, [false, false, true]);
 }

@@ -4,6 +4,7 @@
 mod federation;
 
 use federation::*;
+use imps_testkit::phone::forms::{Body, Outgoing, Targets};
 use imps_testkit::phone::status_of;
 use imps_testkit::server::End;
 
@@ -227,4 +228,62 @@ async fn figure_2_minimal_interoperability() {
     story.note("the same transaction twice: alice gets it once, and the answer is the same");
     story.shows(&a, "b.example").await;
     story.finish().await;
+}
+
+/// What guests of a group hear, and what an operator sees of them and does with them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_of_a_group_is_spoken_to_alone_and_thrown_out() {
+    let world = World::of("a_guest_of_a_group_is_spoken_to_alone_and_thrown_out");
+    let (mut a, b) = (world.home("a.example", &["alice"], &[]).await, world.home("b.example", &["bob"], &[]).await);
+    a.knows(&b, &[]).await;
+    b.knows(&a, &[]).await;
+    let (mut alice, mut bob) = (a.phone("alice").await, b.phone("bob").await);
+    create_group(&mut alice, CARS, "Ali").await;
+    assert_eq!(join(&mut bob, CARS, "Speedy").await.name, "JoinGroup-Response");
+    assert_eq!(next(&mut alice).await, format!("{CARS} joined by Speedy"));
+
+    let psst = |name: &str, text: &str| {
+        let to = Targets { names: vec![(name.to_owned(), CARS.to_owned())], ..Targets::default() };
+        Outgoing { to, content: Body::Text(text.to_owned()), ..Outgoing::default() }
+    };
+    let said = psst("Speedy", "psst");
+    assert_eq!(status_of(&try_to(&mut alice, |it| it.speaker.send_message(&said)).await), 200);
+    let heard = loop {
+        bob.poll_for_what_is_left().await.expect("polled");
+        if let Some(received) = bob.take().await.expect("acknowledged") {
+            break received.primitive;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let at = |path: &str| heard.text_at(path).unwrap_or_default();
+    assert_eq!((at("Recipient/SName"), at("Recipient/GroupID")), ("Speedy", CARS), "{}", heard.pretty());
+    assert_eq!((at("Sender/SName"), at("ContentData")), ("Ali", "psst"), "{}", heard.pretty());
+    let said = psst("Ali", "what?");
+    assert_eq!(status_of(&try_to(&mut bob, |it| it.speaker.send_message(&said)).await), 200);
+    assert_eq!(next(&mut alice).await, format!("what? from Speedy in {CARS}"));
+
+    // A guest is no client of ours.
+    let sessions = a.do_(&["session", "list", "--json"]).await;
+    assert!(sessions.contains(ALICE) && !sessions.contains(BOB), "{sessions}");
+
+    // After a restart each hears who else is there.
+    a.restart(End::Stop).await;
+    assert_eq!(next(&mut bob).await, format!("{CARS} joined by Ali"));
+    assert_eq!(next(&mut alice).await, format!("{CARS} joined by Speedy"));
+
+    // What he has not heard when he leaves is never heard.
+    assert_eq!(send(&mut alice, &[CARS], "vroom").await, 200);
+    world.wire.quiet().await;
+    assert_eq!(leave(&mut bob, CARS).await, 200);
+    assert_eq!(next(&mut alice).await, format!("{CARS} left by Speedy"));
+    is_quiet(&mut bob).await;
+    assert!(!b.do_(&["message", "list", "bob"]).await.contains(CARS));
+
+    assert_eq!(join(&mut bob, CARS, "Speedy").await.name, "JoinGroup-Response");
+    assert_eq!(next(&mut alice).await, format!("{CARS} joined by Speedy"));
+    a.do_(&["group", "kick", CARS, BOB]).await;
+    assert_eq!(next(&mut bob).await, format!("out of {CARS}: 601"));
+    assert_eq!(next(&mut alice).await, format!("{CARS} left by Speedy"));
+    a.do_(&["group", "members", CARS, "--reject", BOB]).await;
+    assert_eq!(status_of(&join(&mut bob, CARS, "Speedy").await), 809);
 }

@@ -329,6 +329,9 @@ impl Dialogue {
         if let Some(element) = row.imps {
             self.agreed(element)?;
         }
+        if self.person.is_some() {
+            self.served(command)?;
+        }
         // Each in a box of its own size: whoever waits for one of them holds no more than a pointer.
         match row.section {
             Section::Access => Box::pin(self.access(command, *arguments)).await,

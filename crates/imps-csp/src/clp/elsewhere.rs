@@ -1,6 +1,6 @@
 //! What somebody types about groups and users of other domains goes the way of CSP's requests (SSP 10).
 
-use imps_proto::clp::{Command, DATA_MAX, Reply, wrapped};
+use imps_proto::clp::{Command, DATA_MAX, Reply, Section, wrapped};
 use imps_proto::csp::catalogue::{Request, Response};
 use imps_proto::csp::{
     AddGroupMembersRequest, DeleteGroupRequest, GetGroupMembersRequest, GetGroupPropsRequest, GetJoinedUsersRequest,
@@ -15,7 +15,7 @@ use imps_types::element::{
     EntityList, GroupProperties, Mapping, ResultInfo, Role, ScreenName, SubscribeType, User, UserList,
 };
 use imps_types::presence::{AttributeSet, PresenceSubList};
-use imps_types::{Address, Status};
+use imps_types::{Address, Service, Status};
 
 use super::dialogue::{Dialogue, Failure};
 use super::groups::pairs;
@@ -48,14 +48,32 @@ impl Dialogue {
         if result.status.is_success() { Ok(Some((result, response))) } else { Err(Failure::Result(result)) }
     }
 
-    /// Sends a message into groups of other domains, and whatever else it is for: how it went, and its MessageID.
+    /// Whether anybody has the service that a command needs for our users. Commands about users and groups of other domains
+    /// go the way of requests, where that is looked at.
+    pub(super) fn served(&self, command: Command) -> Result<(), Failure> {
+        let row = command.row();
+        let service = match (row.section, command) {
+            (Section::Presence, Command::Show | Command::Sub | Command::Unsub) => return Ok(()),
+            (Section::Messages, Command::Msg | Command::MsgR | Command::Reply | Command::Talk) => return Ok(()),
+            (Section::Presence, _) => Service::Presence,
+            (Section::Lists, _) => Service::ContactList,
+            (Section::Messages, _) => Service::Im,
+            (Section::Groups, Command::NewGroup) => Service::Group,
+            (Section::Groups | Section::Access | Section::Invitations, _) => return Ok(()),
+        };
+        match self.clp.csp.elsewhere() {
+            Some(elsewhere) if !elsewhere.has(service) => {
+                Err(Failure::Said(Status::SERVICE_NOT_SUPPORTED, Say::NotOffered, String::new()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Sends a message for which another domain is needed: how it went, and its MessageID.
     pub(super) async fn send_elsewhere(
         &self,
         message: &OutgoingMessage,
     ) -> Result<Option<(ResultInfo, Option<Box<str>>)>, Failure> {
-        if message.info.recipient.groups.is_empty() {
-            return Ok(None);
-        }
         let content = Some(message.content.clone());
         let message_of = Message { info: message.info.clone(), content };
         let request = SendMessageRequest { delivery_report: message.delivery_report, message: message_of };

@@ -18,6 +18,7 @@ use imps_types::{Address, Domain, GroupId, Service as Offered, Status, UserId, V
 
 use super::Face;
 use super::parts::{common_service, goes_on_at, verified_apart};
+use crate::relay::Provider;
 use crate::ssp::Ask;
 use crate::translate;
 
@@ -42,18 +43,28 @@ pub struct Asked<'a> {
 }
 
 impl Face {
-    /// Whether any part of a client's request is about another domain, or is served by one.
+    /// Whether any part of a client's request is about another domain, or is not served by this one.
     pub fn concerns(&self, session: &Session, request: &Request) -> bool {
-        let home = self.services.router.home();
-        let is_foreign = |address: &Address| {
-            address.as_str().rsplit_once('@').is_some_and(|(_, domain)| !domain.eq_ignore_ascii_case(home.as_str()))
+        let is_elsewhere = || match self.provision(request) {
+            Provider::Local => false,
+            Provider::None => true,
+            Provider::Peer(_) => !stays(request),
         };
+        self.is_about_others(session, request)
+            || is_elsewhere()
+            || self.messages_at(request).is_some()
+            || self.is_of_parts(request)
+    }
+
+    fn is_about_others(&self, session: &Session, request: &Request) -> bool {
+        let home = self.services.router.home();
+        let is_foreign = |address: &Address| is_foreign(address, home);
         let is_user = |user: &User| is_foreign(&user.user_id);
         let is_group = |group: &Group| match group {
             Group::Id(id) => is_foreign(id),
             Group::ScreenName(name) => is_foreign(&name.group_id),
         };
-        let by_address = match request {
+        match request {
             Request::SubscribePresence(it) => it.users.iter().any(is_user),
             Request::GetPresence(it) => {
                 it.users.iter().any(is_user)
@@ -67,38 +78,50 @@ impl Face {
                 !translate::split(request.clone(), home).there.is_empty()
             }
             _ => group_of(request).is_some_and(is_foreign),
-        };
-        by_address
-            || self.provider_of(request).is_some()
-            || self.messages_at(request).is_some()
-            || self.is_of_parts(request)
+        }
     }
 
-    /// The domain that has the service which a request of our users is for.
-    fn provider_of(&self, request: &Request) -> Option<Domain> {
-        let stays = matches!(
-            request,
-            // Of messages that wait, some wait here (provided.rs).
-            Request::GetMessageList(_)
-                | Request::GetMessage(_)
-                | Request::MessageDelivered(_)
-                | Request::RejectMessage(_)
-                | Request::ForwardMessage(_)
-                | Request::SetDeliveryMethod(_)
-                // An invitation goes to the home domain of who is invited, and comes from that of who invites.
-                | Request::Invite(_)
-                | Request::CancelInvite(_)
-                | Request::InviteUserResponse(_)
-        );
-        self.provider(common_service(request).filter(|_| !stays)?)
+    /// Who has the service for our users that a request is for.
+    fn provision(&self, request: &Request) -> Provider {
+        let (Some(service), Some(ssp)) = (common_service(request), self.ssp()) else { return Provider::Local };
+        ssp.provider(self.services.router.home(), service)
+    }
+
+    /// Whether our users have a service: from us, or from another domain.
+    pub fn has(&self, service: Offered) -> bool {
+        self.ssp().is_none_or(|ssp| ssp.provider(self.services.router.home(), service) != Provider::None)
+    }
+
+    /// How a request is refused that is for a service which nobody has for our users: what of it is about other domains is
+    /// for them, as far as that is agreed on (SSP 13.2).
+    fn absent(&self, session: &Session, request: &Request) -> Option<Response> {
+        if self.provision(request) != Provider::None {
+            return None;
+        }
+        let is_user_of_others = |user: &User| is_foreign(&user.user_id, self.services.router.home());
+        let is_for_others = match request {
+            Request::SendMessage(it) => it.message.info.recipient.users.iter().any(is_user_of_others),
+            Request::Invite(it) => it.recipient.users.iter().any(is_user_of_others),
+            Request::CancelInvite(_) | Request::InviteUserResponse(_) => true,
+            _ => false,
+        };
+        let is_ours = !is_for_others && !self.is_about_others(session, request);
+        is_ours.then(|| not_offered(request))
     }
 
     /// Carries out a request that names users and groups, and no list that another domain keeps.
     pub(super) async fn carry_named(&self, by: Asked<'_>, request: Request, here: &dyn Here) -> Response {
+        if let Some(refused) = self.absent(by.session, &request) {
+            return refused;
+        }
         if let Some(provider) = self.messages_at(&request) {
             return self.carry_messages(by, &provider, request, here).await;
         }
         match request {
+            // An invitation goes to the home domain of who is invited, whoever has the services of ours.
+            request @ (Request::Invite(_) | Request::CancelInvite(_) | Request::InviteUserResponse(_)) => {
+                here.perform(Box::new(request)).await
+            }
             request @ (Request::JoinGroup(_)
             | Request::LeaveGroup(_)
             | Request::SubscribeGroupNotice(_)
@@ -110,9 +133,12 @@ impl Face {
 
     /// Carries out what is about our own domain: here, unless another domain has the service for us.
     async fn at_home(&self, by: Asked<'_>, request: Request, here: &dyn Here) -> Response {
-        match self.provider_of(&request) {
-            Some(provider) => goes_on_at(&provider, self.ask_for(by, &provider, &request).await),
-            None => here.perform(Box::new(request)).await,
+        match self.provision(&request) {
+            Provider::None => not_offered(&request),
+            Provider::Peer(provider) if !stays(&request) => {
+                goes_on_at(&provider, self.ask_for(by, &provider, &request).await)
+            }
+            Provider::Local | Provider::Peer(_) => here.perform(Box::new(request)).await,
         }
     }
 
@@ -123,7 +149,9 @@ impl Face {
             Request::SendMessage(message) => message,
             part => return vec![part],
         };
-        if self.provider(Offered::Im).is_none() || !message.message.info.recipient.groups.is_empty() {
+        if (self.provider(Offered::Im).is_none() && self.has(Offered::Im))
+            || !message.message.info.recipient.groups.is_empty()
+        {
             return vec![message.into()];
         }
         let is_ours = |user: &User| self.services.router.local_user(&user.user_id).is_ok();
@@ -430,6 +458,36 @@ impl Face {
             pause = (pause * 2).min(super::PAUSE_MAX);
         }
     }
+}
+
+/// A service that nobody has for our users is not supported; one phone goes on without its blocked list after 501 only (CSP 14).
+fn not_offered(request: &Request) -> Response {
+    Response::Status(StatusPrimitive::of(match request {
+        Request::GetBlockedList(_) => Status::NOT_IMPLEMENTED,
+        _ => Status::SERVICE_NOT_SUPPORTED,
+    }))
+}
+
+fn is_foreign(address: &Address, home: &Domain) -> bool {
+    address.as_str().rsplit_once('@').is_some_and(|(_, domain)| !domain.eq_ignore_ascii_case(home.as_str()))
+}
+
+/// Whether a request is for this domain in any case, whoever has the service.
+fn stays(request: &Request) -> bool {
+    matches!(
+        request,
+        // Of messages that wait, some wait here (provided.rs).
+        Request::GetMessageList(_)
+            | Request::GetMessage(_)
+            | Request::MessageDelivered(_)
+            | Request::RejectMessage(_)
+            | Request::ForwardMessage(_)
+            | Request::SetDeliveryMethod(_)
+            // An invitation goes to the home domain of who is invited, and comes from that of who invites.
+            | Request::Invite(_)
+            | Request::CancelInvite(_)
+            | Request::InviteUserResponse(_)
+    )
 }
 
 /// How often something is told that nobody waits for.
