@@ -7,11 +7,11 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 use imps_proto::csp::StatusPrimitive;
 use imps_proto::csp::catalogue::{Request, Response};
 use imps_proto::wire::Form;
-use imps_service::Session;
-use imps_types::{Service, Status, Version};
+use imps_service::{Error, Session};
+use imps_types::{Domain, Service, Status, Version};
 
 use crate::Csp;
-use crate::transactions::{Cx, Reply};
+use crate::transactions::{Cx, Reply, dispatch};
 
 /// Requests that are about something of other domains, or are served by them.
 pub trait Elsewhere: Send + Sync {
@@ -20,6 +20,9 @@ pub trait Elsewhere: Send + Sync {
 
     /// Whether our users have a service: from this domain, or from another one.
     fn has(&self, service: Service) -> bool;
+
+    /// The domain that such a request goes to, the first one if there are several: for the words of a failure.
+    fn asked_of(&self, request: &Request) -> Option<Domain>;
 
     /// Carries it out, with those parts here that belong here. `name`: what tells the request from every other of all
     /// sessions, and is the same when it comes again; none: nothing does.
@@ -89,9 +92,16 @@ impl Csp {
         response(self.carry_out(&cx, Some(request)).await)
     }
 
-    /// What another domain answers to a request that is not from a message of CSP; none: it is about no other domain.
-    pub(crate) async fn perform_elsewhere(&self, session: &Arc<Session>, request: Request) -> Option<Response> {
-        let elsewhere = self.elsewhere.get().filter(|elsewhere| elsewhere.concerns(session, &request))?;
+    /// Whether another domain has a part in a request of this session.
+    pub(crate) fn is_elsewhere(&self, session: &Session, request: &Request) -> bool {
+        self.elsewhere().is_some_and(|elsewhere| elsewhere.concerns(session, request))
+    }
+
+    /// Carries out a request that is from no message of CSP: here, or in the domains that it is about.
+    ///
+    /// # Errors
+    /// What the services of this domain say, where they are asked alone.
+    pub(crate) async fn ask(&self, session: &Arc<Session>, request: Request) -> Result<Response, Error> {
         let cx = Cx {
             services: &self.services,
             config: &self.config,
@@ -104,8 +114,14 @@ impl Csp {
             msisdn: None,
             peer: None,
         };
-        let here = Parts { csp: self, cx: &cx };
-        Some(elsewhere.carry(session, session.version, None, Box::new(request), &here).await)
+        let request = Box::new(request);
+        match self.elsewhere().filter(|elsewhere| elsewhere.concerns(session, &request)) {
+            Some(elsewhere) => {
+                let here = Parts { csp: self, cx: &cx };
+                Ok(elsewhere.carry(session, session.version, None, request, &here).await)
+            }
+            None => dispatch(request, &cx).await.map(response),
+        }
     }
 
     pub(crate) fn elsewhere(&self) -> Option<&dyn Elsewhere> {

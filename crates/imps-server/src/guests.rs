@@ -9,7 +9,7 @@ use imps_proto::csp::StatusPrimitive;
 use imps_proto::csp::catalogue::{Request, Response};
 use imps_service::Session;
 use imps_ssp::{Asked, Desk, Face};
-use imps_types::{Service, Status, Version};
+use imps_types::{Domain, Service, Status, Version};
 
 /// CSP's face, for guests.
 pub(crate) struct GuestDesk(pub(crate) Weak<Csp>);
@@ -46,6 +46,10 @@ impl Elsewhere for OtherDomains {
 
     fn has(&self, service: Service) -> bool {
         self.face.has(service)
+    }
+
+    fn asked_of(&self, request: &Request) -> Option<Domain> {
+        self.face.asked_of(request)
     }
 
     fn carry<'a>(

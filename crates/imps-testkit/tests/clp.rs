@@ -425,11 +425,11 @@ async fn passwords_are_not_guessed() {
         assert_eq!(terminal.outcome("login bob wrong").await, "-409 wrong password");
         // Nobody learns who exists.
         assert_eq!(terminal.outcome("login nobody wrong").await, "-409 wrong password");
-        assert_eq!(terminal.outcome("login bob wrong").await, "-401 bye");
+        assert_eq!(terminal.outcome("login bob wrong").await, "-401 wrong password 3 times, bye");
         assert!(terminal.is_closed().await);
     }
     let mut refused = Terminal::connect(address).await;
-    assert_eq!(refused.line().await, "-401 bye");
+    assert_eq!(refused.line().await, "-401 too many wrong passwords from your address, bye");
     assert!(refused.is_closed().await);
 }
 
@@ -439,7 +439,7 @@ async fn who_does_not_log_in_or_says_nothing_is_hung_up() {
     let mut silent = Terminal::connect(address).await;
     silent.line().await;
     let mut bob = logged_in(address, "bob").await;
-    assert_eq!(silent.line().await, "-401 bye");
+    assert_eq!(silent.line().await, "-401 nobody logged in, bye");
     assert!(silent.is_closed().await);
     assert_eq!(bob.line().await, "*bye idle");
     assert!(bob.is_closed().await);

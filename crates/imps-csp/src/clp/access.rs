@@ -90,7 +90,7 @@ impl Dialogue {
             return Ok(());
         }
         self.next = Next::Close;
-        Err(Failure::Said(Status::UNAUTHORIZED, Say::Bye, String::new()))
+        Err(Failure::Said(Status::UNAUTHORIZED, Say::NotFromHere, String::new()))
     }
 
     /// A login failed; too many of them end the line.
@@ -102,7 +102,7 @@ impl Dialogue {
         self.failures += 1;
         if self.failures >= self.clp.config().login_failures {
             self.next = Next::Close;
-            return Failure::Said(Status::UNAUTHORIZED, Say::Bye, String::new());
+            return Failure::Said(Status::UNAUTHORIZED, Say::WrongTooOften, self.failures.to_string());
         }
         failure
     }
@@ -208,7 +208,7 @@ impl Dialogue {
         let shown = if self.agreed(Element::GetPresenceRequest).is_ok() {
             let targets = WatchTargets { users: vec![Address::from(me)], contact_lists: Vec::new() };
             let wanted = [Attribute::UserAvailability, Attribute::StatusText].into_iter().collect();
-            let (_, found) = self.services().presence().get(&person.session, &targets, wanted).await?;
+            let found = self.presence_known(&targets, wanted).await?;
             found.first().map(|(_, list)| shown::own_presence(list)).unwrap_or_default()
         } else {
             String::new()
@@ -255,7 +255,11 @@ impl Dialogue {
             self.set_push(on_or_off(&value).ok_or(Failure::Usage)?).await?;
             return self.ok(Say::Ok, &[]);
         }
-        change(&mut TerminalSettings::default(), &key, &value).ok_or(Failure::Usage)?;
+        let cannot = || match key.as_str() {
+            "lang" => Failure::Said(Status::BAD_PARAMETER, Say::Usage, languages()),
+            _ => Failure::Usage,
+        };
+        change(&mut TerminalSettings::default(), &key, &value).ok_or_else(cannot)?;
         let make = |settings: &mut TerminalSettings| {
             let _ = change(settings, &key, &value);
         };
@@ -317,6 +321,12 @@ fn on_or_off(value: &str) -> Option<bool> {
         "off" | "n" | "no" => Some(false),
         _ => None,
     }
+}
+
+/// How the language is set, and which ones there are.
+fn languages() -> String {
+    let codes: Vec<_> = Language::ALL.iter().map(|language| language.code()).collect();
+    format!("SET lang {}", codes.join("/"))
 }
 
 fn word(is_on: bool) -> &'static str {

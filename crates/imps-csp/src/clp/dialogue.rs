@@ -7,17 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use imps_proto::clp::{Arguments, Command, Line, ParseError, Reply, Request, Section, Target, Writer, parse};
+use imps_proto::clp::{
+    ARGUMENTS_MAX, Arguments, Command, LINE_MAX, Line, ParseError, Reply, Request, Section, TARGETS_MAX, Target,
+    Writer, parse,
+};
 use imps_proto::csp::catalogue::Row;
 use imps_proto::element::Element;
 use imps_service::access::{Bucket, Rate};
 use imps_service::language::{Language, translation};
 use imps_service::terminal::Terminal;
 use imps_service::{Error, Services, Session, Timestamp};
-use imps_types::Status;
 use imps_types::element::{Recipient, ResultInfo};
+use imps_types::{Domain, Status};
 
 use super::recent::Recent;
+use super::subject::{self, Subject};
 use super::texts::Say;
 use super::{Clp, LineLink, shown};
 
@@ -88,10 +92,24 @@ pub(super) enum Failure {
     Service(Error),
     /// It concerns single recipients.
     Result(ResultInfo),
+    /// The same, of what went to another domain.
+    Elsewhere(ResultInfo, Domain),
     /// It is said here: what was typed means nothing.
     Said(Status, Say, String),
     /// It is used otherwise.
     Usage,
+}
+
+impl Failure {
+    /// The status code, where that alone matters.
+    pub(super) fn status(&self) -> Status {
+        match self {
+            Self::Service(error) => error.status(),
+            Self::Result(result) | Self::Elsewhere(result, _) => result.status,
+            Self::Said(status, ..) => *status,
+            Self::Usage => Status::BAD_PARAMETER,
+        }
+    }
 }
 
 impl From<Error> for Failure {
@@ -190,9 +208,9 @@ impl Dialogue {
         Reply::ok(self.say(Say::Greeting, &[&domain]))
     }
 
-    /// What is said to who did not log in, or may not.
+    /// What is said to who did not log in.
     pub(crate) fn refusal(&self) -> Reply {
-        Reply::new(Status::UNAUTHORIZED, self.say(Say::Bye, &[]))
+        Reply::new(Status::UNAUTHORIZED, self.say(Say::NoLogin, &[]))
     }
 
     /// Carries out a line.
@@ -282,7 +300,7 @@ impl Dialogue {
 
     /// Whether there is room for one more; else what is said to that.
     fn admit(&self) -> Result<(), Reply> {
-        self.room().map_err(|wait| self.failure(Failure::Service(Error::TooManyRequests(wait)), ""))
+        self.room().map_err(|wait| self.failure(Failure::Service(Error::TooManyRequests(wait)), &Subject::default()))
     }
 
     fn room(&self) -> Result<(), Duration> {
@@ -295,7 +313,7 @@ impl Dialogue {
 
     /// A defect of the server costs its command, not the line or the session.
     async fn guarded(&mut self, command: Command, arguments: Box<Arguments>) -> Reply {
-        let subject = subject(&arguments);
+        let subject = Subject::of(&arguments);
         let metrics = self.services().metrics.clone();
         metrics.clp_commands.up();
         let clp = self.clp.clone();
@@ -308,7 +326,7 @@ impl Dialogue {
             Err(_) => {
                 metrics.panics.up();
                 tracing::error!(command = command.row().keyword, "a command panicked");
-                self.failure(Failure::Result(ResultInfo::of(Status::INTERNAL_ERROR)), "")
+                self.failure(Failure::Result(ResultInfo::of(Status::INTERNAL_ERROR)), &Subject::default())
             }
         }
     }
@@ -376,13 +394,16 @@ impl Dialogue {
             ParseError::What => (Status::BAD_REQUEST, self.say(Say::What, &[])),
             ParseError::Usage(command) => (Status::BAD_PARAMETER, self.say(Say::Usage, &[&command.row().line()])),
             ParseError::NoText => (Status::BAD_PARAMETER, self.say(Say::NoText, &[])),
-            ParseError::TooLong => (Status::BAD_PARAMETER, self.say(Say::TooLong, &[])),
+            ParseError::TooLong => {
+                let most = [LINE_MAX, TARGETS_MAX, ARGUMENTS_MAX].map(|most| most.to_string());
+                (Status::BAD_PARAMETER, self.say(Say::TooLong, &most.each_ref().map(|most| most.as_str())))
+            }
         };
         Reply::new(status, text)
     }
 
     /// A failure in words. `subject`: whom or what the command was about.
-    pub(super) fn failure(&self, failure: Failure, subject: &str) -> Reply {
+    pub(super) fn failure(&self, failure: Failure, subject: &Subject) -> Reply {
         match failure {
             Failure::Service(error) => {
                 let text = match &error {
@@ -395,33 +416,58 @@ impl Dialogue {
                     other => other.to_string(),
                 };
                 let status = error.status();
-                Reply::new(status, self.text_of(status, subject, &text))
+                Reply::new(status, self.text_of(status, &subject.named(status), &text))
             }
-            Failure::Result(result) => {
-                let refused = shown::refused(&result, self.home());
-                let single = result.detailed.first().filter(|_| result.detailed.len() == 1);
-                let status = single.map_or(result.status, |one| one.status);
-                let named = refused.rsplit_once(' ').map_or(subject, |(name, _)| name);
-                let plain = status.text();
-                let text = match single {
-                    Some(_) if !refused.contains(", ") => self.text_of(status, named, plain),
-                    _ if refused.is_empty() => self.text_of(status, subject, plain),
-                    _ => self.say(Say::Not, &[&self.text_of(status, "", plain), &refused]),
-                };
-                Reply::new(status, text)
-            }
+            Failure::Result(result) => self.refused(&result, subject, None),
+            Failure::Elsewhere(result, domain) => self.refused(&result, subject, Some(&domain)),
             Failure::Said(status, say, word) => Reply::new(status, self.say(say, &[&word])),
             Failure::Usage => Reply::new(Status::BAD_PARAMETER, self.say(Say::What, &[])),
         }
+    }
+
+    /// What is not done, and for whom. `asked`: the domain that was to do it, if it was not this one.
+    fn refused(&self, result: &ResultInfo, subject: &Subject, asked: Option<&Domain>) -> Reply {
+        let refused = shown::refused(result, self.home());
+        let single = result.detailed.first().filter(|_| result.detailed.len() == 1);
+        let status = single.map_or(result.status, |one| one.status);
+        let (whole, plain) = (subject.named(status), status.text());
+        // Somebody in a group is not there because the group is not.
+        let through = single.and_then(|one| one.screen_names.first()).filter(|_| subject::is_of_group(status));
+        let named = match through {
+            Some(name) => self.group_shown(name.group_id.as_str()),
+            None => refused.rsplit_once(' ').map_or(whole.to_string(), |(name, _)| name.to_owned()),
+        };
+        if let Some(domain) = asked
+            && let Some(text) =
+                self.text_of_domain(status, named.rsplit_once('@').map_or(domain.as_str(), |(_, it)| it))
+            && (single.is_some() || refused.is_empty())
+        {
+            return Reply::new(status, text);
+        }
+        let text = match single {
+            Some(_) if !refused.contains(", ") => self.text_of(status, &named, plain),
+            _ if refused.is_empty() => self.text_of(status, &whole, plain),
+            _ => self.say(Say::Not, &[&self.text_of(status, "", plain), &refused]),
+        };
+        Reply::new(status, text)
+    }
+
+    /// The text of a failure for which a domain is to blame.
+    fn text_of_domain(&self, status: Status, domain: &str) -> Option<String> {
+        let say = match status {
+            Status::DOMAIN_NOT_SUPPORTED => Say::CannotReach,
+            Status::SERVICE_NOT_AGREED => Say::NotAgreed,
+            Status::SERVER_UNAVAILABLE => Say::NoAnswer,
+            _ => return None,
+        };
+        Some(self.say(say, &[domain]))
     }
 
     /// The text of a failure: the short ones of CLP 6.7, else what the server says in the person's language.
     pub(super) fn text_of(&self, status: Status, subject: &str, english: &str) -> String {
         let say = match status {
             Status::INVALID_PASSWORD => Say::WrongPassword,
-            Status::DOMAIN_NOT_SUPPORTED if !subject.is_empty() => Say::CannotReach,
             Status::UNKNOWN_USER if !subject.is_empty() => Say::NoUser,
-            Status::SERVICE_NOT_AGREED if !subject.is_empty() => Say::NotAgreed,
             Status::MESSAGE_RECIPIENT_NOT_LOGGED_IN if !subject.is_empty() => Say::Offline,
             Status::RECIPIENT_BLOCKED_THE_SENDER if !subject.is_empty() => Say::Blocks,
             Status::NOT_LOGGED_IN => Say::SessionOver,
@@ -432,14 +478,15 @@ impl Dialogue {
             Status::SCREEN_NAME_ALREADY_IN_USE => Say::NickTaken,
             Status::INSUFFICIENT_GROUP_PRIVILEGES => Say::NotAllowed,
             _ => {
-                let translated = translation(self.language, status, english).map(str::to_owned);
-                return translated.unwrap_or_else(|| english.to_owned());
+                // Of a domain that cannot be reached, or was not agreed with, the domain is of interest.
+                let is_known = matches!(status, Status::DOMAIN_NOT_SUPPORTED | Status::SERVICE_NOT_AGREED);
+                let domain = subject.rsplit_once('@').filter(|_| is_known).map(|(_, domain)| domain);
+                let of_domain = domain.and_then(|domain| self.text_of_domain(status, domain));
+                let translated = || translation(self.language, status, english).map(str::to_owned);
+                return of_domain.or_else(translated).unwrap_or_else(|| english.to_owned());
             }
         };
-        // Of a domain that cannot be reached, or was not agreed with, the domain is of interest.
-        let is_domains = matches!(say, Say::CannotReach | Say::NotAgreed);
-        let domain = || subject.rsplit_once('@').map_or(self.home(), |(_, domain)| domain);
-        self.say(say, &[if is_domains { domain() } else { subject }])
+        self.say(say, &[subject])
     }
 
     /// The result of something that may have succeeded in part.
@@ -455,13 +502,4 @@ impl Dialogue {
 /// A message to one target.
 fn to(target: Target, text: String) -> Box<Arguments> {
     Box::new(Arguments { targets: vec![target], text: Some(text), ..Arguments::default() })
-}
-
-/// What a command is about, for the words of a failure.
-fn subject(arguments: &Arguments) -> String {
-    let group = arguments.group.as_ref().map(ToString::to_string);
-    let list = arguments.list.as_ref().map(|name| format!("~{}", name.as_deref().unwrap_or_default()));
-    let target = arguments.targets.first().map(ToString::to_string);
-    // Whoever is named beside a group is what it fails for, more often than not; codes of groups name theirs.
-    group.or(list).or(target).unwrap_or_default()
 }

@@ -1,29 +1,36 @@
-//! What somebody types about groups and users of other domains goes the way of CSP's requests (SSP 10).
+//! What somebody asks for goes the way of CSP's requests: to the services of this domain, or to the domain that it is about
+//! or that has the service for our users (SSP 10, 13.2). Which of them it is, no command needs to know.
 
-use imps_proto::clp::{Command, DATA_MAX, Reply, Section, wrapped};
+use std::time::Duration;
+
 use imps_proto::csp::catalogue::{Request, Response};
 use imps_proto::csp::{
-    AddGroupMembersRequest, DeleteGroupRequest, GetGroupMembersRequest, GetGroupPropsRequest, GetJoinedUsersRequest,
-    GetPresenceRequest, JoinGroupRequest, LeaveGroupRequest, MemberAccessRequest, RejectListRequest,
-    RemoveGroupMembersRequest, SendMessageRequest, SetGroupPropsRequest, SubscribeGroupNoticeRequest,
-    SubscribePresenceRequest,
+    GetListRequest, GetPresenceRequest, ListManageRequest, StopSearchRequest, SubscribePresenceRequest,
 };
-use imps_proto::elements::{Listed, Message};
-use imps_service::im::OutgoingMessage;
 use imps_service::presence::WatchTargets;
-use imps_types::element::{
-    EntityList, GroupProperties, Mapping, ResultInfo, Role, ScreenName, SubscribeType, User, UserList,
-};
+use imps_types::element::{NickEntry, Property, ResultInfo, User};
 use imps_types::presence::{AttributeSet, PresenceSubList};
-use imps_types::{Address, Service, Status};
+use imps_types::{Address, Status};
 
-use super::dialogue::{Dialogue, Failure};
-use super::groups::pairs;
-use super::shown;
+use super::dialogue::{Dialogue, Failure, Outcome};
 use super::texts::Say;
 
+/// How long a command waits for what it can do without.
+const KNOWN_WITHIN: Duration = Duration::from_secs(2);
+
 /// How it went, and what was answered.
-type Answered = (ResultInfo, Response);
+pub(super) type Answered = (ResultInfo, Response);
+
+/// What is known of users, by address.
+pub(super) type Seen = Vec<(Address, PresenceSubList)>;
+
+/// A contact list that another domain keeps.
+pub(super) struct KeptList {
+    pub(super) id: Address,
+    pub(super) is_default: bool,
+    pub(super) members: Vec<NickEntry>,
+    pub(super) properties: Vec<Property>,
+}
 
 fn users(targets: &WatchTargets) -> Vec<User> {
     targets.users.iter().map(|user| User::of(user.clone())).collect()
@@ -33,234 +40,163 @@ fn wanted(attributes: AttributeSet) -> Option<PresenceSubList> {
     (attributes != AttributeSet::ALL).then(|| PresenceSubList::of_names(attributes))
 }
 
+/// How it went, as the answer says.
+fn result_of(response: &Response) -> ResultInfo {
+    match response {
+        Response::Status(it) => it.result.clone(),
+        Response::SendMessage(it) => it.result.clone(),
+        Response::GetPresence(it) => it.result.clone(),
+        Response::LeaveGroup(it) => it.result.clone(),
+        Response::ListManage(it) => it.result.clone(),
+        Response::GetAttributeList(it) => it.result.clone(),
+        _ => ResultInfo::of(Status::SUCCESSFUL),
+    }
+}
+
 impl Dialogue {
-    /// Has a request carried out that is about another domain; none: it is about none.
-    async fn elsewhere(&self, request: impl Into<Request>) -> Result<Option<Answered>, Failure> {
-        let session = &self.person()?.session;
-        let Some(response) = self.clp.csp.perform_elsewhere(session, request.into()).await else { return Ok(None) };
-        let result = match &response {
-            Response::Status(it) => it.result.clone(),
-            Response::SendMessage(it) => it.result.clone(),
-            Response::GetPresence(it) => it.result.clone(),
-            Response::LeaveGroup(it) => it.result.clone(),
-            _ => ResultInfo::of(Status::SUCCESSFUL),
-        };
-        if result.status.is_success() { Ok(Some((result, response))) } else { Err(Failure::Result(result)) }
-    }
-
-    /// Whether anybody has the service that a command needs for our users. Commands about users and groups of other domains
-    /// go the way of requests, where that is looked at.
-    pub(super) fn served(&self, command: Command) -> Result<(), Failure> {
-        let row = command.row();
-        let service = match (row.section, command) {
-            (Section::Presence, Command::Show | Command::Sub | Command::Unsub) => return Ok(()),
-            (Section::Messages, Command::Msg | Command::MsgR | Command::Reply | Command::Talk) => return Ok(()),
-            (Section::Presence, _) => Service::Presence,
-            (Section::Lists, _) => Service::ContactList,
-            (Section::Messages, _) => Service::Im,
-            (Section::Groups, Command::NewGroup) => Service::Group,
-            (Section::Groups | Section::Access | Section::Invitations, _) => return Ok(()),
-        };
-        match self.clp.csp.elsewhere() {
-            Some(elsewhere) if !elsewhere.has(service) => {
-                Err(Failure::Said(Status::SERVICE_NOT_SUPPORTED, Say::NotOffered, String::new()))
-            }
-            _ => Ok(()),
+    /// Has a request carried out, wherever that is.
+    pub(super) async fn ask(&self, request: impl Into<Request>) -> Result<Answered, Failure> {
+        let (session, request) = (&self.person()?.session, request.into());
+        let csp = &self.clp.csp;
+        // For the words of a failure alone, and those of our own need none.
+        let asked = csp.is_elsewhere(session, &request).then(|| request.clone());
+        let response = csp.ask(session, request).await?;
+        let result = result_of(&response);
+        if result.status.is_success() {
+            return Ok((result, response));
         }
+        let domain = asked.and_then(|request| csp.elsewhere()?.asked_of(&request));
+        Err(match domain {
+            Some(domain) => Failure::Elsewhere(result, domain),
+            None => Failure::Result(result),
+        })
     }
 
-    /// Sends a message for which another domain is needed: how it went, and its MessageID.
-    pub(super) async fn send_elsewhere(
-        &self,
-        message: &OutgoingMessage,
-    ) -> Result<Option<(ResultInfo, Option<Box<str>>)>, Failure> {
-        let content = Some(message.content.clone());
-        let message_of = Message { info: message.info.clone(), content };
-        let request = SendMessageRequest { delivery_report: message.delivery_report, message: message_of };
-        Ok(self.elsewhere(request).await?.map(|(result, response)| match response {
-            Response::SendMessage(it) => (result, it.message_id),
-            _ => (result, None),
-        }))
+    /// The same, where the result is all there is to be said.
+    pub(super) async fn told(&self, request: impl Into<Request>) -> Outcome {
+        let (result, _) = self.ask(request).await?;
+        self.result(result, Say::Ok, &[])
     }
 
-    /// Subscribes where somebody of another domain is among those who are meant.
-    pub(super) async fn subscribe_elsewhere(
+    /// Has a request carried out in which another domain has a part; none: it is all for this one.
+    pub(super) async fn elsewhere(&self, request: impl Into<Request>) -> Result<Option<Answered>, Failure> {
+        let request = request.into();
+        if !self.clp.csp.is_elsewhere(&self.person()?.session, &request) {
+            return Ok(None);
+        }
+        self.ask(request).await.map(Some)
+    }
+
+    /// Subscribes to the presence of users, some or all of whom other domains may keep.
+    pub(super) async fn subscribe(
         &self,
         targets: &WatchTargets,
         attributes: AttributeSet,
-    ) -> Result<Option<ResultInfo>, Failure> {
+    ) -> Result<ResultInfo, Failure> {
         let request = SubscribePresenceRequest {
             users: users(targets),
             contact_lists: targets.contact_lists.clone(),
             presence_sub_list: wanted(attributes),
             auto_subscribe: Some(false),
         };
-        Ok(self.elsewhere(request).await?.map(|(result, _)| result))
+        Ok(match self.elsewhere(request).await? {
+            Some((result, _)) => result,
+            None => {
+                let session = &self.person()?.session;
+                self.services().presence().subscribe(session, targets, attributes, false).await?
+            }
+        })
     }
 
-    /// The presence of users where somebody of another domain is among them.
-    pub(super) async fn presence_elsewhere(
+    /// The presence of users, some or all of whom other domains may keep.
+    pub(super) async fn presence_of(
         &self,
         targets: &WatchTargets,
         attributes: AttributeSet,
-    ) -> Result<Option<(ResultInfo, Vec<(Address, PresenceSubList)>)>, Failure> {
+    ) -> Result<(ResultInfo, Seen), Failure> {
         let request = GetPresenceRequest {
             users: users(targets),
             contact_lists: targets.contact_lists.clone(),
             presence_sub_list: wanted(attributes),
         };
-        Ok(self.elsewhere(request).await?.map(|(result, response)| {
-            let found = match response {
-                Response::GetPresence(it) => it
-                    .presence
-                    .into_iter()
-                    .filter_map(|one| Some((one.user_id?, one.lists.into_iter().next()?)))
-                    .collect(),
-                _ => Vec::new(),
-            };
-            (result, found)
-        }))
-    }
-
-    /// Sets properties of a group that another domain keeps.
-    pub(super) async fn set_properties_elsewhere(
-        &self,
-        group: &Address,
-        common: &GroupProperties,
-    ) -> Result<Option<ResultInfo>, Failure> {
-        let group_properties = Some(common.clone());
-        let request = SetGroupPropsRequest { group_id: group.clone(), group_properties, own_properties: Vec::new() };
-        Ok(self.elsewhere(request).await?.map(|(result, _)| result))
-    }
-
-    /// Makes users members of a group that another domain keeps, or takes membership away.
-    pub(super) async fn members_elsewhere(
-        &self,
-        group: &Address,
-        users: &UserList,
-        is_added: bool,
-    ) -> Result<Option<ResultInfo>, Failure> {
-        let (group_id, users) = (group.clone(), users.clone());
-        let request: Request = match is_added {
-            true => AddGroupMembersRequest { group_id, users }.into(),
-            false => RemoveGroupMembersRequest { group_id, users }.into(),
+        let Some((result, response)) = self.elsewhere(request).await? else {
+            return self.presence_here(targets, attributes).await;
         };
-        Ok(self.elsewhere(request).await?.map(|(result, _)| result))
-    }
-
-    /// Gives members of a group that another domain keeps a role.
-    pub(super) async fn access_elsewhere(
-        &self,
-        group: &Address,
-        role: Role,
-        users: &UserList,
-    ) -> Result<Option<ResultInfo>, Failure> {
-        let of = |wanted: Role| (role == wanted).then(|| users.clone());
-        let request = MemberAccessRequest {
-            group_id: group.clone(),
-            admins: of(Role::Admin).map(Listed),
-            mods: of(Role::Mod).map(Listed),
-            users: of(Role::User),
-        };
-        Ok(self.elsewhere(request).await?.map(|(result, _)| result))
-    }
-
-    /// Changes who is not let into a group that another domain keeps: how it went, and who is on the list.
-    pub(super) async fn rejects_elsewhere(
-        &self,
-        group: &Address,
-        add: &UserList,
-        remove: &UserList,
-    ) -> Result<Option<(ResultInfo, Vec<Address>)>, Failure> {
-        let entities = |list: &UserList| {
-            let user_ids = list.users.iter().map(|user| user.user_id.clone()).collect();
-            (!list.is_empty()).then(|| EntityList { user_ids, ..EntityList::default() })
-        };
-        let request =
-            RejectListRequest { group_id: group.clone(), add_list: entities(add), remove_list: entities(remove) };
-        Ok(self.elsewhere(request).await?.map(|(result, response)| {
-            let list = match response {
-                Response::RejectList(it) => it.user_list.unwrap_or_default(),
-                _ => UserList::default(),
-            };
-            (result, list.users.into_iter().map(|user| user.user_id).collect())
-        }))
-    }
-
-    /// What a command asks of a group that another domain keeps; none: it is kept here.
-    pub(super) async fn group_elsewhere(
-        &self,
-        command: Command,
-        group: &Address,
-        text: Option<&str>,
-    ) -> Result<Option<Reply>, Failure> {
-        let group_id = group.clone();
-        let request: Request = match command {
-            Command::DelGroup => DeleteGroupRequest { group_id }.into(),
-            Command::Join => {
-                let name = text.filter(|name| !name.is_empty());
-                let screen_name = name.map(|name| ScreenName { name: name.into(), group_id: group_id.clone() });
-                JoinGroupRequest {
-                    group_id,
-                    screen_name,
-                    joined_request: true,
-                    subscribe_notification: false,
-                    own_properties: Vec::new(),
-                }
-                .into()
+        let seen = match response {
+            Response::GetPresence(it) => {
+                it.presence.into_iter().filter_map(|one| Some((one.user_id?, one.lists.into_iter().next()?))).collect()
             }
-            Command::Leave => LeaveGroupRequest { group_id }.into(),
-            Command::Users => GetJoinedUsersRequest { group_id }.into(),
-            Command::Members => GetGroupMembersRequest { group_id }.into(),
-            Command::Props => GetGroupPropsRequest { group_id }.into(),
-            Command::Watch => SubscribeGroupNoticeRequest { group_id, subscribe_type: SubscribeType::Set }.into(),
-            Command::Unwatch => SubscribeGroupNoticeRequest { group_id, subscribe_type: SubscribeType::Unset }.into(),
-            _ => return Ok(None),
-        };
-        let Some((_, response)) = self.elsewhere(request).await? else { return Ok(None) };
-        let shown = shown::address(group.as_str(), self.home());
-        let reply = match command {
-            Command::Join => self.ok(Say::Joined, &[&shown])?,
-            Command::Leave => self.ok(Say::Left, &[&shown])?,
-            _ => Reply::ok(self.say(Say::Ok, &[])),
-        };
-        Ok(Some(reply.with(self.lines_of(response))))
-    }
-
-    fn lines_of(&self, response: Response) -> Vec<String> {
-        let one = |mapping: &Mapping, role: &str| {
-            let user = mapping.user_id.as_ref().map(|user| format!(" {}", shown::address(user.as_str(), self.home())));
-            format!("{}{}{role}", mapping.name, user.unwrap_or_default())
-        };
-        let people = |list: &UserList, role: &str| -> Vec<String> {
-            list.users
-                .iter()
-                .map(|user| format!("{}{role}", shown::address(user.user_id.as_str(), self.home())))
-                .collect()
-        };
-        match response {
-            Response::JoinGroup(it) => {
-                let joined = it.joined.iter().flat_map(|joined| &joined.list.mappings);
-                let names: Vec<String> = joined.map(|one| one.name.to_string()).collect();
-                if names.is_empty() { Vec::new() } else { wrapped(&format!("in: {}", names.join(", ")), DATA_MAX) }
-            }
-            Response::GetJoinedUsers(it) => {
-                let mut lines = Vec::new();
-                if let Some(list) = &it.admin_map_list {
-                    for (part, role) in [(&list.admins, " admin"), (&list.mods, " mod"), (&list.users, "")] {
-                        lines.extend(part.iter().map(|mapping| one(mapping, role)));
-                    }
-                }
-                lines.extend(it.user_map_list.iter().flat_map(|list| &list.mappings).map(|mapping| one(mapping, "")));
-                lines
-            }
-            Response::GetGroupMembers(it) => {
-                let (admins, mods) = (it.admins.as_ref().map(|list| &list.0), it.mods.as_ref().map(|list| &list.0));
-                let lists = [(admins, " admin"), (mods, " mod"), (it.users.as_ref(), "")];
-                lists.iter().filter_map(|(list, role)| Some(people((*list)?, role))).flatten().collect()
-            }
-            Response::GetGroupProps(it) => pairs(&it.group_properties),
             _ => Vec::new(),
+        };
+        Ok((result, seen))
+    }
+
+    async fn presence_here(
+        &self,
+        targets: &WatchTargets,
+        attributes: AttributeSet,
+    ) -> Result<(ResultInfo, Seen), Failure> {
+        let (result, seen) = self.services().presence().get(&self.person()?.session, targets, attributes).await?;
+        Ok((result, seen.into_iter().map(|(user, list)| (Address::from(&user), list)).collect()))
+    }
+
+    /// The same, where it is but beside the point: who answers late, or not, is as this domain knows him.
+    pub(super) async fn presence_known(
+        &self,
+        targets: &WatchTargets,
+        attributes: AttributeSet,
+    ) -> Result<Seen, Failure> {
+        match tokio::time::timeout(KNOWN_WITHIN, self.presence_of(targets, attributes)).await {
+            Ok(Ok((_, seen))) => Ok(seen),
+            Ok(Err(Failure::Elsewhere(..))) | Err(_) => Ok(self.presence_here(targets, attributes).await?.1),
+            Ok(Err(failure)) => Err(failure),
         }
+    }
+
+    /// Whether another domain keeps the person's contact lists.
+    pub(super) fn are_lists_elsewhere(&self) -> bool {
+        let session = self.person.as_ref().map(|person| &person.session);
+        session.is_some_and(|session| self.clp.csp.is_elsewhere(session, &GetListRequest {}.into()))
+    }
+
+    /// The contact lists that another domain keeps for the person, the default one first; none: they are here.
+    pub(super) async fn lists_elsewhere(&self) -> Result<Option<Vec<KeptList>>, Failure> {
+        let Some((_, Response::GetList(named))) = self.elsewhere(GetListRequest {}).await? else { return Ok(None) };
+        let default = named.default_contact_list.clone();
+        let ids = default.iter().chain(named.contact_lists.iter().filter(|id| Some(*id) != default.as_ref()));
+        let mut kept = Vec::new();
+        for id in ids {
+            let request = ListManageRequest { receive_list: Some(true), ..reading(id) };
+            let Response::ListManage(it) = self.ask(request).await?.1 else { continue };
+            let (members, properties) = (it.nick_list.unwrap_or_default(), it.properties);
+            kept.push(KeptList { id: id.clone(), is_default: Some(id) == default.as_ref(), members, properties });
+        }
+        Ok(Some(kept))
+    }
+
+    /// A search ends in which nobody is interested any more.
+    pub(super) fn end_search(&self, id: Box<str>) {
+        let Some(person) = &self.person else { return };
+        let request = StopSearchRequest { search_id: id.clone() }.into();
+        if self.clp.csp.is_elsewhere(&person.session, &request) {
+            let (csp, session) = (self.clp.csp.clone(), person.session.clone());
+            // Nobody waits for it.
+            tokio::spawn(async move { csp.ask(&session, request).await });
+        } else {
+            // What the server has ended by itself is over too.
+            let _ = self.services().common().stop_search(&person.session, &id);
+        }
+    }
+}
+
+/// A request that changes nothing in a contact list.
+pub(super) fn reading(list: &Address) -> ListManageRequest {
+    ListManageRequest {
+        contact_list: list.clone(),
+        add_nick_list: Vec::new(),
+        remove_nick_list: Vec::new(),
+        properties: Vec::new(),
+        receive_list: None,
+        authorize_and_grant: None,
     }
 }

@@ -12,6 +12,7 @@ use imps_types::{Status, UserId};
 use super::dialogue::{Dialogue, Failure, Read};
 use super::invitations::{Detail, about, shared};
 use super::messages::text_of;
+use super::subject::Subject;
 use super::texts::Say;
 use super::{groups, shown};
 use crate::events::as_text;
@@ -58,7 +59,7 @@ impl Dialogue {
     /// Writes what happened. Whether it was written: what gets no number cannot be acted upon, and is told later.
     pub(crate) fn tell(&mut self, event: &Event, writer: &mut Writer) -> bool {
         if let Err(failure) = self.write_event(event, writer) {
-            let reply = self.failure(failure, "");
+            let reply = self.failure(failure, &Subject::default());
             tracing::warn!(code = reply.status.code(), text = reply.text, "an event was not told");
             return false;
         }

@@ -1,17 +1,23 @@
 //! Groups (CLP 6.5).
 
 use imps_proto::clp::{Arguments, Command, DATA_MAX, Pair, Reply, quoted, wrapped};
-use imps_proto::element::Element;
-use imps_service::Error;
-use imps_service::group::{GroupState, JoinWish, JoinedUsers, Manager, NewGroup};
-use imps_types::element::{
-    Content, Group, GroupProperties, Mapping, Property, Recipient, ResultInfo, Role, SubscribeType, User, UserList,
-    WelcomeNote,
+use imps_proto::csp::catalogue::Response;
+use imps_proto::csp::{
+    AddGroupMembersRequest, CreateGroupRequest, DeleteGroupRequest, GetGroupMembersRequest, GetGroupPropsRequest,
+    GetGroupPropsResponse, GetJoinedUsersRequest, GetJoinedUsersResponse, JoinGroupRequest, LeaveGroupRequest,
+    MemberAccessRequest, RejectListRequest, RemoveGroupMembersRequest, SetGroupPropsRequest,
+    SubscribeGroupNoticeRequest,
 };
-use imps_types::{Address, Status, UserId};
+use imps_proto::element::Element;
+use imps_proto::elements::Listed;
+use imps_service::group::GroupState;
+use imps_types::element::{
+    Content, EntityList, Group, GroupProperties, Mapping, Property, Recipient, ResultInfo, Role, ScreenName,
+    SubscribeType, User, UserList, WelcomeNote,
+};
+use imps_types::{Address, Status};
 
 use super::dialogue::{Dialogue, Failure, Outcome};
-use super::messages::failed;
 use super::shown;
 use super::texts::Say;
 
@@ -116,6 +122,13 @@ pub(super) fn pairs(properties: &GroupProperties) -> Vec<String> {
     pairs
 }
 
+fn property_lines(told: &GetGroupPropsResponse) -> Vec<String> {
+    let mut lines = pairs(&told.group_properties);
+    let own = |own: &Property| format!("my-{}={}", own.name.to_lowercase(), own.value.as_deref().unwrap_or_default());
+    lines.extend(told.own_properties.iter().map(own));
+    lines
+}
+
 fn welcome(note: &WelcomeNote) -> String {
     String::from_utf8_lossy(&note.content.data).into_owned()
 }
@@ -130,18 +143,10 @@ impl Dialogue {
             let address = self.own_group(&named)?;
             return self.new_group(&address, &arguments).await;
         }
-        let group = self.group(&named)?;
+        let group = self.group_meant(&named).await?;
         let text = arguments.text.take();
-        let asks = command != Command::Props || arguments.pairs.is_empty();
-        if asks && let Some(reply) = self.group_elsewhere(command, &group, text.as_deref()).await? {
-            return Ok(reply);
-        }
-        let (session, groups) = (&self.person()?.session, self.services().group());
         match command {
-            Command::DelGroup => {
-                groups.delete(session, &group).await?;
-                self.ok(Say::Ok, &[])
-            }
+            Command::DelGroup => self.told(DeleteGroupRequest { group_id: group }).await,
             Command::Join => {
                 let name = text.filter(|name| !name.is_empty()).map(Into::into);
                 self.join(&group, name).await
@@ -149,45 +154,34 @@ impl Dialogue {
             Command::Leave => {
                 // Afterwards its name alone means another one, or none.
                 let shown = shown_group(self, &group);
-                groups.leave(session, &group).await?;
+                self.ask(LeaveGroupRequest { group_id: group }).await?;
                 self.ok(Say::Left, &[&shown])
             }
             Command::Say => {
                 let recipient = Recipient { groups: vec![Group::Id(group)], ..Recipient::default() };
                 self.send(recipient, &text.unwrap_or_default(), false).await
             }
-            Command::Users => self.joined(&group),
-            Command::Members => self.group_members(&group),
+            Command::Users => self.joined(group).await,
+            Command::Members => self.group_members(group).await,
             Command::Member => self.change_members(&group, &arguments).await,
-            Command::Role => self.role(&group, &arguments).await,
-            Command::Props if arguments.pairs.is_empty() => {
-                self.agreed(Element::GetGroupPropsRequest)?;
-                let told = groups.properties(session, &group)?;
-                let mut lines: Vec<_> = pairs(&told.common);
-                lines.extend(
-                    told.own.iter().flatten().map(|own| {
-                        format!("my-{}={}", own.name.to_lowercase(), own.value.as_deref().unwrap_or_default())
-                    }),
-                );
-                Ok(Reply::ok(self.say(Say::Ok, &[])).with(lines))
-            }
+            Command::Role => self.role(group, &arguments).await,
+            Command::Props if arguments.pairs.is_empty() => self.properties(group).await,
             Command::Props => {
                 let (common, name) = properties(&arguments.pairs)?;
                 if name.is_some() {
                     return Err(Failure::Usage);
                 }
-                self.set_properties(&group, common).await
+                self.set_properties(group, common).await
             }
             Command::Topic => {
                 let topic = Property::new("Topic", &text.unwrap_or_default());
                 let common = GroupProperties { properties: vec![topic], welcome_note: None };
-                self.set_properties(&group, common).await
+                self.set_properties(group, common).await
             }
-            Command::Ban | Command::Unban | Command::Bans => self.bans(command, &group, &arguments).await,
+            Command::Ban | Command::Unban | Command::Bans => self.bans(command, group, &arguments).await,
             Command::Watch | Command::Unwatch => {
                 let kind = if command == Command::Watch { SubscribeType::Set } else { SubscribeType::Unset };
-                groups.subscribe(session, &group, kind).await?;
-                self.ok(Say::Ok, &[])
+                self.told(SubscribeGroupNoticeRequest { group_id: group, subscribe_type: kind }).await
             }
             _ => Err(Failure::Usage),
         }
@@ -216,130 +210,135 @@ impl Dialogue {
     }
 
     async fn new_group(&self, address: &Address, arguments: &Arguments) -> Outcome {
-        let session = &self.person()?.session;
-        let (properties, name) = properties(&arguments.pairs)?;
-        let join = name.is_some();
-        let wish = JoinWish { screen_name: name, subscribe: false, own: Vec::new() };
-        self.services().group().create(session, address, NewGroup { properties, join, wish }).await?;
-        self.ok(if join { Say::Joined } else { Say::Ok }, &[&shown::group_name(address.as_str())])
+        let (group_properties, name) = properties(&arguments.pairs)?;
+        let join_group = name.is_some();
+        let request = CreateGroupRequest {
+            group_id: address.clone(),
+            group_properties,
+            own_properties: Vec::new(),
+            join_group,
+            screen_name: name.map(|name| ScreenName { name, group_id: address.clone() }),
+            subscribe_notification: false,
+        };
+        self.ask(request).await?;
+        self.ok(if join_group { Say::Joined } else { Say::Ok }, &[&shown::group_name(address.as_str())])
     }
 
     /// Joins a group: what it says, and who is in.
     pub(super) async fn join(&self, group: &Address, name: Option<Box<str>>) -> Outcome {
         self.agreed(Element::JoinGroupRequest)?;
-        let session = &self.person()?.session;
-        let groups = self.services().group();
-        let wish = JoinWish { screen_name: name, subscribe: false, own: Vec::new() };
-        let joining = groups.join(session, group, wish).await?;
+        let request = JoinGroupRequest {
+            group_id: group.clone(),
+            screen_name: name.map(|name| ScreenName { name, group_id: group.clone() }),
+            joined_request: true,
+            subscribe_notification: false,
+            own_properties: Vec::new(),
+        };
         let mut lines = Vec::new();
-        if let Some(note) = &joining.welcome_note {
-            lines.extend(wrapped(&format!("welcome: {}", shown::text(&welcome(note))), DATA_MAX));
+        if let (_, Response::JoinGroup(joining)) = self.ask(request).await? {
+            if let Some(note) = &joining.welcome_note {
+                lines.extend(wrapped(&format!("welcome: {}", shown::text(&welcome(note))), DATA_MAX));
+            }
+            let others = joining.joined.iter().flat_map(|joined| &joined.list.mappings);
+            let others: Vec<_> = others.map(|one| &*one.name).collect();
+            if !others.is_empty() {
+                lines.extend(wrapped(&format!("in: {}", others.join(", ")), DATA_MAX));
+            }
         }
-        let others: Vec<_> = groups.shown_to(session, &joining.group).iter().map(|one| one.name.to_string()).collect();
-        if !others.is_empty() {
-            lines.extend(wrapped(&format!("in: {}", others.join(", ")), DATA_MAX));
-        }
-        let shown = self.group_shown(joining.group.as_str());
-        Ok(self.ok(Say::Joined, &[&shown])?.with(lines))
+        Ok(self.ok(Say::Joined, &[&shown_group(self, group)])?.with(lines))
     }
 
-    fn joined(&self, group: &Address) -> Outcome {
-        let (joined, blocked) = self.services().group().joined_users(&self.person()?.session, group)?;
+    async fn joined(&self, group_id: Address) -> Outcome {
+        let lines = match self.ask(GetJoinedUsersRequest { group_id }).await? {
+            (_, Response::GetJoinedUsers(joined)) => self.joined_lines(&joined),
+            _ => Vec::new(),
+        };
+        Ok(Reply::ok(self.say(Say::Ok, &[])).with(lines))
+    }
+
+    fn joined_lines(&self, joined: &GetJoinedUsersResponse) -> Vec<String> {
         let line = |one: &Mapping, role: &str| {
             let user = one.user_id.as_ref().map(|user| format!(" {}", shown::address(user.as_str(), self.home())));
             format!("{}{}{role}", one.name, user.unwrap_or_default())
         };
         let mut lines: Vec<String> = Vec::new();
-        match &joined {
-            JoinedUsers::ByRole { admins, mods, users } => {
-                for (list, role) in [(admins, " admin"), (mods, " mod"), (users, "")] {
-                    lines.extend(list.iter().map(|one| line(one, role)));
-                }
+        if let Some(list) = &joined.admin_map_list {
+            for (part, role) in [(&list.admins, " admin"), (&list.mods, " mod"), (&list.users, "")] {
+                lines.extend(part.iter().map(|one| line(one, role)));
             }
-            JoinedUsers::All(users) => lines.extend(users.iter().map(|one| line(one, ""))),
         }
-        lines.extend(blocked.iter().map(|name| format!("{name} blocked")));
-        Ok(Reply::ok(self.say(Say::Ok, &[])).with(lines))
+        lines.extend(joined.user_map_list.iter().flat_map(|list| &list.mappings).map(|one| line(one, "")));
+        let blocked = joined.joined_blocked.iter().flat_map(|list| &list.0.screen_names);
+        lines.extend(blocked.map(|one| format!("{} blocked", one.name)));
+        lines
     }
 
-    fn group_members(&self, group: &Address) -> Outcome {
-        let session = &self.person()?.session;
-        let members = self.services().group().members(Manager::User(session), group)?;
+    async fn group_members(&self, group_id: Address) -> Outcome {
         let mut lines = Vec::new();
-        for (list, role) in [(&members.admins, " admin"), (&members.mods, " mod"), (&members.users, "")] {
-            let line = |user: &UserId| format!("{}{role}", shown::address(user.as_str(), self.home()));
-            lines.extend(list.iter().map(line));
+        if let (_, Response::GetGroupMembers(it)) = self.ask(GetGroupMembersRequest { group_id }).await? {
+            let (admins, mods) = (it.admins.as_ref().map(|list| &list.0), it.mods.as_ref().map(|list| &list.0));
+            for (list, role) in [(admins, " admin"), (mods, " mod"), (it.users.as_ref(), "")] {
+                let line = |user: &User| format!("{}{role}", shown::address(user.user_id.as_str(), self.home()));
+                lines.extend(list.iter().flat_map(|list| &list.users).map(line));
+            }
         }
         Ok(Reply::ok(self.say(Say::Ok, &[])).with(lines))
     }
 
     async fn change_members(&self, group: &Address, arguments: &Arguments) -> Outcome {
-        let session = &self.person()?.session;
-        let groups = self.services().group();
+        let group_id = || group.clone();
         let mut result = ResultInfo::of(Status::SUCCESSFUL);
         if !arguments.add.is_empty() {
             let users = listed(self.users_of(&arguments.add).await?);
-            result = match self.members_elsewhere(group, &users, true).await? {
-                Some(result) => result,
-                None => groups.add_members(Manager::User(session), group, users).await?,
-            };
+            (result, _) = self.ask(AddGroupMembersRequest { group_id: group_id(), users }).await?;
         }
         if !arguments.remove.is_empty() {
             self.agreed(Element::RemoveGroupMembersRequest)?;
-            failed(result.clone())?;
             let users = listed(self.users_of(&arguments.remove).await?);
-            let removed = match self.members_elsewhere(group, &users, false).await? {
-                Some(removed) => removed,
-                None => groups.remove_members(Manager::User(session), group, users).await?,
-            };
+            let (removed, _) = self.ask(RemoveGroupMembersRequest { group_id: group_id(), users }).await?;
             result = if removed.status == Status::SUCCESSFUL { result } else { removed };
         }
         self.result(result, Say::Ok, &[])
     }
 
-    async fn role(&self, group: &Address, arguments: &Arguments) -> Outcome {
-        let session = &self.person()?.session;
-        let user = self.one_user(arguments.targets.first()).await?;
+    async fn role(&self, group_id: Address, arguments: &Arguments) -> Outcome {
+        let users = listed(vec![self.one_user(arguments.targets.first()).await?]);
         let role = match arguments.words.first().map(|word| &**word) {
             Some("admin") => Role::Admin,
             Some("mod") => Role::Mod,
             _ => Role::User,
         };
-        let users = listed(vec![user]);
-        let result = match self.access_elsewhere(group, role, &users).await? {
-            Some(result) => result,
-            None => self.services().group().set_access(Manager::User(session), group, vec![(role, users)]).await?,
-        };
-        self.result(result, Say::Ok, &[])
+        let of = |wanted: Role| (role == wanted).then(|| users.clone());
+        let (admins, mods) = (of(Role::Admin).map(Listed), of(Role::Mod).map(Listed));
+        self.told(MemberAccessRequest { group_id, admins, mods, users: of(Role::User) }).await
     }
 
-    async fn set_properties(&self, group: &Address, common: GroupProperties) -> Outcome {
-        let session = &self.person()?.session;
-        let result = match self.set_properties_elsewhere(group, &common).await? {
-            Some(result) => result,
-            None => self.services().group().set_properties(session, group, Some(common), None).await?,
+    async fn properties(&self, group_id: Address) -> Outcome {
+        self.agreed(Element::GetGroupPropsRequest)?;
+        let lines = match self.ask(GetGroupPropsRequest { group_id }).await? {
+            (_, Response::GetGroupProps(told)) => property_lines(&told),
+            _ => Vec::new(),
         };
-        self.result(result, Say::Ok, &[])
+        Ok(Reply::ok(self.say(Say::Ok, &[])).with(lines))
     }
 
-    async fn bans(&self, command: Command, group: &Address, arguments: &Arguments) -> Outcome {
-        let session = &self.person()?.session;
-        let (mut add, mut remove) = (UserList::default(), UserList::default());
-        match command {
-            Command::Ban => add = listed(vec![self.one_user(arguments.targets.first()).await?]),
-            Command::Unban => remove = listed(vec![self.one_user(arguments.targets.first()).await?]),
-            _ => {}
-        }
-        let (result, rejected) = match self.rejects_elsewhere(group, &add, &remove).await? {
-            Some(there) => there,
-            None => {
-                let by = Manager::User(session);
-                let (result, rejected) = self.services().group().reject(by, group, add, remove).await?;
-                (result, rejected.iter().map(Address::from).collect())
+    async fn set_properties(&self, group_id: Address, common: GroupProperties) -> Outcome {
+        let group_properties = Some(common);
+        self.told(SetGroupPropsRequest { group_id, group_properties, own_properties: Vec::new() }).await
+    }
+
+    async fn bans(&self, command: Command, group_id: Address, arguments: &Arguments) -> Outcome {
+        let named = match command {
+            Command::Bans => None,
+            _ => Some(EntityList::users(vec![self.one_user(arguments.targets.first()).await?])),
+        };
+        let (add_list, remove_list) = if command == Command::Ban { (named, None) } else { (None, named) };
+        let (result, response) = self.ask(RejectListRequest { group_id, add_list, remove_list }).await?;
+        let lines = match response {
+            Response::RejectList(it) if command == Command::Bans => {
+                let rejected = it.user_list.unwrap_or_default().users;
+                rejected.iter().map(|user| shown::address(user.user_id.as_str(), self.home())).collect()
             }
-        };
-        let lines = match command {
-            Command::Bans => rejected.iter().map(|user| shown::address(user.as_str(), self.home())).collect(),
             _ => Vec::new(),
         };
         Ok(self.result(result, Say::Ok, &[])?.with(lines))
@@ -348,9 +347,8 @@ impl Dialogue {
     /// Joins a group that the person was invited to; who is in it already stays.
     pub(super) async fn join_invited(&self, group: &Address) -> Outcome {
         match self.join(group, None).await {
-            Err(Failure::Service(Error::Group(error))) if error.status() == Status::GROUP_IS_ALREADY_JOINED => {
-                let shown = self.group_shown(group.as_str());
-                self.ok(Say::Joined, &[&shown])
+            Err(failure) if failure.status() == Status::GROUP_IS_ALREADY_JOINED => {
+                self.ok(Say::Joined, &[&shown_group(self, group)])
             }
             other => other,
         }

@@ -1,9 +1,11 @@
 //! Invitations, shared content, search (CLP 6.6).
 
 use imps_proto::clp::{Arguments, Command, Occasion as Wish, Pair, Reply, quoted};
+use imps_proto::csp::catalogue::Response;
+use imps_proto::csp::{SearchRequest, SearchResponse, StopSearchRequest};
 use imps_proto::element::Element;
 use imps_service::Error;
-use imps_service::common::{InviteCancel, InviteReply, Occasion, OutgoingInvitation, SearchRequest};
+use imps_service::common::{InviteCancel, InviteReply, Occasion, OutgoingInvitation};
 use imps_service::presence::WatchTargets;
 use imps_service::terminal::{Item, ItemKind};
 use imps_types::element::{
@@ -76,8 +78,7 @@ impl Dialogue {
                 let Some(search) = self.search.take() else {
                     return Err(Failure::Said(Status::INVALID_SEARCH_ID, Say::Nothing, String::new()));
                 };
-                self.services().common().stop_search(&self.person()?.session, &search.id)?;
-                self.ok(Say::Ok, &[])
+                self.told(StopSearchRequest { search_id: search.id }).await
             }
             _ => Err(Failure::Usage),
         }
@@ -87,7 +88,7 @@ impl Dialogue {
         let users = self.users_of(&arguments.targets).await?;
         let recipient = Recipient { users: users.into_iter().map(User::of).collect(), ..Recipient::default() };
         let (invite_type, group, attributes) = match arguments.occasion.as_ref().ok_or(Failure::Usage)? {
-            Wish::Group(name) => (InviteType::Group, Some(self.group(name)?), None),
+            Wish::Group(name) => (InviteType::Group, Some(self.group_meant(name).await?), None),
             Wish::Presence => (InviteType::Presence, None, Some(AttributeSet::ALL)),
         };
         let occasion = Occasion { group_id: group, attributes, ..Occasion::default() };
@@ -179,9 +180,7 @@ impl Dialogue {
             InviteType::Presence if accept && !item.who.is_empty() => {
                 let targets = WatchTargets { users: vec![Address::new(&item.who)], contact_lists: Vec::new() };
                 let wanted = detail.attributes.unwrap_or(AttributeSet::ALL);
-                let presence = self.services().presence();
-                let result = presence.subscribe(&person.session, &targets, wanted, false).await?;
-                self.result(result, Say::Ok, &[])
+                self.result(self.subscribe(&targets, wanted).await?, Say::Ok, &[])
             }
             InviteType::Group | InviteType::ExtendedGroup | InviteType::Membership if accept => {
                 match address(&item.group) {
@@ -248,22 +247,25 @@ impl Dialogue {
         // One at a time, and MORE is about this one.
         self.drop_search();
         self.pages = Pages::default();
-        let request = SearchRequest { pairs, ..SearchRequest::default() };
-        let found = self.services().common().search(&person.session, request).await?;
-        let id: Box<str> = found.id.map(|id| id.to_string().into()).unwrap_or_default();
-        let item = Item { detail: found.findings.to_string().into(), ..Item::new(ItemKind::Found, &fresh_id()?) };
+        let found = self.search(SearchRequest { pairs, ..nothing() }).await?;
+        let findings = found.search_findings;
+        let item = Item { detail: findings.to_string().into(), ..Item::new(ItemKind::Found, &fresh_id()?) };
         let number = self.number_if_any(&person, item);
-        self.search = found.id.map(|_| OpenSearch { id, index: found.next, number });
-        Ok(Reply::ok(self.found(number, found.findings)).with(self.found_lines(found.items)))
+        self.search = open_search(&found, number);
+        Ok(Reply::ok(self.found(number, findings)).with(self.found_lines(found.search_result)))
+    }
+
+    async fn search(&self, request: SearchRequest) -> Result<SearchResponse, Failure> {
+        match self.ask(request).await? {
+            (_, Response::Search(found)) => Ok(found),
+            (result, _) => Err(Failure::Result(result)),
+        }
     }
 
     /// The search is of no interest any more.
     pub(super) fn drop_search(&mut self) {
-        if let Some(search) = self.search.take()
-            && let Some(person) = &self.person
-        {
-            // What the server has ended by itself is over too.
-            let _ = self.services().common().stop_search(&person.session, &search.id);
+        if let Some(search) = self.search.take() {
+            self.end_search(search.id);
         }
     }
 
@@ -288,17 +290,14 @@ impl Dialogue {
     /// The next page of what a search found, if one is open.
     pub(super) async fn find_more(&mut self) -> Option<Outcome> {
         let search = self.search.take()?;
-        let person = self.person.clone()?;
-        let number = search.number;
-        let request = SearchRequest { id: Some(search.id.clone()), index: search.index, ..SearchRequest::default() };
-        let found = match self.services().common().search(&person.session, request).await {
+        let request = SearchRequest { search_id: Some(search.id), search_index: search.index, ..nothing() };
+        let found = match self.search(request).await {
             Ok(found) => found,
-            Err(error) => return Some(Err(error.into())),
+            Err(failure) => return Some(Err(failure)),
         };
-        if found.id.is_some() {
-            self.search = Some(OpenSearch { index: found.next, ..search });
-        }
-        Some(Ok(Reply::ok(self.found(number, found.findings)).with(self.found_lines(found.items))))
+        self.search = open_search(&found, search.number);
+        let said = self.found(search.number, found.search_findings);
+        Some(Ok(Reply::ok(said).with(self.found_lines(found.search_result))))
     }
 
     fn criteria(&self, keys: &[(&str, SearchElement)], pairs: &[Pair]) -> Result<Vec<SearchPair>, Failure> {
@@ -314,6 +313,23 @@ impl Dialogue {
         };
         pairs.iter().map(one).collect()
     }
+}
+
+/// A search by nothing yet.
+fn nothing() -> SearchRequest {
+    SearchRequest {
+        pairs: Vec::new(),
+        advanced_criteria: None,
+        search_limit: None,
+        search_id: None,
+        search_index: None,
+    }
+}
+
+/// What a search has more to tell, if it has.
+fn open_search(found: &SearchResponse, number: Option<u16>) -> Option<OpenSearch> {
+    let id = found.search_id.clone().filter(|_| !found.completion_flag)?;
+    Some(OpenSearch { id, index: found.search_index, number })
 }
 
 /// A name that nothing else has.

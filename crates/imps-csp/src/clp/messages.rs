@@ -2,10 +2,13 @@
 
 use bytes::Bytes;
 use imps_proto::clp::{Arguments, Command, DATA_MAX, Reply, Target, wrapped};
+use imps_proto::csp::catalogue::Response;
+use imps_proto::csp::{BlockEntityRequest, ForwardMessageRequest, GetBlockedListRequest, SendMessageRequest};
 use imps_proto::element::Element;
+use imps_proto::elements;
 use imps_service::Error;
 use imps_service::event::Message;
-use imps_service::im::{Forward, OutgoingMessage};
+use imps_service::im::Forward;
 use imps_service::terminal::{Item, ItemKind};
 use imps_types::element::{
     AccessList, AccessLists, Content, DeliveryMethod, EntityList, Group, MessageInfo, Recipient, ResultInfo,
@@ -14,8 +17,8 @@ use imps_types::element::{
 use imps_types::{Address, Status};
 
 use super::dialogue::{Dialogue, Failure, Outcome, Person, Read, Talk};
-use super::shown;
 use super::texts::Say;
+use super::{CLIENT, shown};
 use crate::link::ClientLink;
 
 /// Characters of a data line of a text, with room for what stands before it.
@@ -69,23 +72,19 @@ impl Dialogue {
         }
         let data = Bytes::copy_from_slice(text.as_bytes());
         let (who, group) = addressed(&recipient);
-        let message = OutgoingMessage {
-            info: MessageInfo {
-                content_type: Some("text/plain".into()),
-                content_size: u32::try_from(data.len()).unwrap_or(u32::MAX),
-                recipient,
-                ..MessageInfo::default()
-            },
-            content: Content { data, binary: false },
-            delivery_report: report || self.services().terminals().settings(&person.terminal).report,
+        let info = MessageInfo {
+            content_type: Some("text/plain".into()),
+            content_size: u32::try_from(data.len()).unwrap_or(u32::MAX),
+            recipient,
+            ..MessageInfo::default()
         };
-        let (result, id) = match self.send_elsewhere(&message).await? {
-            Some((result, id)) => (result, id.unwrap_or_default()),
-            None => {
-                let sent = self.services().im().send(&person.session, message, None).await?;
-                let Some(id) = sent.id else { return Err(Failure::Result(sent.result)) };
-                (sent.result, id.to_string().into())
-            }
+        let request = SendMessageRequest {
+            delivery_report: report || self.services().terminals().settings(&person.terminal).report,
+            message: elements::Message { info, content: Some(Content { data, binary: false }) },
+        };
+        let (result, id) = match self.ask(request).await? {
+            (result, Response::SendMessage(it)) => (result, it.message_id.unwrap_or_default()),
+            (result, _) => (result, Box::default()),
         };
         let item = Item { who, group, ..Item::new(ItemKind::Sent, &id) };
         let number = self.number_if_any(person, item);
@@ -108,14 +107,24 @@ impl Dialogue {
 
     /// From now on lines go there, or no longer.
     async fn talk(&mut self, target: Option<Target>) -> Outcome {
-        let target = match target {
-            Some(target) => target,
-            None if self.talk.take().is_some() => return self.ok(Say::TalkOff, &[]),
-            None => Target::Item(self.item_or_newest(None, is_message)?.0),
+        // Alone it ends, whether or not it was on: what is typed next must not go to anybody.
+        let Some(target) = target else {
+            self.talk = None;
+            return self.ok(Say::TalkOff, &[]);
         };
         // What cannot be reached is told now; and it stays who it is.
         let recipient = self.recipient(std::slice::from_ref(&target)).await?;
-        let shown = target.to_string();
+        let shown = match &target {
+            // Who that is, and not by which number.
+            Target::Item(_) => match recipient.groups.first() {
+                Some(Group::ScreenName(name)) => {
+                    shown::screen_name(&self.group_shown(name.group_id.as_str()), &name.name)
+                }
+                Some(Group::Id(id)) => self.group_shown(id.as_str()),
+                None => shown::recipient(&recipient, self.home()),
+            },
+            named => named.to_string(),
+        };
         self.talk = Some(Talk { target, recipient, since: self.services().clock.now() });
         self.ok(Say::TalkOn, &[&shown])
     }
@@ -250,9 +259,8 @@ impl Dialogue {
         let person = self.person()?;
         let recipient = self.recipient(&arguments.targets).await?;
         let (who, group) = addressed(&recipient);
-        let forward = Forward { message_id: item.id.clone(), recipient: recipient.clone(), sender: None };
-        let sent = match self.services().im().forward(&person.session, forward, None).await {
-            Err(Error::UnknownMessage) => {
+        let (result, id) = match self.forwarded(&item.id, &recipient).await {
+            Err(failure) if failure.status() == Status::INVALID_MESSAGE_ID => {
                 // What was shown is delivered, and waits no longer.
                 let missing = || Failure::Said(Status::INVALID_MESSAGE_ID, Say::NoItem, number.to_string());
                 let text = self.recent.text(&item.id).ok_or_else(missing)?;
@@ -260,10 +268,29 @@ impl Dialogue {
             }
             sent => sent?,
         };
-        let Some(id) = sent.id else { return Err(Failure::Result(sent.result)) };
         self.is_through_with(person, number, &item.id);
-        let number = self.number_if_any(person, Item { who, group, ..Item::new(ItemKind::Sent, &id.to_string()) });
-        self.done(sent.result, Say::Sent, number)
+        // A domain that has the messages of our users does not say by which name this one went.
+        let item = id.map(|id| Item { who, group, ..Item::new(ItemKind::Sent, &id) });
+        let number = item.and_then(|item| self.number_if_any(person, item));
+        self.done(result, Say::Sent, number)
+    }
+
+    /// Sends a message on, wherever it waits: how it went, and its MessageID.
+    async fn forwarded(&self, id: &str, recipient: &Recipient) -> Result<(ResultInfo, Option<Box<str>>), Failure> {
+        let (message_id, recipient): (Box<str>, _) = (id.into(), recipient.clone());
+        let request =
+            ForwardMessageRequest { message_id: message_id.clone(), sender: None, recipient: recipient.clone() };
+        if let Some((result, response)) = self.elsewhere(request).await? {
+            let id = match response {
+                Response::ForwardMessage(it) => Some(it.message_id),
+                _ => None,
+            };
+            return Ok((result, id));
+        }
+        let forward = Forward { message_id, recipient, sender: None };
+        let sent = self.services().im().forward(&self.person()?.session, forward, None).await?;
+        let Some(id) = sent.id else { return Err(Failure::Result(sent.result)) };
+        Ok((sent.result, Some(id.to_string().into())))
     }
 
     async fn reject(&self, arguments: &Arguments) -> Outcome {
@@ -294,13 +321,11 @@ impl Dialogue {
             }
             _ => AccessLists { grant: Some(AccessList { remove: users, ..AccessList::default() }), block: None },
         };
-        let result = self.services().im().change_blocking(&self.person()?.session, lists).await?;
-        self.result(result, Say::Ok, &[])
+        self.told(BlockEntityRequest { lists }).await
     }
 
     /// Shows the block and grant lists, or sets whether they are used.
     async fn access_lists(&self, arguments: &Arguments) -> Outcome {
-        let session = &self.person()?.session;
         if let [which, how] = arguments.words.as_slice() {
             self.agreed(Element::BlockEntityRequest)?;
             let list = Some(AccessList { in_use: Some(&**how == "on"), ..AccessList::default() });
@@ -308,13 +333,15 @@ impl Dialogue {
                 "block" => AccessLists { block: list, grant: None },
                 _ => AccessLists { grant: list, block: None },
             };
-            let result = self.services().im().change_blocking(session, lists).await?;
-            return self.result(result, Say::Ok, &[]);
+            return self.told(BlockEntityRequest { lists }).await;
         }
         if !arguments.words.is_empty() {
             return Err(Failure::Usage);
         }
-        let lists = session.user.lock().blocking.to_lists();
+        let lists = match self.ask(GetBlockedListRequest {}).await? {
+            (_, Response::GetBlockedList(it)) => it.lists,
+            _ => AccessLists::default(),
+        };
         let line = |name: &str, list: Option<AccessList>| {
             let list = list.unwrap_or_default();
             let entities = list.entities.unwrap_or_default();
@@ -337,6 +364,12 @@ impl Dialogue {
         let method = if push { DeliveryMethod::Push } else { DeliveryMethod::Notify };
         self.services().im().set_delivery_method(&person.session, Some(method), None, None).await?;
         self.services().terminals().set(&person.terminal, |settings| settings.push = push).await?;
+        // It is a setting of the person's, so all his lines do it; what one is pushed, no other could read.
+        for session in person.session.user.sessions() {
+            if session.id != person.session.id && session.client.to_string().starts_with(CLIENT) {
+                self.services().im().set_delivery_method(&session, Some(method), None, None).await?;
+            }
+        }
         Ok(())
     }
 }

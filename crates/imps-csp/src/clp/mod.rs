@@ -17,6 +17,7 @@ mod presence;
 mod recent;
 mod resolve;
 mod shown;
+mod subject;
 #[cfg(test)]
 pub(crate) mod tests;
 mod texts;

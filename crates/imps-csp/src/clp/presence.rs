@@ -1,10 +1,16 @@
 //! Presence (CLP 6.2).
 
 use imps_proto::clp::{Arguments, Command, Reply};
-use imps_service::presence::{AttributeListTargets, NotifyFlags, WatchTargets};
+use imps_proto::csp::catalogue::Response;
+use imps_proto::csp::{
+    CancelAuthRequest, CreateAttributeListRequest, DeleteAttributeListRequest, GetAttributeListRequest,
+    GetAttributeListResponse, GetWatcherListRequest, PresenceAuthUser, UnsubscribePresenceRequest,
+    UpdatePresenceRequest,
+};
+use imps_service::presence::WatchTargets;
 use imps_service::terminal::ItemKind;
 use imps_types::Address;
-use imps_types::element::WatcherStatus;
+use imps_types::element::{User, Watcher};
 use imps_types::presence::{Attribute, AttributeSet, Field, FieldValue, PresenceAttribute, PresenceSubList};
 
 use super::dialogue::{Dialogue, Failure, Outcome};
@@ -41,9 +47,8 @@ impl Dialogue {
             Command::Watchers => self.watchers().await,
             Command::Allow | Command::Deny => self.decide(command == Command::Allow, &arguments).await,
             Command::Unallow => {
-                let user = self.one_user(arguments.targets.first()).await?;
-                self.services().presence().cancel_authorisation(&self.person()?.session, &user).await?;
-                self.ok(Say::Ok, &[])
+                let user_id = self.one_user(arguments.targets.first()).await?;
+                self.told(CancelAuthRequest { user_id }).await
             }
             Command::Give | Command::Take | Command::Given => self.attribute_lists(command, &arguments).await,
             _ => Err(Failure::Usage),
@@ -51,9 +56,8 @@ impl Dialogue {
     }
 
     async fn publish(&self, attributes: Vec<PresenceAttribute>) -> Outcome {
-        let list = PresenceSubList { attributes, extensions: Vec::new() };
-        let result = self.services().presence().update(&self.person()?.session, list).await?;
-        self.result(result, Say::Ok, &[])
+        let presence_sub_list = PresenceSubList { attributes, extensions: Vec::new() };
+        self.told(UpdatePresenceRequest { presence_sub_list }).await
     }
 
     /// Publishes a text, or takes it back.
@@ -78,20 +82,13 @@ impl Dialogue {
     }
 
     async fn show(&self, arguments: &Arguments) -> Outcome {
-        let session = &self.person()?.session;
         let mut people = self.people(&arguments.targets).await?;
         if arguments.targets.is_empty() {
-            people.lists.push(self.list(None)?);
+            people.lists.push(self.list(None).await?);
         }
         let targets = WatchTargets { users: people.users, contact_lists: people.lists };
         let wanted = arguments.attributes.unwrap_or(AttributeSet::ALL);
-        let (result, found) = match self.presence_elsewhere(&targets, wanted).await? {
-            Some(told) => told,
-            None => {
-                let (result, found) = self.services().presence().get(session, &targets, wanted).await?;
-                (result, found.into_iter().map(|(user, list)| (Address::from(&user), list)).collect())
-            }
-        };
+        let (result, found) = self.presence_of(&targets, wanted).await?;
         let line = |(user, list): &(Address, PresenceSubList)| {
             format!("{} {}", shown::address(user.as_str(), self.home()), shown::presence(list))
         };
@@ -99,27 +96,26 @@ impl Dialogue {
     }
 
     async fn watch_people(&self, command: Command, arguments: &Arguments) -> Outcome {
-        let session = &self.person()?.session;
         let people = self.people(&arguments.targets).await?;
+        if command == Command::Unsub {
+            let users = people.users.into_iter().map(User::of).collect();
+            return self.told(UnsubscribePresenceRequest { users, contact_lists: people.lists }).await;
+        }
         let targets = WatchTargets { users: people.users, contact_lists: people.lists };
-        let presence = self.services().presence();
         let wanted = arguments.attributes.unwrap_or(AttributeSet::ALL);
-        let result = match command {
-            Command::Sub => match self.subscribe_elsewhere(&targets, wanted).await? {
-                Some(result) => result,
-                None => presence.subscribe(session, &targets, wanted, false).await?,
-            },
-            _ => presence.unsubscribe(session, &targets).await?,
-        };
-        self.result(result, Say::Ok, &[])
+        self.result(self.subscribe(&targets, wanted).await?, Say::Ok, &[])
     }
 
     async fn watchers(&self) -> Outcome {
-        let list = self.services().presence().watcher_list(&self.person()?.session, None, None).await?;
-        let line = |(user, status): &(imps_types::UserId, WatcherStatus)| {
-            format!("{} {}", shown::address(user.as_str(), self.home()), status.as_str().to_lowercase())
+        let watchers = match self.ask(GetWatcherListRequest { history_period: None, max_watcher_list: None }).await? {
+            (_, Response::GetWatcherList(list)) => list.watchers,
+            _ => Vec::new(),
         };
-        Ok(Reply::ok(self.say(Say::Ok, &[])).with(list.watchers.iter().map(line).collect()))
+        let line = |one: &Watcher| {
+            let status = one.status.map(|status| format!(" {}", status.as_str().to_lowercase()));
+            format!("{}{}", shown::address(one.user_id.as_str(), self.home()), status.unwrap_or_default())
+        };
+        Ok(Reply::ok(self.say(Say::Ok, &[])).with(watchers.iter().map(line).collect()))
     }
 
     /// Lets somebody see presence, or not: who asked under this number, or who is named.
@@ -130,7 +126,7 @@ impl Dialogue {
         }
         let user = self.one_user(arguments.targets.first()).await?;
         let set = arguments.attributes.filter(|set| !set.is_empty());
-        self.services().presence().authorise(&self.person()?.session, &user, accept, set).await?;
+        self.authorise(&user, accept, set).await?;
         self.close_questions_of(&user)?;
         self.ok(Say::Ok, &[])
     }
@@ -146,10 +142,24 @@ impl Dialogue {
         let asked = item.detail.parse().ok().map(AttributeSet::from_bits);
         let watcher = Address::new(&item.who);
         let set = attributes.or(asked);
-        self.services().presence().authorise(&self.person()?.session, &watcher, accept, set).await?;
+        self.authorise(&watcher, accept, set).await?;
         self.services().terminals().close(&self.person()?.terminal, number);
         self.close_questions_of(&watcher)?;
         self.ok(Say::Ok, &[])
+    }
+
+    /// Decides where the person's presence is kept. All of it, if no attributes are named.
+    async fn authorise(&self, user: &Address, accept: bool, set: Option<AttributeSet>) -> Result<(), Failure> {
+        let request = PresenceAuthUser {
+            user_id: user.clone(),
+            acceptance: accept,
+            presence_sub_list: set.map(PresenceSubList::of_names),
+        };
+        if self.elsewhere(request).await?.is_none() {
+            // The set as it is: a list of names has no word for extensions.
+            self.services().presence().authorise(&self.person()?.session, user, accept, set).await?;
+        }
+        Ok(())
     }
 
     fn close_questions_of(&self, user: &Address) -> Result<(), Failure> {
@@ -166,43 +176,52 @@ impl Dialogue {
     }
 
     async fn attribute_lists(&self, command: Command, arguments: &Arguments) -> Outcome {
-        let session = &self.person()?.session;
         let people = self.people(&arguments.targets).await?;
-        let targets = AttributeListTargets {
-            users: people.users,
-            contact_lists: people.lists,
-            default: arguments.is_default || (command == Command::Given && arguments.targets.is_empty()),
-        };
-        let presence = self.services().presence();
+        let (users, contact_lists, default_list) = (people.users, people.lists, arguments.is_default);
         match command {
             Command::Give => {
-                let set = arguments.attributes.unwrap_or_default();
-                let notify = NotifyFlags::default();
-                self.result(presence.create_attribute_list(session, set, &targets, notify).await?, Say::Ok, &[])
+                let request = CreateAttributeListRequest {
+                    presence_sub_list: PresenceSubList::of_names(arguments.attributes.unwrap_or_default()),
+                    user_ids: users,
+                    contact_lists,
+                    default_list,
+                    default_notify: None,
+                    user_notify: None,
+                    contact_list_notify: None,
+                };
+                self.told(request).await
             }
-            Command::Take => self.result(presence.delete_attribute_list(session, &targets).await?, Say::Ok, &[]),
+            Command::Take => {
+                self.told(DeleteAttributeListRequest { user_ids: users, contact_lists, default_list }).await
+            }
             _ => {
-                let found = presence.attribute_lists(session, &targets).await?;
-                let of = |name: String, set: AttributeSet| format!("{name} {}", shown::attributes(Some(set)));
-                let mut lines: Vec<_> =
-                    found.default.iter().map(|list| of("default".to_owned(), list.attributes)).collect();
-                lines.extend(
-                    found
-                        .users
-                        .iter()
-                        .filter(|_| !arguments.is_default)
-                        .map(|(user, list)| of(shown::address(user.as_str(), self.home()), list.attributes)),
-                );
-                lines.extend(
-                    found
-                        .contact_lists
-                        .iter()
-                        .filter(|_| !arguments.is_default)
-                        .map(|(id, list)| of(shown::list_name(id.as_str()), list.attributes)),
-                );
-                Ok(self.result(found.result, Say::Ok, &[])?.with(lines))
+                let request = GetAttributeListRequest {
+                    default_list: default_list || arguments.targets.is_empty(),
+                    contact_lists,
+                    users: users.into_iter().map(User::of).collect(),
+                };
+                let (result, response) = self.ask(request).await?;
+                let lines = match &response {
+                    Response::GetAttributeList(found) => self.given_lines(found, default_list),
+                    _ => Vec::new(),
+                };
+                Ok(self.result(result, Say::Ok, &[])?.with(lines))
             }
         }
+    }
+
+    fn given_lines(&self, found: &GetAttributeListResponse, is_default: bool) -> Vec<String> {
+        let of = |name: String, lists: &[PresenceSubList]| {
+            let set = lists.iter().flat_map(|list| &list.attributes).map(|one| one.attribute).collect();
+            format!("{name} {}", shown::attributes(Some(set)))
+        };
+        let default = found.default_attribute_list.iter().map(|list| of("default".to_owned(), &list.lists));
+        let attached = found.presence.iter().filter(|_| !is_default).filter_map(|one| {
+            let list = || Some(shown::list_name(one.contact_list.as_ref()?.as_str()));
+            let user = one.user_id.as_ref().map(|user| shown::address(user.as_str(), self.home()));
+            Some(of(user.or_else(list)?, &one.lists))
+        });
+        default.chain(attached).collect()
     }
 
     /// Minutes that the person's clock is before UTC, as his presence says.
@@ -210,7 +229,7 @@ impl Dialogue {
         let Some(person) = &self.person else { return 0 };
         let targets = WatchTargets { users: vec![Address::from(&person.session.user.id)], contact_lists: Vec::new() };
         let wanted: AttributeSet = [Attribute::TimeZone].into_iter().collect();
-        let Ok((_, found)) = self.services().presence().get(&person.session, &targets, wanted).await else { return 0 };
+        let Ok(found) = self.presence_known(&targets, wanted).await else { return 0 };
         let zones = found.iter().flat_map(|(_, list)| &list.attributes).filter(|one| one.qualifier != Some(false));
         zones.filter_map(|one| one.field(Field::Zone)).find_map(shown::offset).unwrap_or(0)
     }

@@ -1,6 +1,8 @@
 //! Names as they were typed, as addresses (CLP 3).
 
 use imps_proto::clp::{GroupName, Target, Who};
+use imps_proto::csp::catalogue::Response;
+use imps_proto::csp::{GetGroupPropsRequest, GetListRequest, GetListResponse};
 use imps_service::Error;
 use imps_service::terminal::{Item, ItemKind};
 use imps_types::element::{Group, Recipient, ScreenName, User};
@@ -51,38 +53,48 @@ impl Dialogue {
                 Some(user) => Ok(Address::from(&user)),
                 None => Err(Failure::Said(Status::UNKNOWN_USER, Say::NoUser, format!("+{digits}"))),
             },
-            Who::Nick(name) => match self.nickname(name)? {
+            Who::Nick(name) => match self.nickname(name).await? {
                 Some(user) => Ok(user),
                 None => Ok(Address::new(&format!("wv:{name}"))),
             },
             Who::Address { local, domain: Some(domain) } => Ok(Address::new(&format!("wv:{local}@{domain}"))),
             Who::Address { local, domain: None } => {
                 let address = Address::new(&format!("wv:{local}@{}", self.home()));
-                let nicknamed = self.nickname(local);
-                if matches!(nicknamed, Ok(None)) {
+                let is_far = self.are_lists_elsewhere();
+                let nicknamed = if is_far { Ok(None) } else { self.nickname(local).await };
+                if !is_far && matches!(nicknamed, Ok(None)) {
                     return Ok(address);
                 }
                 // Only who is in a list under this name is asked for in the store.
                 let user = services.router.local_user(&address)?;
-                if services.user_exists(&user).await? { Ok(address) } else { Ok(nicknamed?.unwrap_or(address)) }
+                if services.user_exists(&user).await? {
+                    return Ok(address);
+                }
+                let nicknamed = if is_far { self.nickname(local).await } else { nicknamed };
+                Ok(nicknamed?.unwrap_or(address))
             }
         }
     }
 
     /// Whom the person's contact lists call so.
-    fn nickname(&self, name: &str) -> Result<Option<Address>, Failure> {
+    async fn nickname(&self, name: &str) -> Result<Option<Address>, Failure> {
         let Some(person) = &self.person else { return Ok(None) };
-        let mut found: Vec<UserId> = Vec::new();
-        {
-            let inner = person.session.user.lock();
-            let wanted = name.to_lowercase();
-            for member in inner.lists.iter().flat_map(|list| &list.members) {
-                let is_it = member.name.as_deref().is_some_and(|nick| nick.to_lowercase() == wanted);
-                if is_it && !found.contains(&member.user) {
-                    found.push(member.user.clone());
-                }
+        let wanted = name.to_lowercase();
+        let is_it = |nick: Option<&str>| nick.is_some_and(|nick| nick.to_lowercase() == wanted);
+        let mut found: Vec<UserId> = match self.lists_elsewhere().await? {
+            Some(lists) => {
+                let members = lists.iter().flat_map(|list| &list.members);
+                let named = members.filter(|member| is_it(member.name.as_deref()));
+                named.filter_map(|member| self.services().router.user(&member.user_id).ok()).collect()
             }
-        }
+            None => {
+                let inner = person.session.user.lock();
+                let members = inner.lists.iter().flat_map(|list| &list.members);
+                members.filter(|member| is_it(member.name.as_deref())).map(|member| member.user.clone()).collect()
+            }
+        };
+        found.sort_unstable();
+        found.dedup();
         match found.as_slice() {
             [] => Ok(None),
             [one] => Ok(Some(Address::from(one))),
@@ -125,6 +137,21 @@ impl Dialogue {
         }
     }
 
+    /// The same, where another domain has the groups of our users: their own ones are not known here before they join.
+    pub(super) async fn group_meant(&self, name: &GroupName) -> Result<Address, Failure> {
+        let found = self.group(name)?;
+        let is_public = found.as_str().starts_with("wv:/");
+        if !is_public || name.domain.is_some() {
+            return Ok(found);
+        }
+        let own = self.own_group(name)?;
+        match self.elsewhere(GetGroupPropsRequest { group_id: own.clone() }).await {
+            Ok(Some(_)) => Ok(own),
+            Ok(None) | Err(Failure::Elsewhere(..)) => Ok(found),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// A group as it is shown: by its name alone where that means it.
     pub(super) fn group_shown(&self, id: &str) -> String {
         let short = shown::group_name(id);
@@ -143,14 +170,13 @@ impl Dialogue {
     }
 
     /// A contact list of one's own; none named: the default list.
-    pub(super) fn list(&self, name: Option<&str>) -> Result<Address, Failure> {
-        let session = &self.person()?.session;
+    pub(super) async fn list(&self, name: Option<&str>) -> Result<Address, Failure> {
         match name {
             Some(name) => Ok(self.own_list(name)?),
-            None => {
-                let default = self.services().presence().list_names(session).default;
-                Ok(Address::from(&default.ok_or(Error::UnknownList)?))
-            }
+            None => match self.ask(GetListRequest {}).await? {
+                (_, Response::GetList(GetListResponse { default_contact_list: Some(default), .. })) => Ok(default),
+                _ => Err(Error::UnknownList.into()),
+            },
         }
     }
 
@@ -188,7 +214,7 @@ impl Dialogue {
         let mut people = People::default();
         for target in targets {
             match target {
-                Target::List(name) => people.lists.push(self.list(name.as_deref())?),
+                Target::List(name) => people.lists.push(self.list(name.as_deref()).await?),
                 other => people.users.push(self.one_user(Some(other)).await?),
             }
         }
@@ -201,10 +227,11 @@ impl Dialogue {
         for target in targets {
             match target {
                 Target::User(who) => recipient.users.push(User::of(self.user(who).await?)),
-                Target::List(name) => recipient.contact_lists.push(self.list(name.as_deref())?),
-                Target::Group(name) => recipient.groups.push(Group::Id(self.group(name)?)),
+                Target::List(name) => recipient.contact_lists.push(self.list(name.as_deref()).await?),
+                Target::Group(name) => recipient.groups.push(Group::Id(self.group_meant(name).await?)),
                 Target::ScreenName(group, name) => {
-                    let screen_name = ScreenName { name: name.clone(), group_id: self.group(group)? };
+                    let group_id = self.group_meant(group).await?;
+                    let screen_name = ScreenName { name: name.clone(), group_id };
                     recipient.groups.push(Group::ScreenName(screen_name));
                 }
                 Target::Item(number) => self.back_to(&self.item(*number)?, *number, &mut recipient)?,

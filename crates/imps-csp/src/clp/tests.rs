@@ -1,4 +1,5 @@
 mod access;
+mod elsewhere;
 pub(crate) mod messages;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -199,15 +200,25 @@ async fn two_terminals_show_the_same_numbers() {
 async fn talk_ends_by_itself_and_by_its_word() {
     let clp = world(|_| {}).await;
     let mut bob = logged_in(&clp, "bob").await;
-    assert_eq!(say(&mut bob, "talk").await, "-426 nothing fits");
+    // Who only ends it, though it is off, does not speak to whoever wrote last.
+    let mut alice = logged_in(&clp, "alice").await;
+    assert_eq!(say(&mut alice, "msg bob hi").await, "+200 sent #1");
+    assert_eq!(told(&mut bob).await, "*1 alice: hi");
+    for line in [".talk", "talk"] {
+        assert_eq!(say(&mut bob, line).await, "+200 talk off", "{line}");
+    }
+    assert_eq!(say(&mut bob, "pass old new").await, "-409 wrong password");
+    assert_eq!(say(&mut bob, "talk #1").await, "+200 talking to alice, .TALK ends");
+    assert_eq!(say(&mut bob, "talk to you later").await, "+200 sent #2");
+    assert_eq!(say(&mut bob, ".talk").await, "+200 talk off");
     assert_eq!(say(&mut bob, "talk alice").await, "+200 talking to alice, .TALK ends");
-    assert_eq!(say(&mut bob, "in the evening").await, "+200 sent #1");
+    assert_eq!(say(&mut bob, "in the evening").await, "+200 sent #3");
     assert_eq!(say(&mut bob, ".ping").await, "+200 pong");
     clp.services().clock.advance(clp.config().talk_idle - Duration::from_secs(1));
     let mut writer = Writer::default();
     bob.end_idle_talk(&mut writer);
     assert!(writer.out.is_empty());
-    assert_eq!(say(&mut bob, "ping").await, "+200 sent #2");
+    assert_eq!(say(&mut bob, "ping").await, "+200 sent #4");
     clp.services().clock.advance(clp.config().talk_idle);
     bob.end_idle_talk(&mut writer);
     assert_eq!(writer.out, b"*talk off\r\n");
@@ -267,7 +278,7 @@ async fn a_line_too_long_is_nothing() {
     let turn = bob.line(Line::TooLong).await;
     assert_eq!(
         turn.reply.map(|reply| (reply.status, reply.text)),
-        Some((imps_types::Status::BAD_PARAMETER, "too long".to_owned()))
+        Some((imps_types::Status::BAD_PARAMETER, "too long: up to 2000 characters, 50 names, 20 words".to_owned()))
     );
     assert!(say(&mut bob, "").await.is_empty());
 }
@@ -282,4 +293,38 @@ async fn addresses_that_fail_are_refused_for_a_while() {
     assert!(clp.is_refused(ELSEWHERE) && !clp.is_refused(IpAddr::V4(Ipv4Addr::LOCALHOST)));
     clp.services().clock.advance(clp.config().address_window);
     assert!(!clp.is_refused(ELSEWHERE));
+}
+
+#[tokio::test]
+async fn a_failure_names_the_right_thing() {
+    let clp = world(|_| {}).await;
+    let mut bob = logged_in(&clp, "bob").await;
+    for (line, said) in [
+        ("/cars!Speedy x", "-800 no group /cars"),
+        ("/cars x", "-800 no group /cars"),
+        ("add alice", "-700 no list ~"),
+        ("show", "-700 no list ~"),
+        ("add ~work alice", "-700 no list ~work"),
+        ("invite alice /nogroup", "-800 no group /nogroup"),
+        ("msg zoe hi", "-531 no user zoe"),
+        ("set lang xx", "-402 usage: SET lang eng/fin/deu/fra/spa"),
+    ] {
+        assert_eq!(say(&mut bob, line).await, said, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn all_lines_of_a_person_are_pushed_to_or_none() {
+    let clp = world(|_| {}).await;
+    let (mut one, mut other) = (logged_in(&clp, "alice").await, logged_in(&clp, "alice").await);
+    let bob = phone(&clp, "bob").await;
+    assert_eq!(say(&mut one, "push off").await, "+200 ok");
+    send(&clp, &bob, "wv:alice", "text/plain", Content::text("hi")).await;
+    for line in [&mut one, &mut other] {
+        assert_eq!(told(line).await, "*1 bob sends 2B text. READ 1");
+    }
+    assert_eq!(say(&mut other, "read 1").await, ":1 bob 14:05: hi | +200 ok");
+    assert_eq!(say(&mut other, "push on").await, "+200 ok");
+    send(&clp, &bob, "wv:alice", "text/plain", Content::text("again")).await;
+    assert_eq!(told(&mut one).await, "*2 bob: again");
 }

@@ -27,6 +27,8 @@ use crate::clp::{Clp, Dialogue, Heard, Next, Read};
 #[cfg(test)]
 mod tests;
 
+/// What telnet's own sequences begin with; no octet of UTF-8.
+const IAC: u8 = 255;
 /// Octets that are read at once.
 const READ: usize = 4096;
 /// Octets from which on answers are written before more is carried out.
@@ -123,7 +125,10 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 /// Says why, and hangs up. It fits into the empty buffer of the socket, so this does not wait.
 fn refuse(stream: TcpStream, is_secure: bool, is_failure: bool) {
-    let line: &[u8] = if is_failure { b"-401 bye\r\n" } else { b"-503 full, try again later\r\n" };
+    let line: &[u8] = match is_failure {
+        true => b"-401 too many wrong passwords from your address, bye\r\n",
+        false => b"-503 full, try again later\r\n",
+    };
     if let (false, Ok(mut stream)) = (is_secure, stream.into_std()) {
         let _ = io::Write::write(&mut stream, line);
     }
@@ -186,6 +191,8 @@ struct Connection<S> {
     writer: Writer,
     /// What was read and is not looked at yet.
     input: Vec<u8>,
+    /// The client has sent a sequence of telnet's, so it understands them; others would show them.
+    speaks_telnet: bool,
     opened: Instant,
     heard: Instant,
     /// Happened, and could not be told.
@@ -204,6 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             reader: LineReader::default(),
             writer: Writer::default(),
             input: Vec::new(),
+            speaks_telnet: false,
             opened: now,
             heard: now,
             untold: VecDeque::new(),
@@ -243,6 +251,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.flush().await?;
                 return self.shut().await;
             }
+            // That TALK has ended is said at once.
+            self.flush().await?;
         }
     }
 
@@ -289,6 +299,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Carries out every line that is complete. Whether the line goes on.
     async fn carry_out(&mut self) -> io::Result<bool> {
         let input = std::mem::take(&mut self.input);
+        self.speaks_telnet |= input.contains(&IAC);
         let mut rest: &[u8] = &input;
         while let Some(line) = self.reader.next_line(&mut rest, &mut self.writer.out) {
             let (goes_on, read) = self.turn(line).await;
@@ -314,7 +325,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let was_secret = self.dialogue.is_asking();
         let was_there = self.dialogue.session().is_some();
         let turn = self.dialogue.line(line).await;
-        if was_secret {
+        if was_secret && self.speaks_telnet {
             self.writer.out.extend_from_slice(&LineReader::echo(true));
         }
         if let Some(reply) = turn.reply {
@@ -330,7 +341,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.reader.expect_secret();
                 let tag = turn.tag.map(|tag| format!("{tag} ")).unwrap_or_default();
                 self.writer.out.extend_from_slice(format!("{tag}:password\r\n").as_bytes());
-                self.writer.out.extend_from_slice(&LineReader::echo(false));
+                if self.speaks_telnet {
+                    self.writer.out.extend_from_slice(&LineReader::echo(false));
+                }
                 true
             }
         };

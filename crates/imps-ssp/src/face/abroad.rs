@@ -109,6 +109,16 @@ impl Face {
         is_ours.then(|| not_offered(request))
     }
 
+    /// The domain that a client's request is about, or which serves it; the first one if there are several.
+    pub fn asked_of(&self, request: &Request) -> Option<Domain> {
+        let parts = translate::split(request.clone(), self.services.router.home());
+        let about = parts.there.into_iter().next().map(|(domain, _)| domain);
+        about.or_else(|| match self.provision(request) {
+            Provider::Peer(provider) if !stays(request) => Some(provider),
+            _ => None,
+        })
+    }
+
     /// Carries out a request that names users and groups, and no list that another domain keeps.
     pub(super) async fn carry_named(&self, by: Asked<'_>, request: Request, here: &dyn Here) -> Response {
         if let Some(refused) = self.absent(by.session, &request) {

@@ -21,7 +21,11 @@ async fn lines_that_are_open_do_not_go_on_guessing() {
     for (dialogue, line) in [(&mut open, "login bob secret"), (&mut bob, "pass secret new-secret")] {
         let turn = dialogue.line(Line::Text(line.to_owned())).await;
         let said = turn.reply.map(|reply| (reply.status, reply.text));
-        assert_eq!(said, Some((imps_types::Status::UNAUTHORIZED, "bye".to_owned())), "{line}");
+        assert_eq!(
+            said,
+            Some((imps_types::Status::UNAUTHORIZED, "too many wrong passwords from your address, bye".to_owned())),
+            "{line}"
+        );
         assert_eq!(turn.next, Next::Close);
     }
     assert!(open.session().is_none());

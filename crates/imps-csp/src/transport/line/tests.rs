@@ -161,7 +161,7 @@ async fn who_floods_a_line_without_a_session_is_hung_up_in_time() {
             text = drain => text,
         }
     });
-    assert!(seen.await.unwrap().ends_with(b"-401 bye\r\n"));
+    assert!(seen.await.unwrap().ends_with(b"-401 nobody logged in, bye\r\n"));
 }
 
 /// A peer with whom there is no end.
@@ -198,4 +198,51 @@ async fn hanging_up_has_an_end() {
     let (_stop, stopped) = watch::channel(true);
     let ended = tokio::time::timeout(Duration::from_secs(20), line.run(stopped)).await.unwrap();
     assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+}
+
+#[tokio::test]
+async fn telnet_is_spoken_with_those_who_speak_it() {
+    const WILL_ECHO: [u8; 3] = [255, 251, 1];
+    const WONT_ECHO: [u8; 3] = [255, 252, 1];
+    let clp = world(|_| {}).await;
+    for (first, speaks) in [(&b""[..], false), (&[255, 253, 3][..], true)] {
+        let (mut line, mut there) = line(&clp);
+        line.input.extend_from_slice(first);
+        line.input.extend_from_slice(b"login bob\r\n");
+        assert!(line.carry_out().await.unwrap());
+        let mut asked = Vec::new();
+        while let Some(Ok(_)) = there.read_buf(&mut asked).now_or_never() {}
+        assert_eq!(asked.ends_with(&WILL_ECHO), speaks, "{asked:?}");
+        assert!(speaks || asked == b":password\r\n", "{asked:?}");
+        line.input.extend_from_slice(b"secret\r\n");
+        assert!(line.carry_out().await.unwrap());
+        let mut answered = Vec::new();
+        while let Some(Ok(_)) = there.read_buf(&mut answered).now_or_never() {}
+        assert_eq!(answered.starts_with(&WONT_ECHO), speaks, "{answered:?}");
+        assert!(speaks || answered.starts_with(b"+200 hello"), "{answered:?}");
+    }
+}
+
+#[tokio::test]
+async fn that_talk_has_ended_is_said_when_it_has() {
+    let config = ClpConfig { talk_idle: Duration::from_millis(30), ..ClpConfig::default() };
+    let engine = Arc::new(imps_service::seam::MemoryEngine::new());
+    let clp = world_with(engine, |_| {}, crate::CspConfig::default(), config).await;
+    let (mut bob, mut there) = logged_in(&clp, "bob").await;
+    assert!(say(&mut bob, &mut there, "talk alice\r\n").await.starts_with("+200 talking to alice"));
+    clp.services().clock.advance(Duration::from_millis(30));
+    let (_stop, stopped) = watch::channel(false);
+    let run = bob.run(stopped);
+    let mut text = [0; 256];
+    let read = async {
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"*talk off\r\n") {
+            let count = there.read(&mut text).await.unwrap();
+            seen.extend_from_slice(text.get(..count).unwrap_or_default());
+        }
+    };
+    tokio::select! {
+        ended = run => panic!("{ended:?}"),
+        read = tokio::time::timeout(Duration::from_secs(5), read) => assert!(read.is_ok(), "it is not said"),
+    }
 }
