@@ -4,112 +4,21 @@
 //! `HAMLET_WRITE_CLP=1` the answers are replaced by those that came. A run leaves the page of which `cargo xtask generate`
 //! makes `docs/clp.md`.
 
+mod terminal;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use imps_proto::clp::{COMMANDS, Command, Section};
-use imps_testkit::secure::{self, Stream};
 use imps_testkit::server::{End, EngineKind, Server};
+use terminal::{IAC, PATIENCE, Terminal, free_port};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// How long an answer may take that is on its way.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// How long is waited for what may come yet while answers are recorded.
 const QUIET: Duration = Duration::from_millis(150);
-const IAC: u8 = 255;
-
-/// A person at a terminal.
-struct Terminal {
-    stream: Box<dyn Stream>,
-    bytes: Vec<u8>,
-}
-
-impl Terminal {
-    async fn connect(address: SocketAddr) -> Self {
-        Self::connect_by(address, false).await
-    }
-
-    async fn connect_by(address: SocketAddr, is_secure: bool) -> Self {
-        let stream = secure::connect(address, is_secure).await.expect("a line");
-        Self { stream, bytes: Vec::new() }
-    }
-
-    /// A line at the beginning of what was read, without telnet's own sequences.
-    fn take_line(&mut self) -> Option<String> {
-        let end = self.bytes.iter().position(|byte| *byte == b'\n')?;
-        let line: Vec<u8> = self.bytes.drain(..=end).collect();
-        assert!(line.ends_with(b"\r\n"), "a line ends in CR LF: {line:?}");
-        let mut text = Vec::new();
-        let mut rest = line.iter().copied();
-        while let Some(byte) = rest.next() {
-            match byte {
-                IAC => drop((rest.next(), rest.next())),
-                other => text.push(other),
-            }
-        }
-        Some(String::from_utf8(text).expect("UTF-8").trim_end_matches("\r\n").to_owned())
-    }
-
-    /// The next line; none when the line is closed, or nothing comes for so long.
-    async fn line_within(&mut self, patience: Duration) -> Option<String> {
-        loop {
-            if let Some(line) = self.take_line() {
-                return Some(line);
-            }
-            let mut buffer = [0; 4096];
-            match tokio::time::timeout(patience, self.stream.read(&mut buffer)).await {
-                Ok(Ok(count)) if count > 0 => self.bytes.extend_from_slice(buffer.get(..count).expect("what was read")),
-                _ => return None,
-            }
-        }
-    }
-
-    async fn line(&mut self) -> String {
-        self.line_within(PATIENCE).await.expect("a line within the time")
-    }
-
-    async fn say(&mut self, line: &str) {
-        self.stream.write_all(format!("{line}\r\n").as_bytes()).await.expect("a line that is taken");
-    }
-
-    /// Says something; the lines up to the end of the answer, events among them.
-    async fn ask(&mut self, line: &str) -> Vec<String> {
-        self.say(line).await;
-        let mut lines = Vec::new();
-        loop {
-            lines.push(self.line().await);
-            if lines.last().is_some_and(|line| ends(line)) {
-                return lines;
-            }
-        }
-    }
-
-    /// The last line of an answer.
-    async fn outcome(&mut self, line: &str) -> String {
-        self.ask(line).await.pop().unwrap_or_default()
-    }
-
-    async fn is_closed(&mut self) -> bool {
-        self.line_within(PATIENCE).await.is_none() && self.stream.read(&mut [0; 1]).await.is_ok_and(|count| count == 0)
-    }
-}
-
-/// Whether a line is the last of an answer.
-fn ends(line: &str) -> bool {
-    let bare = match line.split_once(' ') {
-        Some((tag, rest)) if tag.starts_with('=') => rest,
-        _ => line,
-    };
-    bare.starts_with(['+', '-']) || bare == ":password"
-}
-
-fn free_port() -> SocketAddr {
-    let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    taken.local_addr().expect("its address")
-}
 
 /// A server with lines, and bob, ann and zoe.
 async fn server(more: &[(&str, &str)]) -> (Server, SocketAddr) {

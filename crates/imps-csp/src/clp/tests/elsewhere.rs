@@ -210,14 +210,17 @@ async fn lists_are_read_where_they_are_kept() {
         nick_list: Some(vec![benny.clone()]),
         properties: vec![imps_types::element::Property::new("DisplayName", "Friends")],
     };
-    (other.answers(lists()), other.answers(list()));
+    other.answers(lists());
+    other.answers(list());
     assert_eq!(say(&mut bob, "lists").await, ":~friends \"Friends\" 1 default | +200 ok");
     assert_eq!(other.names(), ["GetList-Request", "ListManage-Request"]);
-    (other.answers(lists()), other.answers(list()));
+    other.answers(lists());
+    other.answers(list());
     assert_eq!(say(&mut bob, "list").await, ":ben \"Benny\" ? | +200 ok");
     assert_eq!(other.names(), ["GetList-Request", "ListManage-Request", "GetPresence-Request"]);
     // Whom they call so is known all the same.
-    (other.answers(lists()), other.answers(list()));
+    other.answers(lists());
+    other.answers(list());
     assert_eq!(say(&mut bob, "msg benny hi").await, "+200 sent #1");
     let asked = other.asked();
     let is_it = |request: &Request| {
