@@ -173,6 +173,11 @@ impl Agreement {
 }
 
 impl Terms {
+    /// Everything that two home domains may use between each other.
+    pub fn usual() -> BTreeSet<Service> {
+        Service::ALL.iter().copied().filter(|service| is_between_equals(*service)).collect()
+    }
+
     /// Whether the same is used and provided; what the other relays for is its own affair.
     pub(crate) fn provides_as(&self, other: &Self) -> bool {
         self.interop == other.interop && self.theirs == other.theirs && self.ours == other.ours

@@ -3,7 +3,7 @@
 use imps_types::{Domain, Service as Offered};
 
 use crate::agreement::Terms;
-use crate::find::TlsPolicy;
+use crate::find::{TlsPolicy, policy_of};
 use crate::machine::LinkSettings;
 use crate::post::PostSettings;
 use crate::relay::{RelaySettings, RouteLine, ServiceTable};
@@ -86,8 +86,20 @@ pub struct PeerConfig {
 impl PeerConfig {
     /// Whether messages can be posted there.
     pub fn is_url(text: &str) -> bool {
-        let url = text.parse::<hyper::Uri>().ok();
-        url.is_some_and(|url| matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some())
+        let Ok(url) = text.parse::<hyper::Uri>() else { return false };
+        let has_port = |authority: &hyper::http::uri::Authority| {
+            let host = authority.host();
+            let behind = authority.as_str().rsplit_once(host).map(|(_, behind)| behind);
+            behind.is_some_and(str::is_empty) || authority.port_u16().is_some_and(|port| port > 0)
+        };
+        let is_http = matches!(url.scheme_str(), Some("http" | "https"));
+        is_http && url.authority().is_some_and(|authority| !authority.host().is_empty() && has_port(authority))
+    }
+
+    /// A URL by which the peer may never be spoken with, and what its policy is.
+    pub fn useless_url(&self) -> Option<(&str, TlsPolicy)> {
+        let policy = policy_of(self);
+        self.urls.iter().find(|url| !policy.allows(url)).map(|url| (url.as_str(), policy))
     }
 
     /// A peer of which nothing is written down but its name.

@@ -52,7 +52,7 @@ impl TlsPolicy {
         all.into_iter().find(|it| it.as_str().eq_ignore_ascii_case(text.trim()))
     }
 
-    fn allows(self, url: &str) -> bool {
+    pub(crate) fn allows(self, url: &str) -> bool {
         let is_secure = url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
         match self {
             Self::Required => is_secure,
@@ -185,10 +185,7 @@ impl Finder {
     pub(crate) fn policy(&self, domain: &Domain) -> TlsPolicy {
         match self.line(domain) {
             None => TlsPolicy::Required,
-            Some(line) => line.tls.unwrap_or_else(|| {
-                let is_near = !line.urls.is_empty() && line.urls.iter().all(|url| is_near(url));
-                if is_near { TlsPolicy::Preferred } else { TlsPolicy::Required }
-            }),
+            Some(line) => policy_of(&line),
         }
     }
 
@@ -248,6 +245,14 @@ impl Finder {
         }
         remembered.insert(domain.clone(), (records.to_vec(), now.plus(keep)));
     }
+}
+
+/// How secure the way to a peer must be by its line.
+pub(crate) fn policy_of(line: &PeerConfig) -> TlsPolicy {
+    line.tls.unwrap_or_else(|| {
+        let is_near = !line.urls.is_empty() && line.urls.iter().all(|url| is_near(url));
+        if is_near { TlsPolicy::Preferred } else { TlsPolicy::Required }
+    })
 }
 
 /// A number that nobody can foresee.

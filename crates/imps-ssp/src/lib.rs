@@ -20,6 +20,7 @@ mod tls;
 #[allow(dead_code, unused_imports, reason = "the face calls it next")]
 mod translate;
 mod trust;
+mod why;
 
 pub use agreement::{Agreement, Origin, Provision, Terms};
 pub use config::{PeerConfig, SspConfig};

@@ -20,6 +20,7 @@ use imps_types::Domain;
 use crate::find::is_public;
 use crate::machine::{Post, Posted};
 use crate::tls::{TlsTrust, client_config};
+use crate::why;
 
 /// The type of every message.
 pub const CONTENT_TYPE_SSP: &str = "application/vnd.wv.ssp+xml";
@@ -114,32 +115,39 @@ impl Poster {
         Ok(Self { client, settings: settings.clone() })
     }
 
-    /// Posts a message to this address. With it comes what the answer holds, if that is a message too.
-    pub(crate) async fn post(&self, url: &str, post: &Post, body: &Bytes) -> (Posted, Option<Bytes>) {
-        let Some(request) = request(url, post, body) else { return (Posted::Unreachable, None) };
-        match tokio::time::timeout(self.settings.within, self.exchange(request)).await {
-            Ok(outcome) => outcome,
+    /// Posts a message to this address.
+    pub(crate) async fn post(&self, url: &str, post: &Post, body: &Bytes) -> Sent {
+        let Some(request) = request(url, post, body) else {
+            return Sent::because(Posted::Unreachable, format!("`{url}` is no URL"));
+        };
+        let within = self.settings.within;
+        match tokio::time::timeout(within, self.exchange(request)).await {
+            Ok(sent) => sent,
             // It may have been taken or not: the peer knows the ID when it comes again.
-            Err(_) => (Posted::Unreachable, None),
+            Err(_) => Sent::because(Posted::Unreachable, format!("there is no answer within {} s", within.as_secs())),
         }
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> (Posted, Option<Bytes>) {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Sent {
         let response = match self.client.request(request).await {
             Ok(response) => response,
             Err(error) if error.is_connect() => {
                 tracing::debug!(?error, "no connection");
-                return (Posted::Unreachable, None);
+                return Sent::because(Posted::Unreachable, why::no_connection(&error));
             }
-            Err(_) => return (Posted::Closed, None),
+            Err(error) => return Sent { why: why::no_answer(&error), ..Sent::of(Posted::Closed) },
         };
         let posted = outcome(&response);
         if posted != Posted::Taken {
-            return (posted, None);
+            let status = response.status();
+            let is_trouble = matches!(posted, Posted::Busy(_)) && status != StatusCode::SERVICE_UNAVAILABLE;
+            let why = is_trouble
+                .then(|| format!("HTTP {}: something between, or the server, is in trouble", status.as_u16()));
+            return Sent { why, ..Sent::of(posted) };
         }
         let is_message = is_ssp(response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()));
         if !is_message {
-            return (Posted::Taken, None);
+            return Sent::of(Posted::Taken);
         }
         // What it says beyond the receipt is welcome, but is no part of it.
         let body = Limited::new(response.into_body(), self.settings.answer_max).collect();
@@ -147,7 +155,26 @@ impl Poster {
             Ok(Ok(body)) => Some(body.to_bytes()).filter(|body| !body.is_empty()),
             Ok(Err(_)) | Err(_) => None,
         };
-        (Posted::Taken, message)
+        Sent { message, ..Sent::of(Posted::Taken) }
+    }
+}
+
+/// What came of a POST.
+pub(crate) struct Sent {
+    pub(crate) how: Posted,
+    /// What the answer holds, if that is a message too.
+    pub(crate) message: Option<Bytes>,
+    /// Why it was not taken, where there is more to say.
+    pub(crate) why: Option<String>,
+}
+
+impl Sent {
+    pub(crate) fn of(how: Posted) -> Self {
+        Self { how, message: None, why: None }
+    }
+
+    pub(crate) fn because(how: Posted, why: String) -> Self {
+        Self { why: Some(why), ..Self::of(how) }
     }
 }
 
@@ -181,6 +208,8 @@ fn outcome<B>(response: &Response<B>) -> Posted {
             Posted::Busy(Duration::from_secs(seconds.unwrap_or(10).clamp(1, 3600)))
         }
         status if status.is_success() => Posted::Taken,
+        // Who does not know what a POST is will not know it later.
+        StatusCode::NOT_IMPLEMENTED => Posted::Refused(501),
         // A proxy before the peer, or the peer in trouble: not a word about the message.
         status if status.is_server_error() => Posted::Busy(Duration::from_secs(10)),
         status => Posted::Refused(status.as_u16()),
@@ -206,7 +235,7 @@ mod tests {
             let comes_in = tokio::time::timeout(Duration::from_millis(400), listener.accept());
             let (posted, came) =
                 futures_util::future::join(poster.post(&url, &post, &Bytes::from("1")), comes_in).await;
-            assert_eq!((posted.0, came.is_ok()), (Posted::Unreachable, comes), "a stranger: {is_stranger}");
+            assert_eq!((posted.how, came.is_ok()), (Posted::Unreachable, comes), "a stranger: {is_stranger}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Peers over HTTP: what the machines want done is done, and what comes is given to them.
 
 mod agreeing;
+mod complaints;
 mod exchange;
 mod lanes;
 mod posting;
@@ -29,11 +30,12 @@ use crate::access::Territory;
 use crate::agreement::Agreement;
 use crate::config::{PeerConfig, SspConfig};
 use crate::find::{Finder, Resolver, TlsPolicy};
-use crate::machine::{Action, Dice, Link, LinkSettings, Names, Outgoing, Verdict};
+use crate::machine::{Action, Dice, Haste, Link, LinkSettings, Names, Outgoing, Verdict};
 use crate::post::{Poster, is_ssp};
 use crate::relay::{Circles, RouteLine, TransactionTable, home_of};
 use crate::trust::DigestScheme;
 
+use complaints::Complaints;
 pub use exchange::{Arrival, Ask, Receipt, Unanswered};
 use lanes::{LANES, Lane};
 pub use probe::Step;
@@ -43,6 +45,9 @@ pub use shown::PeerState;
 
 /// How many unknown domains are looked up at once for those who claim to be them.
 const LOOKUPS_MAX: usize = 32;
+
+/// Why a message that came without TLS is refused.
+const NO_TLS: &str = "this domain is spoken with by TLS only";
 
 type Waiting = oneshot::Sender<Result<Primitive, Unanswered>>;
 type Answering = oneshot::Receiver<Result<Primitive, Unanswered>>;
@@ -57,7 +62,7 @@ struct Peer {
     way: Mutex<Option<String>>,
     /// POSTs in a row that did not get through to it.
     unreachable: AtomicU32,
-    poster: OnceLock<Option<Poster>>,
+    poster: OnceLock<Result<Poster, String>>,
     asks: Mutex<FxHashMap<u64, Waiting>>,
     last_ask: AtomicU64,
     lanes: Vec<Mutex<Lane>>,
@@ -88,6 +93,9 @@ pub struct Ssp {
     transactions: Mutex<TransactionTable>,
     circles: Mutex<Circles>,
     profiles: Profiles,
+    complaints: Complaints,
+    /// Who answered last with a token to a set-up that was not begun with it, and when.
+    strange_token: Mutex<Option<(Domain, Timestamp)>>,
     /// No session is begun any more.
     is_stopping: AtomicBool,
     this: Weak<Self>,
@@ -136,6 +144,8 @@ impl Ssp {
             transactions: Mutex::default(),
             circles: Mutex::default(),
             profiles: Profiles::default(),
+            complaints: Complaints::default(),
+            strange_token: Mutex::default(),
             is_stopping: AtomicBool::new(false),
             this: this.clone(),
             config,
@@ -175,11 +185,38 @@ impl Ssp {
 
     async fn take(&self, message: Message, arrival: Arrival<'_>) -> Receipt {
         let Some(domain) = self.speaker(&message) else { return Receipt::UNKNOWN };
+        let answers = matches!(&message.body, Body::Setup { mode: Mode::Response, primitive, .. }
+            if matches!(**primitive, Primitive::SendSecretToken(_)));
+        let receipt = self.take_from(domain.clone(), message, arrival).await;
+        if receipt.status == 401 {
+            self.complain(&domain, answers, receipt.why);
+        }
+        receipt
+    }
+
+    /// Something of a domain, or of whoever says that he is it, was refused.
+    fn complain(&self, domain: &Domain, answers: bool, why: &'static str) {
+        let now = self.clock.now();
+        if answers {
+            *self.strange_token.lock() = Some((domain.clone(), now));
+            if self.complaints.is_due(domain, "token", now) {
+                tracing::warn!(%domain, "it answers a set-up that was not begun with it: is it a peer by another name?");
+            }
+        } else if !self.is_peer(domain) {
+            if self.complaints.is_due(domain, "stranger", now) {
+                tracing::info!(%domain, "a domain that is no peer is refused: `hamlet peer add` makes it one");
+            }
+        } else if why == NO_TLS && self.complaints.is_due(domain, "tls", now) {
+            tracing::warn!(%domain, "it speaks without TLS, and is refused: `hamlet peer add --tls` says what it needs");
+        }
+    }
+
+    async fn take_from(&self, domain: Domain, message: Message, arrival: Arrival<'_>) -> Receipt {
         if self.territory.is_own(domain.as_str()) {
             return Receipt::UNKNOWN;
         }
         if self.finder.policy(&domain) == TlsPolicy::Required && !arrival.secure {
-            return Receipt::refused(401, "this domain is spoken with by TLS only");
+            return Receipt::refused(401, NO_TLS);
         }
         let begins = matches!(&message.body, Body::Setup { mode: Mode::Request, primitive, .. }
             if matches!(**primitive, Primitive::SendSecretToken(_)));
@@ -373,7 +410,7 @@ impl Ssp {
     }
 
     /// Whether this domain may be spoken with.
-    fn is_peer(&self, domain: &Domain) -> bool {
+    pub fn is_peer(&self, domain: &Domain) -> bool {
         let is_known = self.config.open || self.finder.line(domain).is_some();
         is_known && !self.territory.is_own(domain.as_str())
     }
@@ -400,11 +437,12 @@ impl Ssp {
 
     async fn ask_peer(&self, peer: &Arc<Peer>, ask: Ask) -> Result<Primitive, Unanswered> {
         let gone = Unanswered { status: Status::SERVER_UNAVAILABLE, try_again: None, taken: false };
-        self.begin_ask(peer, ask, false)?.await.unwrap_or(Err(gone))
+        let haste = if ask.hurries { Haste::UntilPause } else { Haste::None };
+        self.begin_ask(peer, ask, haste)?.await.unwrap_or(Err(gone))
     }
 
-    /// Begins to ask; what is in a hurry does not wait for a peer that cannot be reached.
-    fn begin_ask(&self, peer: &Arc<Peer>, ask: Ask, hasty: bool) -> Result<Answering, Unanswered> {
+    /// Begins to ask.
+    fn begin_ask(&self, peer: &Arc<Peer>, ask: Ask, haste: Haste) -> Result<Answering, Unanswered> {
         // What is outside the agreement is not even sent.
         let is_allowed = {
             let link = peer.link.lock();
@@ -417,7 +455,7 @@ impl Ssp {
         let number = peer.last_ask.fetch_add(1, Ordering::Relaxed) + 1;
         peer.asks.lock().insert(number, sender);
         let within = ask.within.unwrap_or(self.settings.reply_within);
-        let outgoing = Outgoing { number, id: ask.id, primitive: ask.primitive, lane: ask.lane, within, hasty };
+        let outgoing = Outgoing { number, id: ask.id, primitive: ask.primitive, lane: ask.lane, within, haste };
         peer.link.lock().send(outgoing, self.clock.now());
         self.settle(peer);
         Ok(receiver)
@@ -468,6 +506,26 @@ impl Ssp {
         self.finder.set_line(line);
         self.set_table();
         self.retire(&domain);
+    }
+
+    /// Reaches for a peer now, if there is no session with it, whatever has failed before: it hears that we are there, too.
+    pub async fn hail(&self, domain: &Domain) {
+        if !self.is_peer(domain) || self.is_stopping.load(Ordering::Acquire) {
+            return;
+        }
+        self.service.hailed(domain);
+        let Ok(peer) = self.peer(domain).await else { return };
+        peer.link.lock().hail(self.clock.now());
+        self.settle(&peer);
+    }
+
+    /// Ends the pause that is made after attempts to reach a peer that failed, for what waits for it.
+    pub fn end_pause(&self, domain: &Domain) {
+        if let Some(peer) = self.peers.lock().get(domain).cloned() {
+            peer.link.lock().end_pause(self.clock.now());
+            self.settle(&peer);
+        }
+        self.service.hailed(domain);
     }
 
     /// Strikes the line of a domain out: it is no peer any more, unless every domain is.

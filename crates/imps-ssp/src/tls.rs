@@ -15,6 +15,8 @@ use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, version,
 };
 
+use crate::why::{self, Distrust};
+
 /// What a peer's certificate must be, and what we show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsTrust {
@@ -24,6 +26,16 @@ pub struct TlsTrust {
     pub pin: Option<[u8; 32]>,
     /// The certificate and the key that we show, where the peer asks.
     pub own: Option<(PathBuf, PathBuf)>,
+}
+
+impl TlsTrust {
+    /// Whether the files that are named can be used.
+    ///
+    /// # Errors
+    /// Which cannot, and why.
+    pub fn check(&self, domain: &Domain) -> Result<(), String> {
+        client_config(domain, self).map(drop)
+    }
 }
 
 /// Takes a certificate for the host that was called, or for the peer's domain; or the one that was pinned, only.
@@ -45,12 +57,18 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         if let Some(pin) = &self.pin {
-            let is_it = bool::from(Sha256::digest(end_entity).as_slice().ct_eq(pin));
-            let bad = Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure);
-            return if is_it { Ok(ServerCertVerified::assertion()) } else { Err(bad) };
+            let digest = Sha256::digest(end_entity);
+            if bool::from(digest.as_slice().ct_eq(pin)) {
+                return Ok(ServerCertVerified::assertion());
+            }
+            let hex: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
+            return Err(Distrust(format!("its certificate is not the one of --pin: it has the SHA-256 {hex}")).into());
         }
-        let unknown = Error::InvalidCertificate(CertificateError::UnknownIssuer);
-        let usual = self.usual.as_ref().ok_or(unknown)?;
+        let unknown = || {
+            let issuer = why::issuer(end_entity).unwrap_or_else(|| "nobody".to_owned());
+            Distrust(format!("its certificate was issued by `{issuer}`, who is not trusted here: see --ca and --pin"))
+        };
+        let usual = self.usual.as_ref().ok_or_else(unknown)?;
         let check =
             |name: &ServerName<'_>| usual.verify_server_cert(end_entity, intermediates, name, ocsp_response, now);
         match (check(server_name), &self.domain) {
@@ -62,6 +80,10 @@ impl ServerCertVerifier for Verifier {
             ) => check(domain),
             (checked, _) => checked,
         }
+        .map_err(|error| match error {
+            Error::InvalidCertificate(CertificateError::UnknownIssuer) => unknown().into(),
+            other => other,
+        })
     }
 
     fn verify_tls12_signature(

@@ -208,6 +208,45 @@ async fn what_waits_survives_both_sides() {
     assert_eq!(a.ssp.peers()[0].requests, 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_goes_on_when_the_other_is_there_again_or_the_operator_says_so() {
+    let ((of_a, url_a), (of_b, url_b)) = (listener().await, listener().await);
+    let at_b = of_b.local_addr().expect("an address");
+    drop(of_b);
+    let (engine_a, engine_b) = (Arc::new(MemoryEngine::new()), Arc::new(MemoryEngine::new()));
+    let line = PeerConfig { urls: vec![url_b], ..PeerConfig::of(domain("b.example")) };
+    let a = open_with("a.example", &engine_a, of_a, |config| {
+        config.peers.push(line.clone());
+        config.link.setup_pause = Duration::from_secs(600);
+        config.link.reply_within = Duration::from_secs(1);
+    })
+    .await;
+    a.add(ALICE).await;
+    let alice = a.login(ALICE).await;
+    a.send(&alice, &[BOB], "1").await;
+    until("it has been tried", || a.ssp.peers().first().is_some_and(|it| it.next_try.is_some())).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let of_b = TcpListener::bind(at_b).await.expect("the port");
+    let b = open("b.example", ("a.example", &url_a), &engine_b, of_b).await;
+    b.add(BOB).await;
+    let bob = b.login(BOB).await;
+    // B has nothing to say but that it is there.
+    b.ssp.hail(&domain("a.example")).await;
+    assert_eq!(b.next(&bob).await, format!("1 from {ALICE}"));
+    // B goes, and comes again; A's operator knows.
+    end(b).await;
+    a.ssp.remove_peer(&domain("b.example"));
+    a.ssp.set_peer(line);
+    a.send(&alice, &[BOB], "2").await;
+    until("it has been tried", || a.ssp.peers().first().is_some_and(|it| it.next_try.is_some())).await;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let of_b = TcpListener::bind(at_b).await.expect("the port");
+    let b = open("b.example", ("a.example", &url_a), &engine_b, of_b).await;
+    let bob = b.login(BOB).await;
+    a.ssp.end_pause(&domain("b.example"));
+    assert_eq!(b.next(&bob).await, format!("2 from {ALICE}"));
+}
+
 /// The domain that keeps the messages of A's users: all it does is to hear of them.
 fn provider(listener: TcpListener, url_a: &str) -> Served {
     let contract = Some(Terms { ours: im_of_a(), ..Terms::default() });

@@ -269,7 +269,7 @@ impl Face {
         }
         let within = Some(ssp.reply_within().min(ANSWERED_WITHIN));
         let name = named(&primitive).map(Box::from);
-        let ask = Ask { within, ..Ask::of(primitive) };
+        let ask = Ask { within, hurries: true, ..Ask::of(primitive) };
         match ssp.ask(domain, ask).await {
             Ok(answer) => {
                 let response = translate::answer_in(request, by.version, answer);

@@ -384,7 +384,13 @@ impl Face {
         let expires = parcel.expires(self.services.clock.now());
         while self.services.clock.now() < expires {
             let Some(ssp) = self.ssp() else { return };
-            let ask = Ask { primitive: primitive.clone(), id: Some(id.clone()), lane: Some(lane), within: None };
+            let ask = Ask {
+                primitive: primitive.clone(),
+                id: Some(id.clone()),
+                lane: Some(lane),
+                within: None,
+                hurries: false,
+            };
             // His home domain, or who is in front of it; or that of the publisher, who is not ours to speak for (SSP 13.2).
             let peer = match ssp.next(&primitive) {
                 Next::Peer(peer) => peer,

@@ -278,9 +278,14 @@ impl Service for Face {
         })
     }
 
+    fn hailed(&self, peer: &Domain) {
+        self.hurry(peer);
+    }
+
     fn session(&self, peer: &Domain, is_up: bool) {
         tracing::info!(%peer, is_up, "session with a peer");
         if is_up {
+            self.hurry(peer);
             self.watching_anew(peer);
             self.tell_profiles(peer);
         }

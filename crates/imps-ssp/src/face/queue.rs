@@ -30,6 +30,8 @@ const UNANSWERED_MAX: u32 = 3;
 #[derive(Default)]
 pub(super) struct Pump {
     pub(super) wake: Notify,
+    /// Ends the pauses between attempts.
+    again: Notify,
     state: Mutex<UnderWay>,
 }
 
@@ -124,6 +126,13 @@ impl Pump {
 }
 
 impl Face {
+    /// What waits for a domain is tried again now.
+    pub(super) fn hurry(&self, domain: &Domain) {
+        if let Some(pump) = self.pumps.lock().get(domain) {
+            pump.again.notify_waiters();
+        }
+    }
+
     /// Posts what waits for a domain, until nothing does.
     pub(super) async fn pump(self: Arc<Self>, domain: Domain, pump: Arc<Pump>) {
         // Whatever has a smaller number is under way, or through.
@@ -185,7 +194,7 @@ impl Face {
         while let Some(row) = pump.next(lane) {
             let (sequence, bytes) = (row.sequence, bytes_of(&row));
             // If its time was over, it lies there until the store is swept.
-            self.carry(row, lane).await;
+            self.carry(&pump, row, lane).await;
             if pump.end(sequence, bytes, lane) {
                 pump.wake.notify_one();
             }
@@ -194,7 +203,7 @@ impl Face {
 
     /// Carries one thing to its domain, however often it must be posted, until it was taken or its time is over: whoever
     /// sweeps the store tells the sender then.
-    async fn carry(&self, mut row: Abroad, lane: u64) {
+    async fn carry(&self, pump: &Pump, mut row: Abroad, lane: u64) {
         if let Ok(Some(name)) = self.services.im().name_of_held(&row).await
             && let AbroadWhat::Message(message) = &mut row.what
         {
@@ -212,8 +221,13 @@ impl Face {
             }
             let left = expires(&row).since(self.services.clock.now());
             let within = Some(ssp.reply_within().min(left));
-            let ask =
-                Ask { primitive: self.primitive_of(&row), id: Some(name(refused_times)), lane: Some(lane), within };
+            let ask = Ask {
+                primitive: self.primitive_of(&row),
+                id: Some(name(refused_times)),
+                lane: Some(lane),
+                within,
+                hurries: false,
+            };
             let end = match ssp.ask(&row.domain, ask).await {
                 Ok(answer) => {
                     // Asked by the same name it would say the same again (SSP 7.3).
@@ -240,8 +254,8 @@ impl Face {
                 },
                 End::Later(wished) => pause = wished.unwrap_or(pause).clamp(PAUSE, PAUSE_MAX),
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+            let is_ended = tokio::time::timeout(pause, pump.again.notified()).await.is_ok();
+            pause = if is_ended { PAUSE } else { (pause * 2).min(PAUSE_MAX) };
         }
     }
 

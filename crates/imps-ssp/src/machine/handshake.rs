@@ -210,6 +210,15 @@ impl Link {
         }
     }
 
+    /// Begins a set-up now, whatever has failed before, unless there is a session or will be one in a moment.
+    pub(crate) fn hail(&mut self, now: Timestamp) {
+        self.try_now(now);
+        if !self.is_up(now) && self.setup.accepting.is_empty() {
+            self.open(now);
+        }
+        self.pump(now);
+    }
+
     /// Begins a set-up, unless one is under way or has just failed.
     pub(super) fn open(&mut self, now: Timestamp) {
         if self.is_over {
@@ -465,6 +474,8 @@ impl Link {
         let first = said.redirect.as_ref().and_then(|list| list.urls.first()).filter(|_| is_new);
         let redirect = first.filter(|url| is_of(url, self.names.peer.as_str())).cloned();
         self.opening_failed(now);
+        let (peer, status) = (&self.names.peer, said.status.status.code());
+        tracing::warn!(%peer, status, "no session with a peer: it refuses one");
         self.setup.redirect = redirect;
         if self.setup.redirect.is_some() {
             self.setup.not_before = now;
@@ -492,13 +503,18 @@ impl Link {
         self.setup.accepting.retain(|it| it.until > now);
         if self.setup.opening.as_ref().is_some_and(|it| it.until <= now) {
             self.opening_failed(now);
+            let (peer, pause) = (&self.names.peer, self.setup_pause(now).as_secs());
+            tracing::warn!(%peer, try_again = pause, "no session with a peer: it did not go on with the set-up in time");
         }
     }
 
     /// A step was posted.
     pub(super) fn setup_posted(&mut self, step: Step, how: Posted, now: Timestamp) {
         match (step, how) {
-            (Step::HalfBack(number), Posted::Taken) => self.session_known(number),
+            (Step::HalfBack(number), Posted::Taken) => {
+                self.setup.not_before = now;
+                self.session_known(number);
+            }
             (Step::HalfBack(number), _) => self.session_lost(number, now),
             (_, Posted::Taken) => {}
             (Step::TokenBack(number) | Step::ProofBack(number), _) => {

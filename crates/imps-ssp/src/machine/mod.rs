@@ -24,7 +24,7 @@ use crate::trust::DigestScheme;
 
 pub(crate) use incoming::only_reads;
 pub use outgoing::OpenTransaction;
-pub(crate) use outgoing::{Failure, Outgoing};
+pub(crate) use outgoing::{Failure, Haste, Outgoing};
 
 /// What holds for every peer.
 #[derive(Clone, Debug)]
@@ -284,6 +284,7 @@ impl Link {
             Body::Session { id, transactions } => {
                 let Some(session) = self.sessions.find(&id, now) else { return Verdict::Unauthorized };
                 self.dialect.get_or_insert(dialect);
+                self.outgoing.heard();
                 for transaction in transactions {
                     match transaction.mode {
                         Mode::Request => self.take_request(session, transaction, now),

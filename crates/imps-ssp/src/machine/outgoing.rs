@@ -35,8 +35,19 @@ pub(crate) struct Outgoing {
     pub(crate) lane: Option<u64>,
     /// How long it may take, all in all.
     pub(crate) within: Duration,
-    /// Whether it does not wait for a peer that cannot be reached: it is passed on for somebody, who is told.
-    pub(crate) hasty: bool,
+    /// Whether it waits for a peer that cannot be reached.
+    pub(crate) haste: Haste,
+}
+
+/// Whether a request waits for a peer that cannot be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// As long as it may take: nobody sits before it.
+    None,
+    /// As long as a session is up, or a set-up is under way; not until the next one is due.
+    UntilPause,
+    /// Not at all: it is passed on for somebody, who is told when to try again.
+    Great,
 }
 
 /// Why there is no answer.
@@ -123,6 +134,8 @@ pub(super) struct Queue {
     /// Attempts in a row that did not get through.
     failures: u32,
     not_before: Timestamp,
+    /// Whether the last attempt found nobody; else whoever was there said when to come again.
+    found_nobody: bool,
     /// Whether the last connection was closed without an answer.
     was_closed: bool,
 }
@@ -135,6 +148,16 @@ impl Queue {
     /// How connections of sessions before ended says nothing about a new one.
     pub(super) fn session_is_new(&mut self) {
         self.was_closed = false;
+        self.failures = 0;
+        self.heard();
+    }
+
+    /// The peer is there, since it speaks: what waits because nobody was there waits no longer.
+    pub(super) fn heard(&mut self) {
+        if self.found_nobody {
+            self.found_nobody = false;
+            self.not_before = Timestamp(0);
+        }
     }
 
     /// From when on a session is wanted.
@@ -238,6 +261,12 @@ impl Link {
         self.outgoing.not_before = Timestamp(0);
     }
 
+    /// The same, and what waits is tried at once.
+    pub(crate) fn end_pause(&mut self, now: Timestamp) {
+        self.try_now(now);
+        self.pump(now);
+    }
+
     /// Ends the session, politely, and for good.
     pub(crate) fn log_out(&mut self, now: Timestamp) {
         self.is_over = true;
@@ -250,7 +279,7 @@ impl Link {
 
     fn send_own(&mut self, primitive: Primitive, now: Timestamp) {
         let within = self.settings.reply_within;
-        self.send(Outgoing { number: OWN, id: None, primitive, lane: None, within, hasty: false }, now);
+        self.send(Outgoing { number: OWN, id: None, primitive, lane: None, within, haste: Haste::None }, now);
     }
 
     /// Posts what can be posted.
@@ -370,11 +399,13 @@ impl Link {
             Posted::Closed => self.put_back(batch),
             Posted::Refused(status) => self.batch_refused(batch, status),
             Posted::Busy(pause) => {
+                self.outgoing.found_nobody = false;
                 self.outgoing.failures = self.outgoing.failures.saturating_add(1);
                 self.outgoing.not_before = now.plus(pause);
                 self.put_back(batch);
             }
             Posted::Unreachable | Posted::NoWay => {
+                self.outgoing.found_nobody = true;
                 let doubled = 1_u32.checked_shl(self.outgoing.failures.min(16)).unwrap_or(u32::MAX);
                 self.outgoing.failures = self.outgoing.failures.saturating_add(1);
                 self.outgoing.not_before = now.plus(PAUSE.saturating_mul(doubled).min(PAUSE_MAX));
@@ -544,12 +575,27 @@ impl Link {
         }
     }
 
-    /// What is passed on for others does not wait until the peer can be reached: who asked is told when to try again.
+    /// When it is tried again to reach a peer that could not be reached, if something is to be said then; none: nothing is
+    /// waited for, or it is being tried.
+    pub(crate) fn next_try(&self, now: Timestamp) -> Option<Timestamp> {
+        let opens = if self.is_up(now) { now } else { self.setup.not_before };
+        let is_idle = self.is_up(now) || !self.is_setting_up();
+        Some(opens.max(self.outgoing.not_before)).filter(|at| *at > now && is_idle)
+    }
+
+    /// Who waits for the answer, or what is passed on for others, does not wait until the next attempt: who asked is told
+    /// when that is.
     fn fail_hasty(&mut self, now: Timestamp) {
         let queue = &self.outgoing;
-        let is_hasty = |id: &TransactionId| queue.requests.get(id).is_some_and(|it| it.what.hasty);
         let opens = if self.is_up(now) || self.is_setting_up() { now } else { self.setup.not_before };
         let again = opens.max(queue.not_before);
+        let is_hasty = |id: &TransactionId| {
+            queue.requests.get(id).is_some_and(|it| match it.what.haste {
+                Haste::None => false,
+                Haste::UntilPause => opens > now || again >= it.until,
+                Haste::Great => true,
+            })
+        };
         if again <= now || !queue.waiting.iter().any(is_hasty) {
             return;
         }

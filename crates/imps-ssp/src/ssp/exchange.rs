@@ -71,12 +71,14 @@ pub struct Ask {
     pub lane: Option<u64>,
     /// How long it may take; none: T1.
     pub within: Option<Duration>,
+    /// Whether somebody sits and waits: when the peer cannot be reached, he is told at once when that is tried again.
+    pub hurries: bool,
 }
 
 impl Ask {
     /// A request about which nothing else is to be said.
     pub fn of(primitive: impl Into<Primitive>) -> Self {
-        Self { primitive: primitive.into(), id: None, lane: None, within: None }
+        Self { primitive: primitive.into(), id: None, lane: None, within: None, hurries: false }
     }
 }
 

@@ -11,7 +11,7 @@ use imps_types::Domain;
 use super::{Peer, Ssp};
 use crate::find::{NoWay, TlsPolicy, is_public};
 use crate::machine::{Post, Posted};
-use crate::post::Poster;
+use crate::post::{Poster, Sent};
 use crate::tls::TlsTrust;
 
 /// After so many POSTs in a row that did not get through, the peer is looked for at all its addresses again.
@@ -25,30 +25,60 @@ impl Ssp {
         }
         let body = Bytes::from(std::mem::take(&mut post.body));
         let posted = self.post_somewhere(&peer, &post, &body);
-        let (how, answer) = if post.finds_way {
+        let sent = if post.finds_way {
             // A set-up has its time, however many addresses there are.
             let within = self.settings.setup_within;
-            tokio::time::timeout(within, posted).await.unwrap_or((Posted::Unreachable, None))
+            tokio::time::timeout(within, posted).await.unwrap_or_else(|_| Sent::of(Posted::Unreachable))
         } else {
             posted.await
         };
+        let Sent { how, message, why } = sent;
         peer.posts.0.fetch_add(1, Ordering::Relaxed);
-        if how != Posted::Taken {
-            peer.posts.1.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(peer = %peer.domain, ?how, "a message was not taken");
-            *peer.last_failure.lock() = Some((self.clock.now(), how.to_string()));
+        let complaint = (how != Posted::Taken).then(|| self.not_taken(&peer, &post, how, why));
+        let paused = {
+            let (mut link, now) = (peer.link.lock(), self.clock.now());
+            let was_opening = link.is_setting_up();
+            link.posted(post.id, how, now);
+            // It may be begun once more at once.
+            link.next_try(now).filter(|_| was_opening && !link.is_setting_up()).map(|at| at.since(now))
+        };
+        if let Some((why, pause)) = complaint.zip(paused) {
+            tracing::warn!(peer = %peer.domain, why, try_again = pause.as_secs(), "no session with a peer");
         }
-        peer.link.lock().posted(post.id, how, self.clock.now());
         self.settle(&peer);
         // Peers answer by a POST of their own; one that answers here is understood as well.
-        let message = answer.and_then(|answer| Message::read(&answer, &ssp::limits(self.config.body_max)).ok());
+        let message = message.and_then(|answer| Message::read(&answer, &ssp::limits(self.config.body_max)).ok());
         if let Some(message) = message.filter(|message| self.speaker(message).as_ref() == Some(&peer.domain)) {
             peer.link.lock().receive(message, None, self.clock.now());
             self.settle(&peer);
         }
     }
 
-    async fn post_somewhere(&self, peer: &Peer, post: &Post, body: &Bytes) -> (Posted, Option<Bytes>) {
+    /// What is said of a message that was not taken.
+    fn not_taken(&self, peer: &Peer, post: &Post, how: Posted, why: Option<String>) -> String {
+        let (domain, now) = (&peer.domain, self.clock.now());
+        let is_opening = peer.link.lock().is_setting_up();
+        let why = match (why, how) {
+            (Some(why), _) => why,
+            (None, Posted::Unauthorized) if post.session.is_none() && !post.finds_way && is_opening => {
+                "HTTP 401 to our proof: it is not believed there; --digest must be the same on both sides".to_owned()
+            }
+            (None, Posted::Unauthorized) if post.finds_way && !is_opening => {
+                "HTTP 401 to our answer: it began with another domain name than ours, or is not at this URL".to_owned()
+            }
+            (None, how) => how.to_string(),
+        };
+        peer.posts.1.fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(peer = %domain, ?how, why, "a message was not taken");
+        let is_answer = post.session.is_none() && !is_opening;
+        if is_answer && self.complaints.is_due(domain, "answer", now) {
+            tracing::warn!(peer = %domain, why, "it begins a session and does not take our answer");
+        }
+        *peer.last_failure.lock() = Some((now, why.clone()));
+        why
+    }
+
+    async fn post_somewhere(&self, peer: &Peer, post: &Post, body: &Bytes) -> Sent {
         let kept = peer.way.lock().clone().filter(|_| !post.finds_way);
         // The peer's next step may be here before the receipt of our token, which says where it was taken.
         let searches = post.instead.is_none() && kept.is_none();
@@ -57,11 +87,14 @@ impl Ssp {
             (None, Some(way)) => vec![way],
             (None, None) => match self.finder.ways(&peer.domain).await {
                 Ok(ways) => ways,
-                Err(NoWay::Unknown | NoWay::NotSecure) => return (Posted::NoWay, None),
-                Err(NoWay::Failed) => return (Posted::Unreachable, None),
+                Err(NoWay::Unknown | NoWay::NotSecure) => return Sent::of(Posted::NoWay),
+                Err(NoWay::Failed) => {
+                    let why = "it has no URL in the table of peers, and DNS does not answer";
+                    return Sent::because(Posted::Unreachable, why.to_owned());
+                }
             },
         };
-        let (mut last, mut tried) = ((Posted::Unreachable, None), None);
+        let (mut last, mut tried) = (Sent::of(Posted::Unreachable), None);
         let is_outside = self.is_outside(&peer.domain);
         for way in ways {
             if self.finder.policy(&peer.domain) == TlsPolicy::Required && !way.starts_with("https://") {
@@ -71,9 +104,15 @@ impl Ssp {
                 tracing::info!(peer = %peer.domain, way, "this address is not public");
                 continue;
             }
-            let Some(poster) = peer.poster.get_or_init(|| self.poster(&peer.domain)) else { break };
+            let poster = match peer.poster.get_or_init(|| self.poster(&peer.domain)) {
+                Ok(poster) => poster,
+                Err(why) => {
+                    last = Sent::because(Posted::Unreachable, why.clone());
+                    break;
+                }
+            };
             last = poster.post(&way, post, body).await;
-            if last.0 == Posted::Taken {
+            if last.how == Posted::Taken {
                 let mut kept = peer.way.lock();
                 // A token says where the peer is; until the next one, so does whatever was taken when it was not known.
                 if post.finds_way || (searches && kept.is_none()) {
@@ -84,7 +123,7 @@ impl Ssp {
             tried = Some(way);
             // Somebody was there and said no: the others are the same domain. But as long as it is not known where a token is
             // taken, there may be something else in the place of the server.
-            let goes_on = match last.0 {
+            let goes_on = match last.how {
                 Posted::Unreachable => true,
                 Posted::Refused(_) | Posted::Busy(_) => searches,
                 Posted::Taken | Posted::Unauthorized | Posted::Closed | Posted::NoWay => false,
@@ -93,20 +132,15 @@ impl Ssp {
                 break;
             }
         }
-        count_unreachable(peer, last.0, tried.as_deref());
+        count_unreachable(peer, last.how, tried.as_deref());
         last
     }
 
-    fn poster(&self, domain: &Domain) -> Option<Poster> {
+    fn poster(&self, domain: &Domain) -> Result<Poster, String> {
         let line = self.finder.line(domain);
         let trust = line.as_ref().map_or_else(TlsTrust::default, |line| line.trust.clone());
-        match Poster::new(domain, &trust, &self.config.post, self.is_outside(domain)) {
-            Ok(poster) => Some(poster),
-            Err(error) => {
-                tracing::error!(peer = %domain, error, "no way to this domain");
-                None
-            }
-        }
+        Poster::new(domain, &trust, &self.config.post, self.is_outside(domain))
+            .inspect_err(|error| tracing::error!(peer = %domain, error, "no way to this domain"))
     }
 }
 
@@ -197,13 +231,13 @@ mod tests {
         for _ in 0..UNREACHABLE_MAX {
             assert_eq!(peer.way.lock().as_deref(), Some(dead.as_str()));
             assert_eq!(
-                ssp.post_somewhere(&peer, &something(false), &Bytes::from("something")).await.0,
+                ssp.post_somewhere(&peer, &something(false), &Bytes::from("something")).await.how,
                 Posted::Unreachable
             );
         }
         assert_eq!(*peer.way.lock(), None);
         // The session goes on: what is posted in it is no token, and finds the way all the same.
-        assert_eq!(ssp.post_somewhere(&peer, &something(false), &Bytes::from("something")).await.0, Posted::Taken);
+        assert_eq!(ssp.post_somewhere(&peer, &something(false), &Bytes::from("something")).await.how, Posted::Taken);
         assert_eq!(peer.way.lock().as_deref(), Some(alive.as_str()));
         // What was under way to the dead one is heard of late: that says nothing of the other.
         for _ in 0..UNREACHABLE_MAX {

@@ -8,12 +8,15 @@ use imps_proto::ssp::{GetServiceListRequest, GetServiceListResponse, Primitive};
 use imps_types::{Domain, Status};
 
 use super::{Ask, Peer, Ssp, Unanswered};
-use crate::find::NoWay;
+use crate::find::{NoWay, TlsPolicy};
 
 /// How long a peer is waited for.
 const WITHIN: Duration = Duration::from_secs(20);
 /// How often it is looked how far it has come.
 const LOOKS: Duration = Duration::from_millis(20);
+
+/// How long the right domain is waited for when another one has answered.
+const STRANGE: Duration = Duration::from_secs(1);
 
 /// What was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +49,9 @@ impl Ssp {
             Err(why) => {
                 let why = match why {
                     NoWay::Unknown => "has no URL in the table of peers, and no record in DNS",
+                    NoWay::NotSecure if self.finder.policy(domain) == TlsPolicy::Off => {
+                        "has no URL by which it may be spoken with: TLS is off, and https:// has it"
+                    }
                     NoWay::NotSecure => "has no URL by which it may be spoken with: TLS is required",
                     NoWay::Failed => "has no URL in the table of peers, and DNS does not answer",
                 };
@@ -61,8 +67,9 @@ impl Ssp {
         let answer = self.ask_for_services(&peer).await;
         let sessions = peer.link.lock().sessions(self.clock.now());
         if let Some((own, theirs, _)) = sessions.last() {
-            let how = if was_up { "is up" } else { "was opened: each has proved to be where it is published" };
-            steps.push(Step::good(format!("a session {how} ({own}, {theirs})")));
+            let how = if was_up { "is up" } else { "was opened" };
+            let proved = "each has proved to be where it is published";
+            steps.push(Step::good(format!("a session {how}: {proved} ({own}, {theirs})")));
         }
         match answer {
             Ok(list) => {
@@ -82,7 +89,7 @@ impl Ssp {
     /// Asks what there is; when nobody takes the question, this is said at once.
     async fn ask_for_services(&self, peer: &Arc<Peer>) -> Result<GetServiceListResponse, String> {
         let failed = |peer: &Peer| peer.posts.1.load(Ordering::Relaxed);
-        let before = failed(peer);
+        let (before, begun) = (failed(peer), self.clock.now());
         peer.link.lock().try_now(self.clock.now());
         let ask = Ask::of(GetServiceListRequest { meta: self.meta() });
         let mut answer = std::pin::pin!(self.ask_peer(peer, Ask { within: Some(WITHIN), ..ask }));
@@ -95,6 +102,16 @@ impl Ssp {
                 let link = peer.link.lock();
                 !link.is_up(self.clock.now()) && !link.is_setting_up()
             };
+            let strange = self.strange_token.lock().clone().filter(|(_, at)| *at >= begun);
+            let is_setting_up = !peer.link.lock().is_up(self.clock.now());
+            if let Some((other, at)) = strange.filter(|_| is_setting_up)
+                && self.clock.now().since(at) > STRANGE
+            {
+                return Err(format!(
+                    "{other} answers in its place: if that is its name, `hamlet peer remove {}` and `hamlet peer add {other}`",
+                    peer.domain
+                ));
+            }
             if is_over && failed(peer) > before {
                 let why = peer.last_failure.lock().clone();
                 return Err(why.map_or_else(|| "nobody takes our token".to_owned(), |(_, why)| why));

@@ -9,7 +9,7 @@ use imps_types::{Domain, Status, TransactionId};
 
 use super::lanes::{Order, lane_of};
 use super::{Answering, Ask, Peer, Ssp, SystemDice, Unanswered};
-use crate::machine::{Dice as _, status};
+use crate::machine::{Dice as _, Haste, status};
 use crate::relay::{self, Next, Provider, Relayed, RouteLine, ServiceTable, home_of};
 
 /// Something that was passed on.
@@ -137,8 +137,9 @@ impl Ssp {
         }
         let row = self.row(from, id, (&to, &to_id), &said, within);
         self.transactions.lock().open(row);
-        let ask = Ask { lane: lane_of(&said), primitive: said, id: Some(to_id.clone()), within: Some(within) };
-        match self.peer(&to).await.and_then(|next| self.begin_ask(&next, ask, true)) {
+        let (lane, id, within) = (lane_of(&said), Some(to_id.clone()), Some(within));
+        let ask = Ask { lane, primitive: said, id, within, hurries: true };
+        match self.peer(&to).await.and_then(|next| self.begin_ask(&next, ask, Haste::Great)) {
             Ok(answering) => Ok(Passage { to, to_id, circle, answering }),
             Err(failure) => {
                 self.close(&to, &to_id, circle);

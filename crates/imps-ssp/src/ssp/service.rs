@@ -16,7 +16,13 @@ pub trait Service: Send + Sync {
     /// An answer came after its time was over.
     fn late(&self, peer: &Domain, id: &TransactionId, said: Primitive) {
         let _ = said;
-        tracing::info!(%peer, id = id.as_str(), "an answer came too late");
+        // A session that was opened anew is asked twice, and answers twice.
+        tracing::debug!(%peer, id = id.as_str(), "an answer came too late");
+    }
+
+    /// An operator wants a peer to be reached now: what waits for it does not wait any longer.
+    fn hailed(&self, peer: &Domain) {
+        let _ = peer;
     }
 
     /// A session with a peer came up, or the last one went.

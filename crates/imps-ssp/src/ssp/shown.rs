@@ -31,6 +31,8 @@ pub struct PeerState {
     pub posts: (u64, u64),
     /// Messages that came in, and those of them that were refused.
     pub arrivals: (u64, u64),
+    /// From when on it is tried again to reach it, if it could not be reached.
+    pub next_try: Option<Timestamp>,
     /// When a POST was not taken last, and what happened.
     pub last_failure: Option<(Timestamp, String)>,
 }
@@ -83,6 +85,7 @@ impl Ssp {
             way: peer.way.lock().clone(),
             posts: count(&peer.posts),
             arrivals: count(&peer.arrivals),
+            next_try: link.next_try(self.clock.now()),
             last_failure: peer.last_failure.lock().clone(),
         }
     }

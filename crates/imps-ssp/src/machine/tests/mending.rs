@@ -10,9 +10,13 @@ const ALICE: &str = "wv:alice@a.example";
 const BOB: &str = "wv:bob@b.example";
 
 fn hasty(wire: &mut Wire, number: u64) {
+    in_haste(wire, number, Haste::Great);
+}
+
+fn in_haste(wire: &mut Wire, number: u64, haste: Haste) {
     let (primitive, within) = (message(ALICE, &[BOB], "hello"), Duration::from_secs(30));
     let now = wire.now;
-    wire.sides[0].link.send(Outgoing { number, id: None, primitive, lane: None, within, hasty: true }, now);
+    wire.sides[0].link.send(Outgoing { number, id: None, primitive, lane: None, within, haste }, now);
     wire.run();
 }
 
@@ -43,6 +47,62 @@ fn what_is_passed_on_does_not_wait_for_a_peer_that_is_away() {
     wire.fate = [Some(Posted::Unreachable)].into();
     hasty(&mut wire, 5);
     assert_eq!(failed(&wire).last(), Some(&(5, 503, 1)));
+}
+
+#[test]
+fn who_waits_for_an_answer_waits_for_a_set_up_and_not_for_the_next_one() {
+    let mut wire = Wire::plain();
+    wire.fate = std::iter::repeat_n(Some(Posted::Unreachable), 9).collect();
+    in_haste(&mut wire, 1, Haste::UntilPause);
+    assert_eq!(failed(&wire), [(1, 503, 10)], "the set-up that it began has failed");
+    assert_eq!(wire.sides[0].link.next_try(wire.now), Some(wire.now.plus(Duration::from_secs(10))));
+    wire.wait(Duration::from_secs(3));
+    in_haste(&mut wire, 2, Haste::UntilPause);
+    assert_eq!(failed(&wire).last(), Some(&(2, 503, 7)), "at once");
+    wire.fate.clear();
+    wire.wait(Duration::from_secs(7));
+    assert_eq!(wire.sides[0].link.next_try(wire.now), None);
+    in_haste(&mut wire, 3, Haste::UntilPause);
+    assert_eq!(failed(&wire).last(), Some(&(3, 200, 0)));
+    // A session is up, and a POST goes astray: the next one is a second away.
+    wire.fate = [Some(Posted::Unreachable)].into();
+    in_haste(&mut wire, 4, Haste::UntilPause);
+    wire.wait(Duration::from_secs(1));
+    assert_eq!(failed(&wire).last(), Some(&(4, 200, 0)));
+    // Whoever is there says when to come again.
+    wire.fate = [Some(Posted::Busy(Duration::from_secs(60)))].into();
+    in_haste(&mut wire, 5, Haste::UntilPause);
+    assert_eq!(failed(&wire).last(), Some(&(5, 503, 60)));
+}
+
+#[test]
+fn who_speaks_is_there() {
+    // B began a session while A was in its pause.
+    let mut wire = Wire::plain();
+    wire.fate = [Some(Posted::Unreachable)].into();
+    wire.send(0, 1, message(ALICE, &[BOB], "hello"));
+    wire.run();
+    let now = wire.now;
+    wire.sides[1].link.open(now);
+    wire.run();
+    assert_eq!(failed(&wire), [(1, 200, 0)]);
+    assert!(wire.sides[0].link.setup.not_before <= wire.now);
+    // A did not find B, and B says something.
+    wire.fate = std::iter::repeat_n(Some(Posted::Unreachable), 2).collect();
+    wire.send(0, 2, message(ALICE, &[BOB], "again"));
+    wire.run();
+    wire.wait(Duration::from_secs(1));
+    assert_eq!(wire.sides[0].link.next_try(wire.now), Some(wire.now.plus(Duration::from_secs(2))));
+    wire.send(1, 3, message(BOB, &[ALICE], "are you there?"));
+    wire.run();
+    assert_eq!(failed(&wire).last(), Some(&(2, 200, 0)));
+    // But not when B said that it has no time.
+    wire.fate = [Some(Posted::Busy(Duration::from_secs(60)))].into();
+    wire.send(0, 4, message(ALICE, &[BOB], "and now?"));
+    wire.run();
+    wire.send(1, 5, message(BOB, &[ALICE], "no"));
+    wire.run();
+    assert_eq!(failed(&wire).last(), Some(&(2, 200, 0)));
 }
 
 #[test]

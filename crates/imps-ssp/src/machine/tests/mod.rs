@@ -166,7 +166,9 @@ impl Wire {
 
     pub(super) fn send_in(&mut self, from: usize, number: u64, primitive: Primitive, lane: Option<u64>) {
         let within = Duration::from_secs(30);
-        self.sides[from].link.send(Outgoing { number, id: None, primitive, lane, within, hasty: false }, self.now);
+        self.sides[from]
+            .link
+            .send(Outgoing { number, id: None, primitive, lane, within, haste: Haste::None }, self.now);
     }
 
     /// What was posted, one line each: who, the mode, the ID, what.

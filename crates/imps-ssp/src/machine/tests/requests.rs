@@ -124,7 +124,7 @@ fn what_only_reads_is_carried_out_again_and_not_remembered() {
     for number in [7, 8] {
         let (id, primitive) = (Some(TransactionId::new("r-1")), ask.clone().into());
         let within = Duration::from_secs(30);
-        wire.sides[1].link.send(Outgoing { number, id, primitive, lane: None, within, hasty: false }, wire.now);
+        wire.sides[1].link.send(Outgoing { number, id, primitive, lane: None, within, haste: Haste::None }, wire.now);
         wire.run();
     }
     assert_eq!((wire.sides[0].performed.len(), wire.sides[0].link.remembered()), (2, 0));
