@@ -789,8 +789,35 @@ async fn messages(services: &Services, user: &UserId, limit: usize) -> Result<Ve
     Ok(waiting.iter().map(view).collect())
 }
 
-/// A page ends with the user whose messages fill it.
+/// What begins the name of a page of what waits for other domains: no user is called so.
+const ABROAD: &str = "abroad ";
+
+/// What waits for other domains, page by page: behind a domain and a number of it.
+async fn messages_abroad(services: &Services, after: &str, limit: usize) -> Result<Outcome, Failure> {
+    let (domain, sequence) = after.split_once(' ').unwrap_or((after, ""));
+    let sequence = sequence.parse::<u64>().map_or(0, |last| last.saturating_add(1));
+    let mut domains = services.im().domains_waited_for().await?;
+    domains.retain(|one| one.as_str() >= domain);
+    domains.sort();
+    let (most, mut found) = (PAGE.min(limit), Vec::new());
+    for one in &domains {
+        let from = if one.as_str() == domain { sequence } else { 0 };
+        let rows = services.im().waiting_abroad(one, from, most.saturating_sub(found.len())).await?;
+        found.extend(rows.iter().map(crate::federation::message_view));
+        if found.len() >= most {
+            let next =
+                rows.last().filter(|_| found.len() < limit).map(|last| format!("{ABROAD}{one} {}", last.sequence));
+            return Ok(Outcome::Messages { messages: found, next });
+        }
+    }
+    Ok(Outcome::Messages { messages: found, next: None })
+}
+
+/// A page ends with the user whose messages fill it. Behind the last user comes what waits for other domains.
 async fn everybodys_messages(services: &Services, after: Option<String>, limit: usize) -> Result<Outcome, Failure> {
+    if let Some(after) = after.as_deref().and_then(|after| after.strip_prefix(ABROAD)) {
+        return messages_abroad(services, after, limit).await;
+    }
     let after = after.as_deref().map(UserId::from_canonical);
     let users = services.access().list_users(after.as_ref(), PAGE).await?;
     let mut found = Vec::new();
@@ -802,7 +829,7 @@ async fn everybodys_messages(services: &Services, after: Option<String>, limit: 
         }
     }
     let next = users.last().filter(|_| users.len() == PAGE).map(|last| last.id.to_string());
-    Ok(Outcome::Messages { messages: found, next })
+    Ok(Outcome::Messages { messages: found, next: Some(next.unwrap_or_else(|| ABROAD.to_owned())) })
 }
 
 async fn check(node: &Node) -> Result<Outcome, Failure> {

@@ -273,6 +273,11 @@ fn cir(config: &Config, patient: &Patient) -> Finding {
     }
     let wanted = SocketAddr::new(settings.listen.ip(), settings.cir.tcp_port);
     let running = if let Patient::Open { cir, .. } = patient { *cir } else { None };
+    if patient.is_running() && running.is_none() {
+        // It would not have started without the port that it was to have.
+        let text = "off in the running server, which was started with other settings than these: clients are called by other ways, or poll";
+        return Finding::right("cir port", text);
+    }
     match reach(patient, running, wanted) {
         Ok(text) => Finding::right("cir port", text),
         Err(text) => {
@@ -358,6 +363,16 @@ mod tests {
         fs::set_permissions(key::path(&folder), fs::Permissions::from_mode(0o644)).unwrap();
         assert!(wrong(&config, &open(Vec::new(), Some(true))).contains(&"key file"));
 
+        // The running server has other settings than these: it was told so on its command line.
+        let running = Patient::Open {
+            process: Some(1),
+            listen: None,
+            https: None,
+            cir: None,
+            problems: Vec::new(),
+            key_fits: None,
+        };
+        assert!(!wrong(&config, &running).contains(&"cir port"));
         assert!(wrong(&config, &open(vec!["row 5 missing".to_owned()], None)).contains(&"store"));
         let found = wrong(&config, &Patient::Closed(Failure::new("it is damaged")));
         assert!(found.contains(&"store") && found.contains(&"server"), "{found:?}");

@@ -22,6 +22,7 @@ use crate::guests::{GuestDesk, OtherDomains};
 use crate::wire::Node;
 
 pub(crate) use line::Line;
+pub(crate) use view::message_view;
 pub(crate) use view::{OpenView, PeerView, QueueView, RelayedView, ServiceView, StateView, StepView};
 use view::{agreement_view, open_view, relayed_view, service_view, state_view, waiting_view};
 
@@ -91,8 +92,24 @@ pub(crate) async fn open(csp: &Arc<Csp>, settings: &SspSettings) -> Result<Optio
     let guests: Weak<dyn Desk> = Arc::downgrade(&(desk.clone() as Arc<dyn Desk>));
     let opened = Face::open(services.clone(), config, resolver, guests).await;
     let (ssp, face) = opened.map_err(|error| error.to_string())?;
+    tokio::spawn(hail(Arc::downgrade(&ssp), ssp.table()));
     csp.set_elsewhere(Arc::new(OtherDomains { face, _desk: desk }));
     Ok(Some(ssp))
+}
+
+/// How long whoever has something to say may do it before peers are hailed that nothing is said to.
+const HAILED_AFTER: Duration = Duration::from_secs(2);
+
+/// Tells peers that we are there: what waits for us there does not wait for its next attempt.
+async fn hail(ssp: Weak<Ssp>, domains: Vec<Domain>) {
+    tokio::time::sleep(HAILED_AFTER).await;
+    for domain in domains {
+        let Some(ssp) = ssp.upgrade() else { return };
+        ssp.hail(&domain).await;
+        drop(ssp);
+        // A long table is not for one moment.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// The Service Table that these lines make.
@@ -139,6 +156,10 @@ pub(crate) async fn run(node: &Node, wish: Wish) -> Result<Outcome, Failure> {
         Wish::Add { domain, line } => {
             let line = line.read(parse(&domain)?, node.services.router.home())?;
             let domain = line.domain.clone();
+            line.trust.check(&domain).map_err(|why| {
+                Failure::new(format!("--ca: {why}"))
+                    .hint("name a file with certificates (PEM) that the server can read")
+            })?;
             if peers.line(&domain).await?.as_ref() != Some(&line) {
                 let mut lines = peers.lines().await?;
                 lines.retain(|other| other.domain != domain);
@@ -150,6 +171,10 @@ pub(crate) async fn run(node: &Node, wish: Wish) -> Result<Outcome, Failure> {
                 }
             }
             wake(node, &domain);
+            if let Some(ssp) = node.ssp.get() {
+                ssp.end_pause(&domain);
+                tokio::spawn(hail(Arc::downgrade(ssp), vec![domain.clone()]));
+            }
             Ok(Outcome::Peers { peers: vec![show(node, &domain).await?], running })
         }
         Wish::List => {
@@ -170,6 +195,9 @@ pub(crate) async fn run(node: &Node, wish: Wish) -> Result<Outcome, Failure> {
         Wish::Test { domain } => {
             let domain = parse(&domain)?;
             let Some(ssp) = node.ssp.get() else { return Err(silent(node)) };
+            if !ssp.is_peer(&domain) {
+                return Err(unknown(&domain));
+            }
             let steps = ssp.probe(&domain).await.into_iter();
             Ok(Outcome::PeerTested {
                 steps: steps.map(|step| StepView { good: step.is_good, said: step.said }).collect(),

@@ -32,6 +32,9 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 pub(crate) struct Ready<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) address: SocketAddr,
+    /// Where people connect by the Command Line Protocol: plainly, and by TLS.
+    pub(crate) clp: Option<SocketAddr>,
+    pub(crate) clps: Option<SocketAddr>,
     /// There are no users yet.
     pub(crate) is_first: bool,
 }
@@ -62,6 +65,8 @@ pub(crate) async fn serve(mut config: Config, announce: impl FnOnce(&Ready<'_>))
     node.listen = Some(address);
     node.https = channels.https.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
     node.cir = channels.cir.as_ref().and_then(|listener| listener.local_addr().ok());
+    let clp = channels.clp.as_ref().and_then(|listener| listener.local_addr().ok());
+    let clps = channels.clps.as_ref().and_then(|(listener, _)| listener.local_addr().ok());
     let node = Arc::new(node);
     let socket = control::listen(folder)
         .map_err(|error| Failure::new(format!("control socket in {}: {error}", folder.display())))?;
@@ -74,7 +79,12 @@ pub(crate) async fn serve(mut config: Config, announce: impl FnOnce(&Ready<'_>))
     let searcher = tokio::spawn(prepare_search(node.clone()));
     let mut clients = tokio::spawn(clients(node.clone(), settings.clone(), channels, stopped));
     let users = node.services.access().list_users(None, 1).await?;
-    announce(&Ready { settings, address, is_first: users.is_empty() });
+    announce(&Ready { settings, address, clp, clps, is_first: users.is_empty() });
+    for (address, tls) in [(clp, false), (clps, true)] {
+        if let Some(address) = address {
+            info!(%address, tls, "Command Line Protocol");
+        }
+    }
     info!(%address, domain = %settings.service.domain, data = %folder.display(), process = std::process::id(), "ready");
 
     let mut anew = node.begin_anew.subscribe();

@@ -16,7 +16,7 @@ Examples:
   hamlet message broadcast \"We move at noon\" --text fin=\"Muutamme keskipäivällä\"
   hamlet message answers 1")]
 pub(super) enum MessageCommand {
-    /// List the messages and reports that wait, all or one user's
+    /// List the messages and reports that wait, also for other domains: all or one user's
     List {
         /// Only those that wait for this user
         name: Option<String>,

@@ -71,12 +71,13 @@ What peers provide, and for whom, is said by `hamlet peer add --provides` and `-
 
 Examples:
   hamlet peer route                               the whole table
+  hamlet peer route b.example                     what it says of the users of b.example
   hamlet peer route b.example IM h2.example       messages to b.example go to h2.example
   hamlet peer route b.example IM local            they are kept here
   hamlet peer route b.example IM -                what `hamlet peer add` said counts again")]
     Route {
         /// Whose users
-        #[arg(value_name = "DOMAIN", requires = "service")]
+        #[arg(value_name = "DOMAIN")]
         peer: Option<String>,
         /// COMMON, CONTACTLIST, PRESENCE, IM, GROUP, CONTENT or PROFILE
         #[arg(value_name = "SERVICE", requires = "to")]
@@ -106,7 +107,7 @@ pub(super) struct LineArgs {
     /// The SHA-256 of its certificate, whoever signed it
     #[arg(long, value_name = "HEX")]
     pin: Option<String>,
-    /// What is used with it, with commas between, instead of what is negotiated: COMMON, IM
+    /// What is used with it and nothing else, with commas between, instead of what is negotiated: COMMON, IM
     #[arg(long, value_name = "SERVICES", value_delimiter = ',')]
     services: Option<Vec<String>>,
     /// What it provides for the users of this domain, or of another one for which this domain relays; may be repeated
@@ -134,11 +135,11 @@ impl PeerCommand {
             Self::Show { peer, format } => (Wish::Show { domain: peer }, format),
             Self::Test { peer, format } => return test(peer, format, common),
             Self::Route { peer, service, to, format } => {
-                let wish = match (peer, service, to) {
-                    (Some(domain), Some(service), Some(to)) => Wish::Route { domain, service, to },
-                    _ => Wish::Routes,
+                let (wish, only) = match (peer, service, to) {
+                    (Some(domain), Some(service), Some(to)) => (Wish::Route { domain, service, to }, None),
+                    (only, ..) => (Wish::Routes, only),
                 };
-                return route(wish, format, common);
+                return route(wish, only.as_deref(), format, common);
             }
             Self::Remove { peer, format } => {
                 let outcome = desk::ask(common.load(&[])?, Command::Peer(Wish::Remove { domain: peer }))?;
@@ -181,9 +182,12 @@ fn list(format: Format, common: &Common) -> Done {
     Ok(())
 }
 
-fn route(wish: Wish, format: Format, common: &Common) -> Done {
+fn route(wish: Wish, only: Option<&str>, format: Format, common: &Common) -> Done {
     let outcome = desk::ask(common.load(&[])?, Command::Peer(wish))?;
-    let Outcome::PeerRoutes { lines } = outcome else { return Err(desk::unexpected().into()) };
+    let Outcome::PeerRoutes { mut lines } = outcome else { return Err(desk::unexpected().into()) };
+    if let Some(only) = only {
+        lines.retain(|line| line.domain.eq_ignore_ascii_case(only));
+    }
     if format.json {
         output::json(&lines);
     } else if lines.is_empty() {
@@ -294,6 +298,9 @@ fn state_facts(state: &StateView) -> Vec<(&'static str, String)> {
     facts.push(("Came", format!("{}, {} of them refused", state.arrivals, state.arrivals_refused)));
     if let (Some(at), Some(why)) = (&state.failed_at, &state.failure) {
         facts.push(("Last failure", format!("{at}: {why}")));
+    }
+    if let Some(at) = &state.next_try {
+        facts.push(("Next try", format!("{at}, or at once: hamlet peer test")));
     }
     facts
 }

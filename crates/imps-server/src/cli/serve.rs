@@ -102,6 +102,8 @@ fn announcement(ready: &Ready<'_>, network: Option<std::net::IpAddr>, typed: &st
         }
         lines.push("Settings:     hamlet config explain        Something is wrong:  hamlet doctor".to_owned());
     }
+    lines.extend(ready.clp.map(|address| format!("command lines (CLP) on {address}")));
+    lines.extend(ready.clps.map(|address| format!("command lines (CLP) by TLS on {address}")));
     lines.push(format!("ready on http://{}", ready.address));
     lines
 }
@@ -133,7 +135,8 @@ mod tests {
 
     fn say(listen: &str, is_first: bool) -> Vec<String> {
         let settings = Settings::default();
-        let ready = Ready { settings: &settings, address: listen.parse().unwrap(), is_first };
+        let (address, clp) = (listen.parse().unwrap(), "127.0.0.1:5520".parse().ok().filter(|_| is_first));
+        let ready = Ready { settings: &settings, address, clp, clps: None, is_first };
         announcement(&ready, Some([192, 168, 7, 5].into()), " --data d --domain a.example")
     }
 
@@ -141,6 +144,7 @@ mod tests {
     fn the_first_start_says_how_phones_connect() {
         let lines = say("127.0.0.1:8080", true);
         assert!(lines.len() <= 10);
+        assert!(lines.contains(&"command lines (CLP) on 127.0.0.1:5520".to_owned()), "{lines:?}");
         let text = lines.join("\n");
         assert!(text.contains("http://127.0.0.1:8080/"), "{text}");
         assert!(text.contains("hamlet serve --listen 192.168.7.5:8080 --data d --domain a.example"), "{text}");

@@ -40,7 +40,9 @@ impl Line {
         for url in &self.urls {
             if !PeerConfig::is_url(url) {
                 let why = Failure::new(format!("`{url}` is no URL"));
-                return Err(why.hint("write http://HOST:PORT/ or https://HOST:PORT/, as the peer is reached from here"));
+                return Err(why.hint(
+                    "write http://HOST:PORT/ or https://HOST:PORT/, as the peer is reached from here; a PORT is 1 to 65535",
+                ));
             }
         }
         let word =
@@ -58,7 +60,9 @@ impl Line {
         });
         let trust = TlsTrust { authority: self.authority.clone(), pin: pin.transpose()?, own: None };
         let contract = self.contract(&domain, home)?;
-        Ok(PeerConfig { domain, urls: self.urls, tls: tls.transpose()?, trust, digest, contract })
+        let config = PeerConfig { domain, urls: self.urls, tls: tls.transpose()?, trust, digest, contract };
+        is_usable(&config)?;
+        Ok(config)
     }
 
     /// What operators agreed on, if anything of it is said.
@@ -68,10 +72,16 @@ impl Line {
         if !is_said {
             return Ok(None);
         }
-        let interop = interop(self.services.as_deref().unwrap_or_default())?;
+        // Who provides what, and who is behind it, takes nothing from what both use between each other.
+        let interop = self.services.as_deref().map_or_else(|| Ok(Terms::usual()), interop)?;
         let theirs = provisions("provides", &self.provides, home)?;
         let ours = provisions("served", &self.served, domain)?;
-        let behind = self.behind.iter().map(|name| parse(name)).collect::<Result<_, _>>()?;
+        let behind: BTreeSet<_> =
+            self.behind.iter().map(|name| named("behind", name, name)).collect::<Result<_, _>>()?;
+        if behind.contains(home) {
+            let why = Failure::new(format!("--behind {home}: that is the domain of this server"));
+            return Err(why.hint("name a domain whose users the peer may speak for besides its own"));
+        }
         Ok(Some(Terms { interop, theirs, ours, behind }))
     }
 
@@ -96,6 +106,25 @@ impl Line {
     }
 }
 
+/// Refuses a line by which the peer could never be spoken with.
+fn is_usable(config: &PeerConfig) -> Result<(), Failure> {
+    let Some((url, policy)) = config.useless_url() else { return Ok(()) };
+    let (why, what) = match policy {
+        TlsPolicy::Off => ("TLS is off", "write http://…, or leave --tls off out"),
+        _ if config.tls.is_some() => ("TLS is required", "write https://…, or leave --tls required out"),
+        _ => (
+            "TLS is required but for URLs of this machine and of private networks",
+            "write https://…, or --tls preferred if everybody on the way may read and change what is said",
+        ),
+    };
+    Err(Failure::new(format!("`{url}` would never be used: {why}")).hint(what))
+}
+
+/// A domain that is named by an option.
+fn named(option: &str, name: &str, whole: &str) -> Result<Domain, Failure> {
+    parse(name).map_err(|why| Failure { message: format!("--{option} {whole}: {}", why.message), ..why })
+}
+
 /// The services that both use: none that this server does not have.
 fn interop(names: &[String]) -> Result<BTreeSet<Service>, Failure> {
     let mut interop = BTreeSet::from([Service::Common]);
@@ -116,7 +145,7 @@ fn interop(names: &[String]) -> Result<BTreeSet<Service>, Failure> {
 fn provisions(option: &str, lines: &[String], usual: &Domain) -> Result<BTreeSet<Provision>, Failure> {
     let provision = |line: &String| {
         let (name, domain) = match line.split_once('@') {
-            Some((name, domain)) => (name, parse(domain)?),
+            Some((name, domain)) => (name, named(option, domain, line)?),
             None => (line.as_str(), usual.clone()),
         };
         Ok(Provision {
@@ -175,9 +204,36 @@ mod tests {
         let few =
             Line { provides: vec!["presence".into(), "IM@c.example".into()], served: vec!["group".into()], ..line };
         assert_eq!(read(few.clone()).unwrap().contract, config.contract);
-        let alone = read(Line { behind: vec!["d.example".into()], ..Line::default() }).unwrap().contract.unwrap();
-        assert_eq!((alone.interop.len(), alone.behind.len()), (1, 1));
+        // Only `services` takes something away.
+        for one in [
+            Line { behind: vec!["d.example".into()], ..Line::default() },
+            Line { provides: vec!["IM".into()], ..Line::default() },
+            Line { served: vec!["IM".into()], ..Line::default() },
+        ] {
+            let alone = read(one).unwrap().contract.unwrap();
+            let usual = [Service::Common, Service::Im, Service::Presence, Service::Group, Service::Content];
+            assert_eq!(alone.interop, usual.into());
+            assert_eq!(alone.behind.len() + alone.theirs.len() + alone.ours.len(), 1);
+        }
         assert_eq!(read(Line::default()).unwrap().contract, None);
+    }
+
+    fn at(url: &str, tls: Option<&str>) -> Line {
+        Line { urls: vec![url.into()], tls: tls.map(str::to_owned), ..Line::default() }
+    }
+
+    #[test]
+    fn what_can_work_is_taken() {
+        for (url, tls) in [
+            ("http://127.0.0.1:8082/", None),
+            ("http://[::1]/ssp", None),
+            ("https://example.org", None),
+            ("https://example.org:8443/x?y", Some("required")),
+            ("http://example.org/", Some("preferred")),
+            ("http://example.org/", Some("off")),
+        ] {
+            assert_eq!(read(at(url, tls)).map(|config| config.urls), Ok(vec![url.to_owned()]), "{tls:?}");
+        }
     }
 
     #[test]
@@ -192,7 +248,15 @@ mod tests {
             (Line { services: Some(vec!["MAIL".into()]), ..Line::default() }, "no such service"),
             (Line { provides: vec!["MAIL".into()], ..Line::default() }, "--provides MAIL: there is no service `MAIL`"),
             (Line { served: vec!["IM@a b".into()], ..Line::default() }, "is no domain"),
-            (Line { behind: vec!["".into()], ..Line::default() }, "is no domain"),
+            (Line { behind: vec!["".into()], ..Line::default() }, "--behind : `` is no domain"),
+            (Line { behind: vec!["A.example".into()], ..Line::default() }, "the domain of this server"),
+            (Line { provides: vec!["IM@".into()], ..Line::default() }, "--provides IM@: `` is no domain"),
+            (at("http://127.0.0.1:99999/", None), "is no URL"),
+            (at("http://127.0.0.1:/", None), "is no URL"),
+            (at("http://[::1]:0/", None), "is no URL"),
+            (at("http://example.org/", None), "would never be used: TLS is required but for"),
+            (at("http://127.0.0.1/", Some("required")), "would never be used: TLS is required"),
+            (at("https://127.0.0.1/", Some("off")), "would never be used: TLS is off"),
         ] {
             let why = read(line).unwrap_err();
             assert!(why.contains(part), "{why}");

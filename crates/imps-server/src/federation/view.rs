@@ -7,7 +7,7 @@ use imps_ssp::{Agreement, OpenTransaction, PeerState, Provider, Relayed, TableLi
 use serde::{Deserialize, Serialize};
 
 use super::line::Line;
-use crate::command::moment;
+use crate::command::{MessageView, moment};
 
 /// A peer, for people and scripts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -103,6 +103,9 @@ pub(crate) struct StateView {
     pub(crate) posts_failed: u64,
     pub(crate) arrivals: u64,
     pub(crate) arrivals_refused: u64,
+    /// From when on it is tried again to reach it, if it could not be reached.
+    #[serde(default)]
+    pub(crate) next_try: Option<String>,
     /// When a POST was not taken last, and what happened.
     pub(crate) failed_at: Option<String>,
     pub(crate) failure: Option<String>,
@@ -174,6 +177,7 @@ pub(super) fn state_view(state: &PeerState) -> StateView {
         posts_failed: state.posts.1,
         arrivals: state.arrivals.0,
         arrivals_refused: state.arrivals.1,
+        next_try: state.next_try.map(moment),
         failed_at: failure.map(|(at, _)| moment(*at)),
         failure: failure.map(|(_, why)| why.clone()),
     }
@@ -207,6 +211,16 @@ pub(super) fn waiting_view(one: &Abroad) -> WaitingView {
             expires: moment(waiting.expires),
         },
     }
+}
+
+/// Something that waits for another domain, among all that waits.
+pub(crate) fn message_view(one: &Abroad) -> MessageView {
+    let WaitingView { message, kind, to, expires, .. } = waiting_view(one);
+    let size = match &one.what {
+        AbroadWhat::Message(waiting) => waiting.content.len() as u64,
+        AbroadWhat::Report(_) => 0,
+    };
+    MessageView { message, user: to.join(" "), kind, size, expires }
 }
 
 pub(super) fn service_view(line: &TableLine) -> ServiceView {
