@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use imps_proto::clp::{Command, Section};
 use imps_proto::csp::catalogue::{Request, Response};
 use imps_proto::csp::{
     GetListRequest, GetPresenceRequest, ListManageRequest, StopSearchRequest, SubscribePresenceRequest,
@@ -10,7 +11,7 @@ use imps_proto::csp::{
 use imps_service::presence::WatchTargets;
 use imps_types::element::{NickEntry, Property, ResultInfo, User};
 use imps_types::presence::{AttributeSet, PresenceSubList};
-use imps_types::{Address, Status};
+use imps_types::{Address, Service, Status};
 
 use super::dialogue::{Dialogue, Failure, Outcome};
 use super::texts::Say;
@@ -54,6 +55,27 @@ fn result_of(response: &Response) -> ResultInfo {
 }
 
 impl Dialogue {
+    /// Whether anybody has the service that a command needs for our users. Commands about users and groups of other domains
+    /// go the way of requests, where that is looked at.
+    pub(super) fn served(&self, command: Command) -> Result<(), Failure> {
+        let row = command.row();
+        let service = match (row.section, command) {
+            (Section::Presence, Command::Show | Command::Sub | Command::Unsub) => return Ok(()),
+            (Section::Messages, Command::Msg | Command::MsgR | Command::Reply | Command::Talk) => return Ok(()),
+            (Section::Presence, _) => Service::Presence,
+            (Section::Lists, _) => Service::ContactList,
+            (Section::Messages, _) => Service::Im,
+            (Section::Groups, Command::NewGroup) => Service::Group,
+            (Section::Groups | Section::Access | Section::Invitations, _) => return Ok(()),
+        };
+        match self.clp.csp.elsewhere() {
+            Some(elsewhere) if !elsewhere.has(service) => {
+                Err(Failure::Said(Status::SERVICE_NOT_SUPPORTED, Say::NotOffered, String::new()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Has a request carried out, wherever that is.
     pub(super) async fn ask(&self, request: impl Into<Request>) -> Result<Answered, Failure> {
         let (session, request) = (&self.person()?.session, request.into());

@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use imps_proto::csp::StatusPrimitive;
 use imps_proto::csp::catalogue::{Request, Response};
 use imps_service::access::PersonChange;
-use imps_types::{Service, Status};
+use imps_types::{Domain, Service, Status};
 
 use super::*;
 use crate::elsewhere::{Elsewhere, Here};
@@ -146,6 +146,10 @@ impl Elsewhere for Bare {
 
     fn has(&self, _: Service) -> bool {
         false
+    }
+
+    fn asked_of(&self, _: &Request) -> Option<Domain> {
+        None
     }
 
     fn carry<'a>(

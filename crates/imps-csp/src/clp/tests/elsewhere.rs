@@ -53,6 +53,10 @@ impl Elsewhere for Other {
         }
     }
 
+    fn has(&self, _: Service) -> bool {
+        true
+    }
+
     fn asked_of(&self, _: &Request) -> Option<Domain> {
         Domain::parse("a.example").ok()
     }
