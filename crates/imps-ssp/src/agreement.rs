@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use imps_proto::ssp::{
-    Behind, DomainName, Service, ServiceLine, Services, SetServiceAgreementRequest, SetServiceAgreementResponse,
+    AgreementId, Behind, DomainName, Service, ServiceLine, Services, SetServiceAgreementRequest,
+    SetServiceAgreementResponse,
 };
 use imps_service::Timestamp;
 use imps_types::element::ResultInfo;
@@ -108,7 +109,7 @@ impl Agreement {
         offered: &BTreeSet<Service>,
         now: Timestamp,
     ) -> (SetServiceAgreementResponse, Option<Self>) {
-        let respond = |status, terms: &Terms| response(&asked.agreement_id, status, terms);
+        let respond = |status, terms: &Terms| response(&asked.agreement_id.0, status, terms);
         let Some(wish) = Terms::of_peer(asked) else {
             return (respond(Status::BAD_PARAMETER, &self.terms), None);
         };
@@ -134,7 +135,7 @@ impl Agreement {
             .validity
             .map(|seconds| now.plus(std::time::Duration::from_secs(u64::from(seconds.min(VALIDITY_MAX)))));
         let response = respond(status, &granted);
-        (response, Some(Self { id: asked.agreement_id.clone(), terms: granted, origin: Origin::Negotiated, until }))
+        (response, Some(Self { id: asked.agreement_id.0.clone(), terms: granted, origin: Origin::Negotiated, until }))
     }
 
     /// The agreement after the peer's answer to what we had asked: what it granted of it.
@@ -153,7 +154,7 @@ impl Agreement {
             && answer.offer.is_none();
         if is_plain {
             let terms = Terms { behind: BTreeSet::new(), ..asked.clone() };
-            return Some(Self { id: answer.agreement_id.clone(), terms, origin: Origin::Negotiated, until });
+            return Some(Self { id: answer.agreement_id.0.clone(), terms, origin: Origin::Negotiated, until });
         }
         let said = Terms {
             interop: services(answer.interop.as_ref()),
@@ -168,7 +169,7 @@ impl Agreement {
             behind: BTreeSet::new(),
         };
         // Less than the least is no agreement: what can be expected of everybody holds on.
-        terms.is_enough().then(|| Self { id: answer.agreement_id.clone(), terms, origin: Origin::Negotiated, until })
+        terms.is_enough().then(|| Self { id: answer.agreement_id.0.clone(), terms, origin: Origin::Negotiated, until })
     }
 }
 
@@ -259,7 +260,7 @@ fn behind(terms: &Terms) -> Option<Behind> {
 /// The answer: from the asker's side again.
 fn response(id: &str, status: Status, terms: &Terms) -> SetServiceAgreementResponse {
     SetServiceAgreementResponse {
-        agreement_id: id.into(),
+        agreement_id: AgreementId(id.into()),
         status: ResultInfo::of(status),
         offer: provision_lines(&terms.theirs),
         want: provision_lines(&terms.ours),
@@ -277,7 +278,7 @@ pub(crate) fn proposal(
 ) -> SetServiceAgreementRequest {
     SetServiceAgreementRequest {
         meta,
-        agreement_id: id.into(),
+        agreement_id: AgreementId(id.into()),
         validity: Some(validity),
         offer: provision_lines(&terms.ours),
         want: provision_lines(&terms.theirs),

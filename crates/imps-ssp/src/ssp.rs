@@ -7,6 +7,7 @@ mod lanes;
 mod posting;
 mod probe;
 mod profiles;
+mod refusals;
 mod relaying;
 mod service;
 mod shown;
@@ -96,6 +97,7 @@ pub struct Ssp {
     complaints: Complaints,
     /// Who answered last with a token to a set-up that was not begun with it, and when.
     strange_token: Mutex<Option<(Domain, Timestamp)>>,
+    refusals: refusals::Refusals,
     /// No session is begun any more.
     is_stopping: AtomicBool,
     this: Weak<Self>,
@@ -146,6 +148,7 @@ impl Ssp {
             profiles: Profiles::default(),
             complaints: Complaints::default(),
             strange_token: Mutex::default(),
+            refusals: refusals::Refusals::default(),
             is_stopping: AtomicBool::new(false),
             this: this.clone(),
             config,
@@ -175,9 +178,17 @@ impl Ssp {
             Err(error) => Err(error.into()),
         };
         match message {
-            Ok(message) => self.take(message, arrival).await,
+            Ok(message) => {
+                let receipt = self.take(message, arrival).await;
+                if receipt == Receipt::UNKNOWN {
+                    self.refusals.count(arrival.from, self.clock.now());
+                }
+                receipt
+            }
             Err(error) => {
-                tracing::info!(%error, "a message that cannot be read");
+                if self.refusals.is_noted(arrival.from, self.clock.now()) {
+                    tracing::info!(%error, from = ?arrival.from, "a message that cannot be read");
+                }
                 Receipt::refused(400, "this is no message of SSP")
             }
         }
@@ -224,6 +235,12 @@ impl Ssp {
             return Receipt::later(60, "this domain is going down");
         }
         let known = self.peers.lock().get(&domain).cloned();
+        // Where a peer was proved to be, it is heard whatever others post from there.
+        let is_there = known.as_ref().is_some_and(|peer| peer.link.lock().is_at(arrival.from));
+        if !is_there && let Some(pause) = self.refusals.pause(arrival.from, self.clock.now()) {
+            let seconds = u32::try_from(pause.as_secs().max(1)).unwrap_or(u32::MAX);
+            return Receipt::later(seconds, "too much from there was refused");
+        }
         let is_written = self.finder.line(&domain).is_some();
         let speaks = matches!(message.body, Body::Session { .. });
         let peer = match known {
@@ -242,7 +259,9 @@ impl Ssp {
                 };
                 // A token is answered where the domain is published, or not at all.
                 if self.finder.ways(&domain).await.is_err() {
-                    tracing::info!(%domain, "a token of a domain that is published nowhere");
+                    if self.refusals.is_noted(arrival.from, self.clock.now()) {
+                        tracing::info!(%domain, from = ?arrival.from, "a token of a domain that is published nowhere");
+                    }
                     return Receipt::UNKNOWN;
                 }
                 match self.peer(&domain).await {

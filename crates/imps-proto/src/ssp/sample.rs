@@ -5,7 +5,7 @@ use super::common::{DomainName, MetaInfo, Party, Route};
 use super::content::{ContentData, JoinedMap};
 use super::im::DeliveryTime;
 use super::invitation::Application;
-use super::service::Mark;
+use super::service::{AgreementId, Mark};
 use super::session::{PasswordDigest, Token};
 use crate::csp;
 use crate::grammar::Decode;
@@ -57,6 +57,12 @@ pub(super) trait Sample: Sized {
 impl Sample for Box<str> {
     fn sample(dice: &mut Dice) -> Self {
         dice.text().into()
+    }
+}
+
+impl Sample for AgreementId {
+    fn sample(dice: &mut Dice) -> Self {
+        Self(dice.text().into())
     }
 }
 

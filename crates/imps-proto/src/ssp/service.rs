@@ -2,10 +2,11 @@
 
 use super::common::DomainName;
 use super::error::Error;
-use super::grammar::{Part, primitive, structure};
+use super::grammar::{Part, Value, primitive, structure};
 use super::io::{In, Out, Start};
 use imps_types::Address;
 use imps_types::element::ResultInfo;
+use std::borrow::Cow;
 
 structure! {
     /// A service, and what is said of it (`Service`).
@@ -62,11 +63,28 @@ primitive! {
     }
 }
 
+/// The longest ID of an agreement, in characters.
+const AGREEMENT_ID_MAX: usize = 256;
+
+/// The ID of an agreement: it is kept, and shown to operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgreementId(pub Box<str>);
+
+impl Value for AgreementId {
+    fn parse(text: &str) -> Option<Self> {
+        (text.chars().nth(AGREEMENT_ID_MAX).is_none()).then(|| Self(text.into()))
+    }
+
+    fn format(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.0)
+    }
+}
+
 primitive! {
     /// Terms for what each provides to the other. None of all: the agreement ends.
     SetServiceAgreementRequest (meta) [
         /// The proposer's name for it.
-        required agreement_id: Box<str> = "agreementID",
+        required agreement_id: AgreementId = "agreementID",
         /// For how many seconds it is good.
         optional validity: u32 = "validity",
     ] {
@@ -85,7 +103,7 @@ primitive! {
     /// What was granted of it.
     SetServiceAgreementResponse [
         /// Of which.
-        required agreement_id: Box<str> = "agreementID",
+        required agreement_id: AgreementId = "agreementID",
     ] {
         /// How it went.
         required status: ResultInfo = "Status",

@@ -490,7 +490,7 @@ impl Face {
         if let (Some(Status::GROUP_IS_NOT_JOINED), Some(group)) = (why, message.group()) {
             // He has left, and we have not heard of it.
             let left = self.services.group().leave(guest, &Address::new(group)).await;
-            tracing::info!(guest = %guest.user.id, group, is_left = left.is_ok(), "a guest is not in a group any more");
+            tracing::info!(guest = %guest.user.id, ?group, is_left = left.is_ok(), "a guest is not in a group any more");
         }
         Ok(())
     }

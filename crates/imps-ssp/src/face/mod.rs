@@ -129,7 +129,7 @@ impl Face {
                 return status(Status::BAD_PARAMETER, "the message has no sender");
             }
         };
-        let Ok(sender) = UserId::parse(user.as_str(), peer) else {
+        let Some(sender) = sender_of(user, peer) else {
             return status(Status::BAD_PARAMETER, "the sender is no user's address");
         };
         let content = content.map(|content| content.settle(&mut info)).unwrap_or_default();
@@ -153,7 +153,7 @@ impl Face {
             Some(Sender::User(user)) => &user.user_id,
             _ => &meta.requestor.user.as_ref()?.user_id,
         };
-        let sender = UserId::parse(user.as_str(), peer).ok()?;
+        let sender = sender_of(user, peer)?;
         let content = content.map(|content| content.settle(&mut info)).unwrap_or_default();
         let id = info.message_id.clone();
         let from = FromAbroad { peer: peer.clone(), sender, id: id.clone(), transaction: None };
@@ -186,6 +186,15 @@ impl Face {
             Err(error) => status(error.status(), &error.to_string()),
         }
     }
+}
+
+/// Who sends something: a user, or a service of a domain, whose address begins with a slash (SSP 2).
+fn sender_of(address: &Address, peer: &Domain) -> Option<UserId> {
+    if let Ok(user) = UserId::parse(address.as_str(), peer) {
+        return Some(user);
+    }
+    let service = GroupId::parse(address.as_str(), peer).ok().filter(|it| it.local().starts_with('/'))?;
+    Some(UserId::from_canonical(service.as_str()))
 }
 
 /// Whether another attempt may do better.
@@ -269,10 +278,10 @@ impl Service for Face {
             match said {
                 Primitive::SendMessageRequest(said) if is_to_users(&said) => self.take_message(peer, id, said).await,
                 Primitive::DeliveryStatusReport(said) => self.take_report(peer, said).await,
-                said @ Primitive::InviteResponse(_) => self.as_guest(peer, said).await,
+                said @ Primitive::InviteResponse(_) => self.as_guest(peer, id, said).await,
                 said => match translate::told_in(said.clone()) {
-                    Some(told) => self.take_told(peer, told, said.name()).await,
-                    None => self.as_guest(peer, said).await,
+                    Some(told) => self.take_told(peer, id, told, said.name()).await,
+                    None => self.as_guest(peer, id, said).await,
                 },
             }
         })
@@ -309,7 +318,7 @@ impl Service for Face {
 
     fn agreed<'a>(&'a self, peer: &'a Domain, agreement: &'a Agreement) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            tracing::info!(%peer, id = %agreement.id, "agreement with a peer");
+            tracing::info!(%peer, id = ?agreement.id, "agreement with a peer");
             // With one that came by itself there is another at its next session: names of domains would fill the store.
             if self.ssp().is_some_and(|ssp| ssp.is_stranger(peer)) {
                 return;
@@ -327,5 +336,21 @@ impl Service for Face {
             let now = self.services.clock.now();
             kept.ok().flatten().filter(|kept| kept.until.is_none_or(|until| until > now))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_of_a_domain_may_send() {
+        let peer = Domain::parse("b.example").expect("a domain");
+        let sender = |address: &str| sender_of(&Address::new(address), &peer).map(|it| it.to_string());
+        assert_eq!(sender("wv:/Admin@B.example").as_deref(), Some("wv:/admin@b.example"));
+        assert_eq!(sender("Bob@b.example").as_deref(), Some("wv:bob@b.example"));
+        for none in ["wv:bob/cars@b.example", "wv:/@b.example", "wv:", "wv:/a b@b.example"] {
+            assert_eq!(sender(none), None, "{none}");
+        }
     }
 }

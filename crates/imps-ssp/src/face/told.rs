@@ -10,8 +10,8 @@ use imps_service::group::GroupChange;
 use imps_service::im::{FromAbroad, OutgoingMessage};
 use imps_service::{Error, Session};
 use imps_types::element::{Content, DetailedResult, Group, MessageInfo, Recipient, ResultInfo, Sender, User};
-use imps_types::{Address, Domain, GroupId, Status, UserId};
-use rustc_hash::FxHasher;
+use imps_types::{Address, Domain, GroupId, Status, TransactionId, UserId};
+use md5::{Digest as _, Md5};
 
 use super::Face;
 use crate::machine::{only_reads, status};
@@ -19,7 +19,7 @@ use crate::translate::{self, Told};
 
 impl Face {
     /// A user of another domain asks for something: he is a guest here.
-    pub(super) async fn as_guest(&self, peer: &Domain, said: Primitive) -> Primitive {
+    pub(super) async fn as_guest(&self, peer: &Domain, transaction: &TransactionId, said: Primitive) -> Primitive {
         let request = match &said {
             Primitive::InviteResponse(it) => Some(Request::InviteUserResponse(translate::reply_in(it))),
             said => translate::request_in(said),
@@ -45,17 +45,19 @@ impl Face {
         let Some(desk) = self.desk.upgrade() else {
             return status(Status::SERVER_UNAVAILABLE, "the server ends");
         };
-        // A message may come again after a restart of ours: it has a name.
-        let name = match &said {
-            Primitive::SendMessageRequest(it) => it.info.message_id.clone().unwrap_or_default(),
-            _ => Box::default(),
-        };
+        let name = name_of(&said, transaction);
         let response = desk.perform(&session, &name, print_of(&said), Box::new(request)).await;
         translate::answer_out(&said, response)
     }
 
     /// The domain that keeps something tells our users of it, by a primitive of this name.
-    pub(super) async fn take_told(&self, peer: &Domain, said: Told, by: Name) -> Primitive {
+    pub(super) async fn take_told(
+        &self,
+        peer: &Domain,
+        transaction: &TransactionId,
+        said: Told,
+        by: Name,
+    ) -> Primitive {
         let how = match said {
             Told::Presence { watchers, values } => self.take_presence(peer, &watchers, values).await,
             Told::Group { group, users, joined, left, joined_blocked, left_blocked, properties, own_properties } => {
@@ -84,7 +86,7 @@ impl Face {
                     .await
             }
             Told::Message { users, info, content, report } => {
-                return self.take_told_message(peer, by, users, info, content, report).await;
+                return self.take_told_message((peer, transaction, by), users, info, content, report).await;
             }
             Told::InviteAnswer { .. } => Err(Error::UnknownInvitation),
         };
@@ -136,8 +138,7 @@ impl Face {
     /// himself, so that one who has it already is told from one who has not.
     async fn take_told_message(
         &self,
-        peer: &Domain,
-        by: Name,
+        (peer, transaction, by): (&Domain, &TransactionId, Name),
         users: Vec<Address>,
         info: MessageInfo,
         content: Option<Content>,
@@ -154,11 +155,14 @@ impl Face {
         let Some(sender) = sender else { return status(Status::BAD_PARAMETER, "the message has no sender") };
         let Some(content) = content else { return self.take_notification(peer, &users, &sender, &info) };
         let id = info.message_id.clone();
+        // By its transaction it is known only where it has no name of its own.
+        let transaction: Option<Box<str>> = id.is_none().then(|| transaction.as_str().into());
         let (mut taken, mut detailed) = (false, Vec::<DetailedResult>::new());
         let mut by_name = info.recipient.groups.clone();
         by_name.retain(|group| matches!(group, Group::ScreenName(_)));
         let each = users.into_iter().map(|user| {
-            let from = FromAbroad { peer: peer.clone(), sender: sender.clone(), id: id.clone(), transaction: None };
+            let (sender, transaction) = (sender.clone(), transaction.clone());
+            let from = FromAbroad { peer: peer.clone(), sender, id: id.clone(), transaction };
             let recipient = Recipient { groups: by_name.clone(), ..Recipient::user(User::of(user.clone())) };
             let info = MessageInfo { recipient, ..info.clone() };
             let message = OutgoingMessage { info, content: content.clone(), delivery_report: report };
@@ -189,6 +193,9 @@ impl Face {
         }
     }
 }
+
+/// The longest MessageID by which a message is known; others are known by their transaction.
+const NAME_MAX: usize = 255;
 
 /// What somebody asks about his own things: for whoever keeps them for him, and nobody else.
 const OWN_DATA: &[Name] = &[
@@ -238,16 +245,45 @@ fn speaker(said: &Primitive, peer: &Domain) -> Option<UserId> {
     UserId::parse(user?.as_str(), peer).ok()
 }
 
-/// The same for the same request.
-fn print_of(said: &Primitive) -> u64 {
-    use std::hash::{Hash as _, Hasher as _};
-    let mut hasher = FxHasher::default();
-    said.name().hash(&mut hasher);
-    if let Primitive::SendMessageRequest(it) = said {
-        it.content.as_ref().map(|content| content.content.data.as_ref()).hash(&mut hasher);
-        it.info.recipient.groups.len().hash(&mut hasher);
+/// By what a request that may come again after a restart of ours is known: a message by its name, where it has one. Nothing:
+/// it does no harm twice.
+fn name_of(said: &Primitive, transaction: &TransactionId) -> Box<str> {
+    match said {
+        Primitive::SendMessageRequest(it) => {
+            let name = it.info.message_id.as_deref().filter(|id| (1..=NAME_MAX).contains(&id.len()));
+            name.unwrap_or(transaction.as_str()).into()
+        }
+        _ => Box::default(),
     }
-    hasher.finish()
+}
+
+/// The same for the same request: of a message, what it says, and who gets it. One that goes to two groups may come as two
+/// transactions, and both have its MessageID (SSP 7.3).
+fn print_of(said: &Primitive) -> u64 {
+    let Primitive::SendMessageRequest(it) = said else { return 0 };
+    let mut print = Md5::new();
+    let mut add = |part: &[u8]| {
+        print.update((part.len() as u64).to_be_bytes());
+        print.update(part);
+    };
+    let info = &it.info;
+    for text in [&info.content_type, &info.content_name, &info.message_uri] {
+        add(text.as_deref().unwrap_or_default().as_bytes());
+    }
+    add(it.content.as_ref().map_or(&[][..], |content| &content.content.data));
+    for user in &info.recipient.users {
+        add(user.user_id.as_str().as_bytes());
+    }
+    for group in &info.recipient.groups {
+        let (address, name) = match group {
+            Group::Id(id) => (id, ""),
+            Group::ScreenName(name) => (&name.group_id, &*name.name),
+        };
+        add(address.as_str().as_bytes());
+        add(name.as_bytes());
+    }
+    let [a, b, c, d, e, f, g, h, ..] = <[u8; 16]>::from(print.finalize());
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// What guests ask for is carried out as what clients ask for is: the face of CSP does it.
@@ -260,4 +296,52 @@ pub trait Desk: Send + Sync {
         content: u64,
         request: Box<Request>,
     ) -> BoxFuture<'a, Response>;
+}
+
+#[cfg(test)]
+mod tests {
+    use imps_proto::ssp::{ContentData, MetaInfo, SendMessageRequest};
+    use imps_types::element::ScreenName;
+
+    use super::*;
+
+    /// A message of a user of b.example to a group, by a name or none.
+    fn to_group(group: &str, id: Option<&str>, text: &str) -> Primitive {
+        let groups = vec![Group::Id(Address::new(group))];
+        let recipient = Recipient { groups, ..Recipient::default() };
+        let info = MessageInfo { message_id: id.map(Box::from), recipient, ..MessageInfo::default() };
+        let content = Some(ContentData::of(&info, Content::text(text)));
+        let meta = MetaInfo::of_user("wv:@b.example".into(), User::of("wv:x@b.example"));
+        SendMessageRequest { meta, delivery_report: None, info, content }.into()
+    }
+
+    #[test]
+    fn a_message_is_known_by_whom_it_is_for_and_what_it_says() {
+        let (one, two) = ("wv:alice/one@a.example", "wv:alice/two@a.example");
+        let print = |group, text| print_of(&to_group(group, Some("g-1"), text));
+        assert_eq!(print(one, "hi"), print(one, "hi"));
+        assert_ne!(print(one, "hi"), print(two, "hi"), "one text to two groups is two messages");
+        assert_ne!(print(one, "hi"), print(one, "ho"));
+        let mut by_name = to_group(one, Some("g-1"), "hi");
+        if let Primitive::SendMessageRequest(it) = &mut by_name {
+            let name = ScreenName { name: "Al".into(), group_id: Address::new(one) };
+            it.info.recipient.groups = vec![Group::ScreenName(name)];
+        }
+        assert_ne!(print_of(&by_name), print(one, "hi"));
+        let mut to_user = to_group(one, Some("g-1"), "hi");
+        if let Primitive::SendMessageRequest(it) = &mut to_user {
+            it.info.recipient.users = vec![User::of("wv:al@a.example")];
+        }
+        assert_ne!(print_of(&to_user), print(one, "hi"));
+    }
+
+    #[test]
+    fn a_message_without_a_name_is_known_by_its_transaction() {
+        let transaction = TransactionId::new("TX1");
+        let name = |id| name_of(&to_group("wv:alice/one@a.example", id, "hi"), &transaction);
+        let long = "m".repeat(NAME_MAX + 1);
+        let names = [Some("g-1"), None, Some(""), Some(&*long)].map(name);
+        assert_eq!(names.each_ref().map(|name| &**name), ["g-1", "TX1", "TX1", "TX1"]);
+        assert_eq!(&*name_of(&crate::machine::status(Status::SUCCESSFUL, ""), &transaction), "");
+    }
 }

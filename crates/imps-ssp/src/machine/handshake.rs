@@ -12,6 +12,7 @@ use imps_service::Timestamp;
 use imps_types::element::ResultInfo;
 use imps_types::{Secret, Status, TransactionId};
 
+use super::sources::{Half, Halves, Sources};
 use super::{InPost, Link, Post, Posted, Verdict};
 use crate::relay::home_of;
 use crate::trust::{DigestScheme, Proof};
@@ -22,6 +23,12 @@ type Octets = Secret<Box<[u8]>>;
 const HALF_DONE_MAX: usize = 8;
 /// How many times as many set-ups of one domain may begin in a minute as of one source: anybody can say that he is it.
 const SOURCES: usize = 10;
+/// How many tokens that may be the peer's answer are kept.
+const HEARD_MAX: usize = 8;
+/// How long we wait for another token when the one that came is perhaps not the peer's.
+const HEAR_OTHERS: Duration = Duration::from_secs(2);
+/// How many set-ups in a row may begin at once, since somebody else answered the one before.
+const FORGED_MAX: u32 = 8;
 /// The shortest life of a session.
 const LIFE_MIN: Duration = Duration::from_secs(60);
 
@@ -57,9 +64,22 @@ struct Opening {
     id: TransactionId,
     own: Octets,
     state: Opened,
+    /// Tokens that came in answer and are not the one that is used: anybody can post one (SSP 6.1).
+    heard: Vec<Heard>,
+    /// When one of them is used, if no better one comes.
+    decides: Option<Timestamp>,
+    /// Where the one that is used came from.
+    token_from: Option<IpAddr>,
     /// How long we wait before the proof.
     pause: Duration,
     until: Timestamp,
+}
+
+/// A token that came in answer to ours.
+struct Heard {
+    token: Octets,
+    is_old: bool,
+    from: Option<IpAddr>,
 }
 
 #[allow(clippy::enum_variant_names, reason = "these are the names of the states")]
@@ -79,6 +99,8 @@ struct Accepting {
     verified: Option<Duration>,
     until: Timestamp,
     origin: Origin,
+    /// Where the proof came from.
+    proof_from: Option<IpAddr>,
     /// It is one of those that never answer what they are told (SSP 17).
     is_old: bool,
 }
@@ -99,6 +121,12 @@ pub(super) struct Setup {
     pub(super) not_before: Timestamp,
     /// When the peer's last set-ups began, and where they came from.
     begun: VecDeque<(Timestamp, Option<IpAddr>)>,
+    /// Sources, of the peer and of others.
+    pub(super) sources: Sources,
+    /// Set-ups in a row that began at once, since somebody else answered the one before.
+    forged: u32,
+    /// What the last set-ups of the peer led to.
+    halves: Halves,
 }
 
 impl Setup {
@@ -113,6 +141,9 @@ impl Setup {
             redirect: None,
             not_before: Timestamp(0),
             begun: VecDeque::new(),
+            sources: Sources::default(),
+            forged: 0,
+            halves: Halves::default(),
         }
     }
 
@@ -133,27 +164,33 @@ impl Setup {
         }
         let most = usize::try_from(per_minute).unwrap_or(usize::MAX);
         let of_source = self.begun.iter().filter(|(_, source)| *source == from).count();
-        if of_source >= most || self.begun.len() >= most.saturating_mul(SOURCES) {
+        // What others claim costs the peer nothing where it was proved to be.
+        let is_full = !self.sources.is_of_peer(from) && self.begun.len() >= most.saturating_mul(SOURCES);
+        if of_source >= most || is_full {
             return false;
         }
         self.begun.push_back((now, from));
         true
     }
 
-    /// Makes room for one more set-up of the peer: whoever has begun most must begin again.
+    /// Makes room for one more set-up of the peer: whoever has begun most must begin again, but for who is the peer.
     fn make_room(&mut self) {
         if self.accepting.len() < HALF_DONE_MAX {
             return;
         }
         let of_source = |from| self.accepting.iter().filter(|it| it.origin.from == from).count();
-        let most = self.accepting.iter().map(|it| of_source(it.origin.from)).max();
-        let first = self.accepting.iter().position(|it| Some(of_source(it.origin.from)) == most);
+        let rank = |it: &Accepting| {
+            let may_be_anybody = it.verified.is_none() && !self.sources.is_of_peer(it.origin.from);
+            (may_be_anybody, of_source(it.origin.from))
+        };
+        let most = self.accepting.iter().map(rank).max();
+        let first = self.accepting.iter().position(|it| Some(rank(it)) == most);
         self.accepting.remove(first.unwrap_or_default());
     }
 
     /// `waits`: from when on something waits for a session.
     pub(super) fn next_tick(&self, waits: Option<Timestamp>) -> Option<Timestamp> {
-        let opening = self.opening.as_ref().map(|it| it.until);
+        let opening = self.opening.as_ref().map(|it| it.decides.map_or(it.until, |at| at.min(it.until)));
         let accepting = self.accepting.iter().map(|it| it.until).min();
         let again = waits.filter(|_| self.opening.is_none() && self.failures > 0).map(|at| at.max(self.not_before));
         [opening, accepting, again].into_iter().flatten().min()
@@ -232,7 +269,17 @@ impl Link {
         let pause = if self.setup.hung_up { self.settings.patience } else { Duration::ZERO };
         let until = now.plus(self.settings.setup_within);
         let token = self.token(own.clone());
-        self.setup.opening = Some(Opening { number, id: id.clone(), own, state: Opened::TokenSent, pause, until });
+        self.setup.opening = Some(Opening {
+            number,
+            id: id.clone(),
+            own,
+            state: Opened::TokenSent,
+            heard: Vec::new(),
+            decides: None,
+            token_from: None,
+            pause,
+            until,
+        });
         self.post_setup(Step::Token(number), &id, token, Duration::ZERO);
     }
 
@@ -278,11 +325,11 @@ impl Link {
     ) -> Verdict {
         match (mode, said) {
             (Mode::Request, Primitive::SendSecretToken(said)) => self.take_token(id, said, origin, now),
-            (Mode::Response, Primitive::SendSecretToken(said)) => self.take_token_back(said, now),
-            (Mode::Request, Primitive::LoginRequest(said)) => self.take_proof(&id, &said),
+            (Mode::Response, Primitive::SendSecretToken(said)) => self.take_token_back(said, origin.from, now),
+            (Mode::Request, Primitive::LoginRequest(said)) => self.take_proof(&id, &said, origin.from),
             (Mode::Response, Primitive::LoginRequest(said)) => self.take_proof_back(&id, &said, origin, now),
-            (Mode::Request, Primitive::LoginResponse(said)) => self.take_half(&id, &said, now),
-            (Mode::Response, Primitive::LoginResponse(said)) => self.take_half_back(&id, &said, now),
+            (Mode::Request, Primitive::LoginResponse(said)) => self.take_half(&id, &said, origin.from, now),
+            (Mode::Response, Primitive::LoginResponse(said)) => self.take_half_back(&id, &said, origin.from, now),
             _ => Verdict::Unauthorized,
         }
     }
@@ -304,22 +351,73 @@ impl Link {
         let (peer, is_old) = (said.token.0, said.misspelt_version.is_some());
         // A peer that begins twice under one ID has lost its first attempt.
         self.setup.accepting.retain(|it| it.id != id);
-        self.setup.accepting.push(Accepting { number, id, peer, own, verified: None, until, origin, is_old });
+        self.setup.accepting.push(Accepting {
+            number,
+            id,
+            peer,
+            own,
+            verified: None,
+            until,
+            origin,
+            proof_from: None,
+            is_old,
+        });
         self.post_back(Step::TokenBack(number), &answer_id, token, origin.dialect);
         Verdict::Taken
     }
 
-    /// Step 2: found by the domain, not by the ID.
-    fn take_token_back(&mut self, said: SendSecretToken, now: Timestamp) -> Verdict {
+    /// Step 2: found by the domain, not by the ID. Anybody can post one, and the peer takes one proof only: so it matters where
+    /// a token comes from.
+    fn take_token_back(&mut self, said: SendSecretToken, from: Option<IpAddr>, now: Timestamp) -> Verdict {
         if !names(&said.service_id, &self.names.peer) {
             return Verdict::Unauthorized;
         }
-        let (own_id, peer_id) = (self.names.own_id(), self.names.peer_id());
-        let Some(opening) = &mut self.setup.opening else { return Verdict::Unauthorized };
-        if !matches!(opening.state, Opened::TokenSent) || opening.until <= now {
+        let sources = &self.setup.sources;
+        let Some(opening) = self.setup.opening.as_mut().filter(|it| it.until > now) else {
+            return Verdict::Unauthorized;
+        };
+        let heard = Heard { token: said.token.0, is_old: said.misspelt_version.is_some(), from };
+        if !matches!(opening.state, Opened::TokenSent) {
+            // Too late; but that there were two says that somebody lies.
+            let is_used = match &opening.state {
+                Opened::LoginSent { peer, .. } => peer.expose() == heard.token.expose(),
+                Opened::TokenSent | Opened::ResponseSent { .. } => true,
+            };
+            if !is_used {
+                opening.hear(heard);
+            }
             return Verdict::Unauthorized;
         }
-        let (peer, is_old) = (said.token.0, said.misspelt_version.is_some());
+        if sources.rank(from, now) == 0 {
+            self.prove(heard);
+        } else {
+            opening.hear(heard);
+            opening.decides.get_or_insert(now.plus(HEAR_OTHERS));
+        }
+        Verdict::Taken
+    }
+
+    /// No better token has come: of those that did, one is used.
+    fn decide(&mut self, now: Timestamp) {
+        let Setup { opening, sources, forged, .. } = &mut self.setup;
+        let Some(opening) = opening.as_mut().filter(|it| it.decides.is_some_and(|at| at <= now)) else { return };
+        opening.decides = None;
+        let rank = |heard: &Heard| sources.rank(heard.from, now);
+        let Some(best) = opening.heard.iter().map(rank).min() else { return };
+        let of_best: Vec<_> =
+            (0..opening.heard.len()).filter(|at| opening.heard.get(*at).map(rank) == Some(best)).collect();
+        // Not the same one each time.
+        let turn = usize::try_from(*forged).unwrap_or_default() % of_best.len().max(1);
+        let Some(at) = of_best.get(turn) else { return };
+        let heard = opening.heard.remove(*at);
+        self.prove(heard);
+    }
+
+    /// Step 3, with a token that came.
+    fn prove(&mut self, heard: Heard) {
+        let (own_id, peer_id) = (self.names.own_id(), self.names.peer_id());
+        let Some(opening) = &mut self.setup.opening else { return };
+        let Heard { token: peer, is_old, from } = heard;
         let digest = Proof {
             scheme: self.setup.scheme,
             opener: opening.own.expose(),
@@ -331,14 +429,15 @@ impl Link {
         }
         .digest();
         opening.state = Opened::LoginSent { peer, is_old };
+        opening.token_from = from;
+        opening.decides = None;
         let (id, number, pause) = (opening.id.clone(), opening.number, opening.pause);
         let login = LoginRequest { service_id: own_id.as_str().into(), time_to_live: Some(self.life()), digest };
         self.post_setup(Step::Proof(number), &id, login.into(), pause);
-        Verdict::Taken
     }
 
     /// Step 3: the peer shows that our token reached it.
-    fn take_proof(&mut self, id: &TransactionId, said: &LoginRequest) -> Verdict {
+    fn take_proof(&mut self, id: &TransactionId, said: &LoginRequest, from: Option<IpAddr>) -> Verdict {
         let Some(at) = self.setup.accepting.iter().position(|it| it.id == *id) else { return Verdict::Unauthorized };
         let (own_id, peer_id) = (self.names.own_id(), self.names.peer_id());
         let Some(row) = self.setup.accepting.get_mut(at) else { return Verdict::Unauthorized };
@@ -360,9 +459,11 @@ impl Link {
         let digest = proof(row.peer.expose(), &own_id, &peer_id).digest();
         let wanted = said.time_to_live.map_or(Duration::MAX, |seconds| Duration::from_secs(u64::from(seconds)));
         row.verified = Some(wanted);
+        row.proof_from = from;
         let (number, dialect, is_old) = (row.number, row.origin.dialect, row.is_old);
         self.dialect.get_or_insert(dialect);
         self.is_old = is_old;
+        self.setup.sources.peer_is_at(from);
         let login = LoginRequest { service_id: own_id.as_str().into(), time_to_live: Some(self.life()), digest };
         self.post_back(Step::ProofBack(number), id, login.into(), dialect);
         Verdict::Taken
@@ -389,6 +490,9 @@ impl Link {
         self.dialect.get_or_insert(origin.dialect);
         self.is_old = *is_old;
         let number = opening.number;
+        for from in [opening.token_from, origin.from] {
+            self.setup.sources.peer_is_at(from);
+        }
         let Some(session_id) = self.new_session_id() else {
             self.opening_failed(now);
             return Verdict::Busy;
@@ -432,10 +536,17 @@ impl Link {
         life < LIFE_MIN.min(self.settings.time_to_live)
     }
 
-    /// Step 5: the peer's half of the session.
-    fn take_half(&mut self, id: &TransactionId, said: &LoginResponse, now: Timestamp) -> Verdict {
-        let Some(at) = self.setup.accepting.iter().position(|it| it.id == *id) else { return Verdict::Unauthorized };
-        let row = self.setup.accepting.remove(at);
+    /// Step 5: the peer's half of the session, from where its proof came from: this step proves nothing itself.
+    fn take_half(&mut self, id: &TransactionId, said: &LoginResponse, from: Option<IpAddr>, now: Timestamp) -> Verdict {
+        let at = self.setup.accepting.iter().position(|it| it.id == *id);
+        let Some(row) = at.and_then(|at| self.setup.accepting.get(at)) else {
+            return self.take_half_again(id, said, from, now);
+        };
+        if row.verified.is_some() && !self.setup.sources.may_be_same(row.proof_from, from) {
+            tracing::info!(peer = %self.names.peer, ?from, "a step of a set-up from where its proof did not come from");
+            return Verdict::Unauthorized;
+        }
+        let row = self.setup.accepting.remove(at.unwrap_or_default());
         let (Some(wanted), Some(peer_id)) = (row.verified, self.session_of(said)) else {
             return Verdict::Unauthorized;
         };
@@ -444,14 +555,40 @@ impl Link {
             return Verdict::Unauthorized;
         }
         let Some(own_id) = self.new_session_id() else { return Verdict::Busy };
-        let number = self.session_up((own_id.clone(), peer_id), life, false, now);
+        let number = self.session_up((own_id.clone(), peer_id.clone()), life, false, now);
+        self.setup.halves.put(Half { id: id.clone(), session: number, peer_id, proof_from: row.proof_from });
         let half = self.half(&own_id);
         self.post_back(Step::HalfBack(number), id, half, row.origin.dialect);
         Verdict::Taken
     }
 
+    /// Step 5 once more. If it names another session, one of the two was not the peer's: that there is none is safe.
+    fn take_half_again(
+        &mut self,
+        id: &TransactionId,
+        said: &LoginResponse,
+        from: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Verdict {
+        let Some(half) = self.setup.halves.of(id) else { return Verdict::Unauthorized };
+        let is_other = self.session_of(said).is_some_and(|named| named != half.peer_id);
+        if is_other && self.setup.sources.may_be_same(half.proof_from, from) {
+            tracing::warn!(peer = %self.names.peer, ?from, "two sessions are named for one set-up: neither holds");
+            let session = half.session;
+            self.setup.halves.forget(id);
+            self.session_lost(session, now);
+        }
+        Verdict::Unauthorized
+    }
+
     /// Step 6: and the session is up.
-    fn take_half_back(&mut self, id: &TransactionId, said: &LoginResponse, now: Timestamp) -> Verdict {
+    fn take_half_back(
+        &mut self,
+        id: &TransactionId,
+        said: &LoginResponse,
+        from: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Verdict {
         let Some(opening) = self.setup.opening.as_ref().filter(|it| it.id == *id) else { return Verdict::Unauthorized };
         let Opened::ResponseSent { own_id } = &opening.state else { return self.take_refusal(said, now) };
         let own_id = own_id.clone();
@@ -461,6 +598,8 @@ impl Link {
             return self.take_refusal(said, now);
         }
         self.setup.opening = None;
+        self.setup.forged = 0;
+        self.setup.sources.peer_is_at(from);
         self.setup.hung_up = false;
         self.setup.redirect = None;
         self.setup.not_before = now;
@@ -486,9 +625,25 @@ impl Link {
 
     /// Our set-up did not come to its end.
     fn opening_failed(&mut self, now: Timestamp) {
-        self.setup.opening = None;
+        let opening = self.setup.opening.take();
         self.setup.redirect = None;
+        let Some(opening) = opening.filter(Opening::is_contested) else { return self.setup_in_vain(now) };
+        // Somebody else has answered: that is not the peer's failure.
+        self.setup.sources.lies(opening.token_from, now);
+        let failures = self.setup.failures;
+        self.setup.failures = 0;
         self.setup_in_vain(now);
+        self.setup.failures = failures.max(1);
+    }
+
+    /// Our proof was not taken. If somebody else may have answered our token, a new set-up begins at once.
+    fn proof_refused(&mut self, now: Timestamp) -> bool {
+        let Some(opening) = &self.setup.opening else { return false };
+        let (from, is_contested) = (opening.token_from, opening.is_contested());
+        self.setup.sources.lies(from, now);
+        let again = is_contested && self.setup.forged < FORGED_MAX;
+        self.setup.forged = if again { self.setup.forged + 1 } else { 0 };
+        again
     }
 
     /// The next set-up has time, the more the more of them were in vain.
@@ -501,6 +656,7 @@ impl Link {
 
     pub(super) fn expire_setups(&mut self, now: Timestamp) {
         self.setup.accepting.retain(|it| it.until > now);
+        self.decide(now);
         if self.setup.opening.as_ref().is_some_and(|it| it.until <= now) {
             self.opening_failed(now);
             let (peer, pause) = (&self.names.peer, self.setup_pause(now).as_secs());
@@ -526,7 +682,9 @@ impl Link {
                 }
                 // Some keep their half of a set-up late, and hang up on who is quick: once more, with patience.
                 let is_hung_up = matches!(how, Posted::Unauthorized | Posted::Closed);
-                let again = matches!(step, Step::Proof(_)) && is_hung_up && !self.setup.hung_up;
+                let is_refused = matches!(step, Step::Proof(_)) && is_hung_up;
+                let is_first = is_refused && !self.setup.hung_up;
+                let again = (is_refused && self.proof_refused(now)) || is_first;
                 let failures = self.setup.failures;
                 self.opening_failed(now);
                 self.setup.hung_up = again;
@@ -543,6 +701,21 @@ impl Link {
                 }
             }
         }
+    }
+}
+
+impl Opening {
+    /// Keeps a token, one of each source.
+    fn hear(&mut self, heard: Heard) {
+        self.heard.retain(|it| it.from != heard.from || heard.from.is_none());
+        if self.heard.len() < HEARD_MAX {
+            self.heard.push(heard);
+        }
+    }
+
+    /// Whether more than one has answered our token.
+    fn is_contested(&self) -> bool {
+        !self.heard.is_empty() && !matches!(self.state, Opened::TokenSent)
     }
 }
 

@@ -7,7 +7,7 @@ use imps_types::{Status, TransactionId};
 use rustc_hash::FxHashMap;
 
 use super::seen::{Answers, message_of};
-use super::{Action, Link, LinkSettings, OpenTransaction, status, used_again};
+use super::{Action, Link, LinkSettings, OpenTransaction, status, try_later, used_again};
 use crate::access;
 
 /// A transaction of the peer that is being worked on.
@@ -71,6 +71,11 @@ impl Incoming {
             open_bytes: 0,
             bucket: Bucket { per_second, left: per_second, filled: Timestamp(0) },
         }
+    }
+
+    /// Counts something that the peer said without being asked. False: it is too much at once.
+    pub(super) fn is_within_rate(&mut self, now: Timestamp) -> bool {
+        self.bucket.take(now)
     }
 
     fn begins(&mut self, bytes: usize) {
@@ -144,7 +149,7 @@ pub(crate) fn only_reads(name: Name) -> bool {
 }
 
 /// A primitive in our own form, as octets: its name is among them.
-fn written(primitive: &Primitive) -> Vec<u8> {
+pub(super) fn written(primitive: &Primitive) -> Vec<u8> {
     let id = TransactionId::default();
     let mut writer = imps_proto::ssp::SessionWriter::new(imps_proto::ssp::Dialect::Bare, "");
     writer.transaction(imps_proto::ssp::Mode::Request, &id, primitive);
@@ -204,7 +209,7 @@ impl Link {
         match access::check(&self.names.peer, &self.agreement, &self.territory, &said) {
             Ok(()) => self.actions.push_back(Action::Perform(id, said)),
             Err((refused, why)) => {
-                tracing::info!(peer = %self.names.peer, id = id.as_str(), primitive = %said.name(), %refused, why, "refused");
+                tracing::info!(peer = %self.names.peer, id = ?id.as_str(), primitive = %said.name(), %refused, why, "refused");
                 self.answer(&id, status(refused, why), now);
             }
         }
@@ -215,7 +220,7 @@ impl Link {
         let bytes = written(&said).len();
         if self.over_limit(&said, bytes, now).is_some() {
             // Nobody waits for an answer, so there is nobody to say it to.
-            tracing::info!(peer = %self.names.peer, id = id.as_str(), primitive = %said.name(), "too much at once");
+            tracing::info!(peer = %self.names.peer, id = ?id.as_str(), primitive = %said.name(), "too much at once");
             return;
         }
         match access::check(&self.names.peer, &self.agreement, &self.territory, &said) {
@@ -225,7 +230,7 @@ impl Link {
                 self.actions.push_back(Action::Perform(id, said));
             }
             Err((refused, why)) => {
-                tracing::info!(peer = %self.names.peer, id = id.as_str(), primitive = %said.name(), %refused, why, "refused");
+                tracing::info!(peer = %self.names.peer, id = ?id.as_str(), primitive = %said.name(), %refused, why, "refused");
             }
         }
     }
@@ -262,13 +267,11 @@ impl Link {
         let is_heavy = self.incoming.open > 0 && self.incoming.open_bytes + bytes > self.settings.open_bytes;
         let is_full = is_heavy || self.incoming.open >= self.settings.open_max;
         if is_full || !self.incoming.bucket.take(now) {
-            let mut result = ResultInfo::of(Status::SERVER_UNAVAILABLE);
             let why = if is_full { "too many transactions are open" } else { "too many transactions at once" };
-            result.description = Some(why.into());
-            result.try_again = Some(1);
-            return Some(Primitive::Status(result));
+            return Some(try_later(why));
         }
-        None
+        // Whoever asks for much and takes no answers is asked to take them first.
+        (self.outgoing.reply_bytes() >= self.settings.reply_bytes).then(|| try_later("too many answers wait"))
     }
 
     /// A transaction of the peer was carried out.

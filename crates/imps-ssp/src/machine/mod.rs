@@ -6,6 +6,7 @@ mod incoming;
 mod outgoing;
 mod seen;
 mod sessions;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,9 @@ use crate::trust::DigestScheme;
 pub(crate) use incoming::only_reads;
 pub use outgoing::OpenTransaction;
 pub(crate) use outgoing::{Failure, Haste, Outgoing};
+
+/// A session ID that has fewer random bits than these can be guessed.
+const ID_BITS: f64 = 64.0;
 
 /// What holds for every peer.
 #[derive(Clone, Debug)]
@@ -55,6 +59,8 @@ pub struct LinkSettings {
     pub open_max: usize,
     /// Octets of the peer's transactions that are open at once.
     pub open_bytes: usize,
+    /// Octets of answers that wait for the peer to take them.
+    pub reply_bytes: usize,
     /// Transactions of the peer per second.
     pub rate: u32,
     /// Recipients of a message.
@@ -84,6 +90,7 @@ impl Default for LinkSettings {
             remember_bytes: 32 << 20,
             open_max: 1000,
             open_bytes: 64 << 20,
+            reply_bytes: 16 << 20,
             rate: 5000,
             recipients_max: 500,
             posts_max: 4,
@@ -283,6 +290,10 @@ impl Link {
             }
             Body::Session { id, transactions } => {
                 let Some(session) = self.sessions.find(&id, now) else { return Verdict::Unauthorized };
+                if !self.may_speak_from(&id, from) {
+                    tracing::warn!(peer = %self.names.peer, ?from, "a session that can be guessed, from where it was not opened");
+                    return Verdict::Unauthorized;
+                }
                 self.dialect.get_or_insert(dialect);
                 self.outgoing.heard();
                 for transaction in transactions {
@@ -296,6 +307,18 @@ impl Link {
         };
         self.pump(now);
         verdict
+    }
+
+    /// Whether a session of this ID of the peer may be spoken in from there: one that can be guessed only from where the peer
+    /// was proved to be.
+    fn may_speak_from(&self, id: &str, from: Option<IpAddr>) -> bool {
+        let sources = &self.setup.sources;
+        from.is_none() || sources.is_empty() || sources.is_of_peer(from) || sources::bits_of(id) >= ID_BITS
+    }
+
+    /// Whether the peer was proved to be there.
+    pub(crate) fn is_at(&self, from: Option<IpAddr>) -> bool {
+        self.setup.sources.is_of_peer(from)
     }
 
     /// A POST is through.
@@ -382,6 +405,14 @@ impl Link {
 /// What a transaction is answered whose ID was used for another one.
 fn used_again() -> Primitive {
     status(Status::INVALID_TRANSACTION_ID, "the ID was used for something else")
+}
+
+/// What a request is answered for which there is no room now.
+fn try_later(why: &str) -> Primitive {
+    let mut result = imps_types::element::ResultInfo::of(Status::SERVER_UNAVAILABLE);
+    result.description = Some(why.into());
+    result.try_again = Some(1);
+    Primitive::Status(result)
 }
 
 /// A plain answer.

@@ -19,6 +19,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 /// After so many of these in a row, the peer may be at another of its addresses, and a session is opened anew there.
 const FAILURES_MAX: u32 = 3;
+/// About how many octets an answer is that says nothing but a status.
+const SMALL: usize = 512;
 /// How long we listen, after something was taken that the peer need not answer, whether it is refused all the same.
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
 
@@ -121,6 +123,8 @@ struct Reply {
     ends: Option<u64>,
     /// Posted by itself, since a message with others was not taken.
     alone: bool,
+    /// About how many octets it is.
+    bytes: usize,
 }
 
 #[derive(Default)]
@@ -143,6 +147,11 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn is_idle(&self) -> bool {
         self.requests.is_empty() && self.replies.is_empty()
+    }
+
+    /// About how many octets the answers are that wait: few of them say much.
+    pub(super) fn reply_bytes(&self) -> usize {
+        self.replies.iter().map(|it| it.bytes).sum()
     }
 
     /// How connections of sessions before ended says nothing about a new one.
@@ -173,6 +182,13 @@ impl Queue {
         let replies = self.replies.front().map(|it| it.until);
         [ends, again, replies].into_iter().flatten().min()
     }
+}
+
+/// Whether an answer may be more than a status and a few words.
+fn says_much(answer: &Primitive) -> bool {
+    let detailed = answer.outcome().map_or(0, |it| it.detailed.len());
+    !matches!(answer, Primitive::Status(_) | Primitive::SendMessageResponse(_) | Primitive::MessageDelivered(_))
+        || detailed > 0
 }
 
 /// A transaction that is not through, for operators.
@@ -246,7 +262,16 @@ impl Link {
         if self.outgoing.replies.len() >= 2 * self.settings.open_max {
             self.outgoing.replies.pop_front();
         }
-        self.outgoing.replies.push_back(Reply { id, primitive, until, ends, alone: false });
+        let (mut primitive, mut bytes) = (primitive, 0);
+        if says_much(&primitive) {
+            bytes = super::incoming::written(&primitive).len();
+            if self.outgoing.reply_bytes().saturating_add(bytes) > self.settings.reply_bytes && bytes > SMALL {
+                tracing::info!(peer = %self.names.peer, id = ?id.as_str(), bytes, "an answer has no room: the peer takes none");
+                (primitive, bytes) = (super::try_later("too many answers wait"), 0);
+            }
+        }
+        let bytes = bytes.max(SMALL);
+        self.outgoing.replies.push_back(Reply { id, primitive, until, ends, alone: false, bytes });
     }
 
     pub(super) fn ask_alive(&mut self, now: Timestamp) {
@@ -499,11 +524,13 @@ impl Link {
         let said = match transaction.content {
             Ok(said) => said,
             Err(refusal) => {
-                if let Some(request) = self.outgoing.requests.get(&id) {
-                    self.sessions.asking &= request.what.number != OWN;
-                    tracing::debug!(peer = %self.names.peer, id = id.as_str(), reason = %refusal.reason, "answer cannot be read");
-                    self.finish(&id, Err(Failure::WrongAnswer("the answer cannot be read")));
-                }
+                let Some(request) = self.outgoing.requests.get(&id) else {
+                    self.incoming.is_within_rate(now);
+                    return;
+                };
+                self.sessions.asking &= request.what.number != OWN;
+                tracing::debug!(peer = %self.names.peer, id = ?id.as_str(), reason = ?refusal.reason, "answer cannot be read");
+                self.finish(&id, Err(Failure::WrongAnswer("the answer cannot be read")));
                 return;
             }
         };
@@ -513,7 +540,10 @@ impl Link {
             return;
         }
         let Some(request) = self.outgoing.requests.get_mut(&id) else {
-            self.actions.push_back(Action::Late(id, said));
+            // What nobody asked for counts as what is asked of us does.
+            if self.incoming.is_within_rate(now) {
+                self.actions.push_back(Action::Late(id, said));
+            }
             return;
         };
         self.sessions.asking &= request.what.number != OWN;

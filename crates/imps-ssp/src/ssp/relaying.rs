@@ -93,7 +93,7 @@ impl Ssp {
                 self.spawn(from, move |this, from| async move { this.bring_back(&from, id, passage, held).await });
             }
             Err((failure, why)) => {
-                tracing::info!(peer = %from.domain, id = id.as_str(), refused = %failure.status, why, "not passed on");
+                tracing::info!(peer = %from.domain, id = ?id.as_str(), refused = %failure.status, why, "not passed on");
                 let answer = failure.answer_with(why);
                 let answer = self.hold_or(from, held, Some(failure), answer).await;
                 self.answer(from, &id, answer);

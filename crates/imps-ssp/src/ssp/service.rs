@@ -17,7 +17,7 @@ pub trait Service: Send + Sync {
     fn late(&self, peer: &Domain, id: &TransactionId, said: Primitive) {
         let _ = said;
         // A session that was opened anew is asked twice, and answers twice.
-        tracing::debug!(%peer, id = id.as_str(), "an answer came too late");
+        tracing::debug!(%peer, id = ?id.as_str(), "an answer came too late");
     }
 
     /// An operator wants a peer to be reached now: what waits for it does not wait any longer.
@@ -32,7 +32,7 @@ pub trait Service: Send + Sync {
 
     /// What holds with a peer has changed.
     fn agreed<'a>(&'a self, peer: &'a Domain, agreement: &'a Agreement) -> BoxFuture<'a, ()> {
-        tracing::info!(%peer, id = %agreement.id, "agreement with a peer");
+        tracing::info!(%peer, id = ?agreement.id, "agreement with a peer");
         Box::pin(async {})
     }
 

@@ -30,6 +30,7 @@ pub(super) fn settings_of(link: &LinkSettings) -> LinkSettings {
         remember_bytes: part(link.remember_bytes),
         open_max: part(link.open_max),
         open_bytes: part(link.open_bytes),
+        reply_bytes: part(link.reply_bytes),
         ..link.clone()
     }
 }

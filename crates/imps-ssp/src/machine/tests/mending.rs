@@ -304,3 +304,195 @@ fn a_keep_alive_that_is_answered_with_rubbish_is_answered() {
     assert_eq!(wire.give(0, &rubbish), Verdict::Taken);
     assert!(!wire.sides[0].link.sessions.asking, "it is there, whatever it says");
 }
+
+/// Gives a message to a side as if somebody at this address had posted it.
+fn give_from(wire: &mut Wire, to: usize, text: &str, at: Option<IpAddr>) -> Verdict {
+    let message = Message::read(text.as_bytes(), &ssp::limits(1 << 20)).expect("a message");
+    wire.sides[to].link.receive(message, at, wire.now)
+}
+
+/// What a side posts next, with its number.
+fn posts(wire: &mut Wire, side: usize) -> Option<(u64, String)> {
+    wire.sides[side].link.actions().into_iter().find_map(|action| match action {
+        Action::Post(post) => Some((post.id, String::from_utf8(post.body).expect("text"))),
+        _ => None,
+    })
+}
+
+fn forged_token(number: u8) -> String {
+    format!(
+        "<WV-SSP-Message><SetupTransaction mode=\"Response\" transactionID=\"zz\"><SendSecretToken \
+         serviceID=\"wv:@b.example\"><SecretToken>{number}77777777777777777777777777777777</SecretToken></SendSecretToken>\
+         </SetupTransaction></WV-SSP-Message>"
+    )
+}
+
+#[test]
+fn a_token_that_somebody_else_posts_costs_one_attempt() {
+    let mut wire = Wire::plain();
+    let (peer, stranger) = (from(1), from(66));
+    wire.sides[0].link.open(wire.now);
+    let (_, one) = posts(&mut wire, 0).expect("a token");
+    assert_eq!(give_from(&mut wire, 0, &forged_token(1), stranger), Verdict::Taken);
+    let (number, three) = posts(&mut wire, 0).expect("a proof");
+    assert_eq!(give_from(&mut wire, 1, &one, peer), Verdict::Taken);
+    let (_, two) = posts(&mut wire, 1).expect("a token");
+    assert_eq!(give_from(&mut wire, 0, &two, peer), Verdict::Unauthorized, "it is too late");
+    assert_eq!(give_from(&mut wire, 1, &three, peer), Verdict::Unauthorized, "and the proof was for the other one");
+    let now = wire.now;
+    wire.sides[0].link.posted(number, Posted::Unauthorized, now);
+    // The next set-up begins at once, and whoever lied is not the first to be believed.
+    let (_, one) = posts(&mut wire, 0).expect("another token");
+    assert_eq!(give_from(&mut wire, 0, &forged_token(2), stranger), Verdict::Taken);
+    assert_eq!(posts(&mut wire, 0), None, "something better may come");
+    assert_eq!(wire.sides[0].link.next_tick(now), Some(now.plus(Duration::from_secs(2))));
+    assert_eq!(give_from(&mut wire, 1, &one, peer), Verdict::Taken);
+    let (_, two) = posts(&mut wire, 1).expect("a token");
+    assert_eq!(give_from(&mut wire, 0, &two, peer), Verdict::Taken);
+    wire.run();
+    assert!(wire.sides.iter().all(|side| side.link.is_up(now)));
+    // From now on it is known where the peer is, and a stranger is not heard at all as long as the peer is.
+    wire.sides[0].link.sessions_lost(now);
+    wire.sides[0].link.open(now);
+    posts(&mut wire, 0);
+    assert_eq!(give_from(&mut wire, 0, &forged_token(3), from(67)), Verdict::Taken);
+    assert_eq!(posts(&mut wire, 0), None);
+    wire.wait(Duration::from_secs(2));
+    assert!(wire.log.iter().any(|(side, text, _)| *side == 0 && text.contains("LoginRequest")), "nobody else came");
+}
+
+#[test]
+fn forged_tokens_do_not_make_the_pause_longer() {
+    let mut wire = Wire::plain();
+    for round in 0..40_u8 {
+        let now = wire.now;
+        if !wire.sides[0].link.is_setting_up() {
+            wire.sides[0].link.open(now);
+        }
+        posts(&mut wire, 0).expect("a token");
+        give_from(&mut wire, 0, &forged_token(1), from(2 * round + 1));
+        wire.sides[0].link.tick(wire.now);
+        let (number, _) = posts(&mut wire, 0).expect("a proof");
+        give_from(&mut wire, 0, &forged_token(2), from(2 * round + 2));
+        wire.sides[0].link.posted(number, Posted::Unauthorized, wire.now);
+        let pause = wire.sides[0].link.setup_pause(wire.now);
+        assert!(pause <= Duration::from_secs(10), "{pause:?}");
+        if pause > Duration::ZERO {
+            wire.now = wire.now.plus(pause);
+        }
+    }
+}
+
+/// A set-up by A, up to its fifth step, which is returned: the proof came from the first address.
+fn five_steps(wire: &mut Wire) -> String {
+    wire.sides[0].link.open(wire.now);
+    for side in [0, 1, 0, 1] {
+        let (_, text) = posts(wire, side).expect("a step");
+        assert_eq!(give_from(wire, 1 - side, &text, from(1)), Verdict::Taken);
+    }
+    posts(wire, 0).expect("the fifth").1
+}
+
+#[test]
+fn a_half_counts_from_where_the_proof_came_from() {
+    let mut wire = Wire::plain();
+    let five = five_steps(&mut wire);
+    let (before, after) = five.split_once("sessionID=\"").expect("a session");
+    let stolen = format!("{before}sessionID=\"stolen{after}");
+    assert_eq!(give_from(&mut wire, 1, &stolen, from(9)), Verdict::Unauthorized);
+    assert!(wire.sides[1].link.sessions(wire.now).is_empty());
+    assert_eq!(give_from(&mut wire, 1, &five, from(1)), Verdict::Taken, "the peer's own is not lost by it");
+    assert_eq!(wire.sides[1].link.sessions(wire.now).len(), 1);
+    // Another one from elsewhere does nothing; from the same place, one of the two was not the peer's.
+    assert_eq!(give_from(&mut wire, 1, &stolen, from(9)), Verdict::Unauthorized);
+    assert_eq!(give_from(&mut wire, 1, &five, from(1)), Verdict::Unauthorized);
+    assert_eq!(wire.sides[1].link.sessions(wire.now).len(), 1);
+    assert_eq!(give_from(&mut wire, 1, &stolen, from(1)), Verdict::Unauthorized);
+    assert!(wire.sides[1].link.sessions(wire.now).is_empty());
+}
+
+#[test]
+fn a_session_that_can_be_guessed_is_spoken_in_from_where_it_was_opened() {
+    for (id, elsewhere) in [("4711", Verdict::Unauthorized), ("9f86d081884c7d659a2feaa0c55ad015", Verdict::Taken)] {
+        let mut wire = Wire::plain();
+        let five = five_steps(&mut wire);
+        let own = five.split("sessionID=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a session ID");
+        assert_eq!(give_from(&mut wire, 1, &five.replace(own, &format!("{id}@a.example")), from(1)), Verdict::Taken);
+        let said = format!("<WV-SSP-Message><Session sessionID=\"{id}@a.example\"/></WV-SSP-Message>");
+        assert_eq!(give_from(&mut wire, 1, &said, from(88)), elsewhere, "{id}");
+        assert_eq!(give_from(&mut wire, 1, &said, from(1)), Verdict::Taken, "{id}");
+    }
+}
+
+#[test]
+fn where_the_peer_was_proved_to_be_it_may_begin_whatever_others_claim() {
+    let mut wire = Wire::plain();
+    let five = five_steps(&mut wire);
+    assert_eq!(give_from(&mut wire, 1, &five, from(1)), Verdict::Taken);
+    let token = |number: u32| {
+        format!(
+            "<WV-SSP-Message><SetupTransaction mode=\"Request\" transactionID=\"t{number}\"><SendSecretToken \
+             serviceID=\"wv:@a.example\"><SecretToken>abcdef</SecretToken></SendSecretToken></SetupTransaction>\
+             </WV-SSP-Message>"
+        )
+    };
+    let mut last = Verdict::Taken;
+    for number in 0..140 {
+        last = give_from(&mut wire, 1, &token(number), from(20 + u8::try_from(number % 12).expect("few")));
+    }
+    assert_eq!(last, Verdict::Busy);
+    assert_eq!(give_from(&mut wire, 1, &token(1000), from(1)), Verdict::Taken);
+    // And what it has begun is not what makes room for the others.
+    wire.now = wire.now.plus(Duration::from_secs(59));
+    for number in 0..50_u8 {
+        give_from(&mut wire, 1, &token(2000 + u32::from(number)), from(100 + number));
+    }
+    assert!(wire.sides[1].link.setup.is_accepting(&TransactionId::new("t1000")));
+}
+
+#[test]
+fn answers_that_nobody_asked_for_count_as_requests_do() {
+    let settings = LinkSettings { rate: 10, ..LinkSettings::default() };
+    let mut wire = Wire::new(&settings, [DigestScheme::Md5; 2]);
+    let now = wire.now;
+    wire.sides[0].link.open(now);
+    wire.run();
+    let session = wire.sides[0].link.sessions(now)[0].1.clone();
+    let answers: String = (0..100)
+        .map(|number| {
+            format!("<Transaction mode=\"Response\" transactionID=\"u{number}\"><Status code=\"200\"/></Transaction>")
+        })
+        .collect();
+    let text = format!("<WV-SSP-Message><Session sessionID=\"{session}\">{answers}</Session></WV-SSP-Message>");
+    assert_eq!(wire.give(0, &text), Verdict::Taken);
+    wire.run();
+    assert_eq!(wire.sides[0].late.len(), 10);
+}
+
+#[test]
+fn answers_that_wait_have_a_bound_in_octets() {
+    let settings = LinkSettings { reply_bytes: 100_000, posts_max: 1, ..LinkSettings::default() };
+    let mut wire = Wire::new(&settings, [DigestScheme::Md5; 2]);
+    let now = wire.now;
+    wire.sides[0].link.open(now);
+    wire.run();
+    let long = || {
+        let mut said = imps_proto::ssp::JoinGroupResponse {
+            status: imps_types::element::ResultInfo::of(Status::SUCCESSFUL),
+            joined: None,
+            welcome_note: None,
+        };
+        said.status.description = Some("x".repeat(30_000).into());
+        Primitive::from(said)
+    };
+    let link = &mut wire.sides[0].link;
+    for number in 0..10 {
+        link.reply_with(TransactionId::new(&format!("r{number}")), long(), None, now);
+    }
+    assert!(link.outgoing.reply_bytes() <= 100_000, "{}", link.outgoing.reply_bytes());
+    // Each is answered all the same.
+    wire.wait(Duration::ZERO);
+    let answered = wire.log.iter().map(|(_, text, _)| text.matches("mode=\"Response\"").count()).sum::<usize>();
+    assert!(wire.log.iter().any(|(_, text, _)| text.contains("code=\"503\"")));
+    assert!(answered >= 10, "{answered}");
+}
