@@ -325,15 +325,29 @@ impl Common<'_> {
         let validity = self.validity(invitation.validity);
         let expires = now.plus(Duration::from_secs(validity.into()));
         let mut batch = Batch::new();
-        for before in self.store.get(Space::Invitations, &keys).await?.into_iter().flatten() {
-            // The same InviteID again: what it said before is no longer offered.
+        let mut new = Vec::with_capacity(invited.len());
+        for (one, before) in invited.into_iter().zip(self.store.get(Space::Invitations, &keys).await?) {
+            let Some(before) = before else {
+                new.push(one);
+                continue;
+            };
             let before = Kept::read(&before)?;
+            // What a domain posts again, since it did not see our answer, is known to whom it is for.
+            let is_recent = before.made.plus(self.config.repeat_window) > now;
+            if session.user.is_guest && is_recent && is_same(&before.invitation, &invitation, &shown, &occasion, &one) {
+                continue;
+            }
+            new.push(one);
+            // The same InviteID again: what it said before is no longer offered.
             before.delete(&mut batch);
             self.im().take_back(&mut batch, &before.invited, before.notice, before.expires).await;
         }
-        let mut kept = Vec::with_capacity(invited.len());
-        let mut notices = Vec::with_capacity(invited.len());
-        for one in invited {
+        if new.is_empty() {
+            return Ok(());
+        }
+        let mut kept = Vec::with_capacity(new.len());
+        let mut notices = Vec::with_capacity(new.len());
+        for one in new {
             let invitation = Invitation {
                 inviter: inviter.clone(),
                 shown: shown.clone(),
@@ -372,6 +386,21 @@ impl Common<'_> {
     pub(super) fn told_until(&self, at_least: Timestamp) -> Timestamp {
         self.clock.now().plus(self.config.invitation_validity).max(at_least)
     }
+}
+
+/// Whether an invitation says what another one of the same inviter said to the same user under the same InviteID.
+fn is_same(
+    before: &Invitation,
+    invitation: &OutgoingInvitation,
+    shown: &Shown,
+    occasion: &Occasion,
+    one: &Invited,
+) -> bool {
+    before.invite_type == invitation.invite_type
+        && before.note == invitation.note
+        && before.shown == *shown
+        && before.occasion == *occasion
+        && before.named == one.named
 }
 
 /// The texts of an invitation have bounds, whatever it is about.

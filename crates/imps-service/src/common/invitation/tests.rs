@@ -380,3 +380,25 @@ async fn a_guest_has_the_names_that_his_own_domain_knows_of() {
     let invited = is_invited(&world, &alice).await;
     assert!(matches!(invited.shown, Shown::ScreenName(_, name) if &*name == "Boss"));
 }
+
+#[tokio::test]
+async fn an_invitation_of_a_guest_that_comes_again_is_told_once() {
+    let world = World::of(&["alice"]).await;
+    let _neighbour = world.with_neighbour();
+    let guest = UserId::from_canonical("wv:eve@b.example");
+    let eve = world.services.access().guest_session(&guest).await.unwrap();
+    send(&world, &eve, chat("i-1", &["alice"])).await;
+    // The peer did not see our answer: this server was started again meanwhile.
+    let world = world.restarted().await;
+    let _neighbour = world.with_neighbour();
+    let eve = world.services.access().guest_session(&guest).await.unwrap();
+    assert_eq!(send(&world, &eve, chat("i-1", &["alice"])).await.status, Status::SUCCESSFUL);
+    let alice = world.login("alice").await;
+    is_invited(&world, &alice).await;
+    send(&world, &eve, chat("i-1", &["alice"])).await;
+    assert!(world.services.im().next_event(&alice).await.is_none(), "once");
+    // What says something else under the same InviteID is another one.
+    send(&world, &eve, OutgoingInvitation { note: Some("now".into()), ..chat("i-1", &["alice"]) }).await;
+    is_invited(&world, &alice).await;
+    assert_eq!(rows(&world).await, [1; 3]);
+}
