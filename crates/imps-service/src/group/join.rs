@@ -292,7 +292,7 @@ fn choose_name(
 ) -> Result<Box<str>, GroupError> {
     let is_free = |name: &str| inner.user_of(name).is_none_or(|owner| owner == user);
     if let Some(name) = wished {
-        if name.len() > PART_MAX || name.chars().any(char::is_control) {
+        if !is_screen_name(name) {
             return Err(GroupError::ScreenName);
         }
         return if is_free(name) { Ok(name.into()) } else { Err(GroupError::NameInUse) };
@@ -300,10 +300,11 @@ fn choose_name(
     if let Some(joined) = inner.joined.get(user) {
         return Ok((&*joined.name).into());
     }
-    if let Some(name) = person.screen_name.as_deref().filter(|name| is_free(name)) {
+    if let Some(name) = person.screen_name.as_deref().filter(|name| is_screen_name(name) && is_free(name)) {
         return Ok(name.into());
     }
-    let own = user.local();
+    // A guest's domain may let him be called anything.
+    let own = Some(user.local()).filter(|own| is_screen_name(own)).unwrap_or("user");
     if is_free(own) {
         return Ok(own.into());
     }
@@ -313,9 +314,35 @@ fn choose_name(
     Ok(name.into())
 }
 
+/// Whether somebody may be called so: what nobody sees, or what turns the text after it, would make two names look the same.
+pub(crate) fn is_screen_name(name: &str) -> bool {
+    let is_unseen = |c: char| {
+        matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    };
+    name.len() <= PART_MAX && !name.chars().any(|c| c.is_control() || is_unseen(c))
+}
+
 impl OwnSettings {
     /// Whether messages to his screen name reach somebody with these settings.
     pub(super) fn takes_private(&self) -> bool {
         self.private_messaging.unwrap_or(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_only_look_different_are_none() {
+        for name in ["Speedy", "Zoë 漢字 😀", "", &"n".repeat(PART_MAX)] {
+            assert!(is_screen_name(name), "{name}");
+        }
+        let unseen =
+            ["ad\u{200b}min", "\u{202e}nimda", "admin\u{feff}", "ad\u{2066}min", "a\u{ad}dmin", "\u{200d}admin"];
+        for name in unseen.into_iter().chain(["a\tb", &"n".repeat(PART_MAX + 1)]) {
+            assert!(!is_screen_name(name), "{name:?}");
+        }
     }
 }

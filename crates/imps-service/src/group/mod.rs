@@ -37,6 +37,7 @@ use imps_types::{Address, GroupId, UserId};
 
 pub use conversation::{Extended, Extension};
 pub use error::GroupError;
+pub(crate) use join::is_screen_name;
 pub use join::{JoinWish, Joining};
 pub use lifecycle::NewGroup;
 pub use members::{JoinedUsers, Manager, Members};
