@@ -5,9 +5,10 @@
 //! |---|---|---|
 //! | Relay | domain, sequence, "" | a message to users of the domain |
 //! | Relay | domain, sequence, user | a report for a user of the domain |
-//! | RelaySent | sequence, domain | whose message it was, if he wants a report |
-//! | RelaySent | sequence, domain, status, recipients | nothing: such a report came |
-//! | Relayed | domain, MessageID there and a print | our number, and what was answered |
+//! | RelaySent | sequence, domain | whose message it was and for whom, if he wants a report |
+//! | RelaySent | sequence, domain, 0, recipient | nothing: a report on him came |
+//! | RelaySent | sequence, domain, status, recipients | the same, as it was written before |
+//! | Relayed | domain, MessageID or transaction there and a print | our number, and what was answered |
 //! | Relayed | domain, print of a report | nothing: such a report came, on what is kept there |
 //! | RelayedIds | sequence | domain and MessageID there, if a report is wanted |
 //! | RelayExpiry | end, kind, sequence, domain, whose | nothing |
@@ -24,13 +25,14 @@ use rustc_hash::FxHashMap;
 use super::addressees::{Addressees, Letter, named_client};
 use super::blocking::Origin;
 use super::delivery::Kind;
-use super::queue::{Waiting, message_record, read_body, report_record};
+use super::queue::{Waiting, message_record, read_body, read_info, report_record, write_info};
 use super::repeat::{read_result, write_result};
 use super::send::{Draft, OutgoingMessage, Posting, check};
-use super::{Im, Sent};
+use super::{Im, Sent, Sequence};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::event::{Kept, Message, Report};
+use crate::group::is_screen_name;
 use crate::record::{RecordError, RecordReader, RecordWriter};
 use crate::seam::{Batch, Key, KeyRange, Order, Space, StoreError};
 use crate::user::QueueLoad;
@@ -118,8 +120,14 @@ pub struct FromAbroad {
 /// A message from another domain that is being taken.
 pub(super) struct Taking {
     from: FromAbroad,
-    /// What makes it the same as one that came before: its MessageID, the sender and the recipients.
-    name: Option<Box<str>>,
+    /// What makes it the same as one that came before: its MessageID, the sender, the recipients and what it says.
+    name: Box<str>,
+    /// The name as it was before, without what it says.
+    old_name: Option<Box<str>>,
+    /// For how long one without a MessageID is known: its transaction has this ID for so long (SSP 7.3).
+    window: Duration,
+    /// What the transaction of this ID brought before that time, if it was the same: another message has its place now.
+    outlived: Option<(u64, Bytes)>,
 }
 
 /// What waits for another domain, counted.
@@ -159,14 +167,40 @@ pub(super) fn relay_key(domain: &Domain, sequence: u64, whose: &str) -> Key {
     Key::build().text(domain.as_str()).u64(sequence).text(whose).done()
 }
 
-fn sent_key(sequence: u64, domain: &Domain) -> Key {
+pub(super) fn sent_key(sequence: u64, domain: &Domain) -> Key {
     Key::build().u64(sequence).text(domain.as_str()).done()
 }
 
-/// Where it lies that a report came: behind the row of the message, with which it goes.
+/// Where it lies that a report on a recipient came, the only one: behind the row of the message, with which it goes.
+fn told_key(sequence: u64, domain: &Domain, about: &Recipient) -> Key {
+    reported_key(sequence, domain, Status::new(0), about)
+}
+
+/// The same as it was before: of each outcome one, on the recipients as the report had them.
 fn reported_key(sequence: u64, domain: &Domain, outcome: Status, about: &Recipient) -> Key {
     let key = Key::build().u64(sequence).text(domain.as_str()).u64(outcome.code().into());
-    key.bytes(&print_of(about)).done()
+    key.bytes(&print_of_all(about)).done()
+}
+
+/// The same for the same recipients, groups among them.
+fn print_of_all(recipient: &Recipient) -> [u8; 16] {
+    let users = print_of(recipient);
+    if recipient.groups.is_empty() {
+        return users;
+    }
+    let mut print = Md5::new();
+    print.update(users);
+    for group in &recipient.groups {
+        let (address, name) = match group {
+            Group::Id(id) => (id, ""),
+            Group::ScreenName(name) => (&name.group_id, &*name.name),
+        };
+        for part in [address.as_str(), name] {
+            print.update(part);
+            print.update([0]);
+        }
+    }
+    print.finalize().into()
 }
 
 /// The same for the same recipients, and short however many they are.
@@ -257,6 +291,70 @@ impl KnownAs {
     }
 }
 
+/// A message that went to another domain, of which its sender wants to know what becomes.
+struct SentThere {
+    by: UserId,
+    /// Recipient and Sender, as they were; since version 2.
+    info: Option<MessageInfo>,
+}
+
+impl SentThere {
+    fn to_record(&self) -> Vec<u8> {
+        let mut writer = RecordWriter::new(2);
+        writer.text(self.by.as_str());
+        writer.option(self.info.as_ref(), write_info);
+        writer.done()
+    }
+
+    fn read(record: &[u8]) -> Result<Self, RecordError> {
+        let (mut reader, written) = RecordReader::new(record, 2)?;
+        let by = UserId::from_canonical(reader.text()?);
+        let info = if written >= 2 { reader.option(read_info)? } else { None };
+        Ok(Self { by, info })
+    }
+
+    /// Whom of the recipients a report of `peer` is about, each as the message named him. None: somebody else too, or nobody.
+    fn about(&self, peer: &Domain, reported: &Recipient) -> Option<Vec<Recipient>> {
+        let canonical = |address: &Address| {
+            UserId::parse(address.as_str(), peer).map_or_else(|_| address.to_string(), |id| id.to_string())
+        };
+        let of_user = |user: &User| Recipient::user(User { friendly_name: None, ..user.clone() });
+        let of_group = |group: &Group| Recipient { groups: vec![group.clone()], ..Recipient::default() };
+        let Some(info) = &self.info else {
+            // Of one that was sent before, it is not known to whom.
+            let users = reported.users.iter().map(of_user);
+            return Some(users.chain(reported.groups.iter().map(of_group)).collect());
+        };
+        let sent = &info.recipient;
+        if reported.is_empty() {
+            // Where there is only one, he need not be named.
+            let one = match (sent.users.as_slice(), sent.groups.as_slice()) {
+                ([user], []) => of_user(user),
+                ([], [group]) => of_group(group),
+                _ => return None,
+            };
+            return Some(vec![one]);
+        }
+        let named = |user: &User| {
+            let name = canonical(&user.user_id);
+            let mut of_him = sent.users.iter().filter(|it| canonical(&it.user_id) == name);
+            let first = of_him.clone().next()?;
+            // Several of his clients may be recipients, and each has its report.
+            Some(of_user(of_him.find(|it| it.client_id == user.client_id).unwrap_or(first)))
+        };
+        let is_same = |one: &Group, other: &Group| match (one, other) {
+            (Group::Id(one), Group::Id(other)) => canonical(one) == canonical(other),
+            (Group::ScreenName(one), Group::ScreenName(other)) => {
+                one.name == other.name && canonical(&one.group_id) == canonical(&other.group_id)
+            }
+            _ => false,
+        };
+        let in_group = |group: &Group| sent.groups.iter().find(|it| is_same(it, group)).map(of_group);
+        let users = reported.users.iter().map(named);
+        users.chain(reported.groups.iter().map(in_group)).collect()
+    }
+}
+
 /// Adds the rows of a report for a user of another domain.
 pub(super) fn put_report(batch: &mut Batch, known: &KnownAs, sequence: u64, report: &Report) {
     let domain = &known.domain;
@@ -290,9 +388,12 @@ impl ToDomain {
             kept: Kept::default(),
         };
         let sent = report.then(|| {
-            let mut writer = RecordWriter::new(1);
-            writer.text(by.as_str());
-            writer.done().into()
+            let info = MessageInfo {
+                recipient: self.recipient.clone(),
+                sender: template.sender.clone(),
+                ..MessageInfo::default()
+            };
+            SentThere { by: by.clone(), info: Some(info) }.to_record().into()
         });
         Rows { domain: &self.domain, body: message_record(&message).into(), sent, expires }
     }
@@ -311,21 +412,49 @@ impl Rows<'_> {
     }
 }
 
+/// The same for the same message of the same sender to the same recipients, whenever it is posted.
+fn print_of_message(from: &FromAbroad, message: &OutgoingMessage) -> [u8; 16] {
+    let OutgoingMessage { info, content, .. } = message;
+    let mut print = Md5::new();
+    let mut add = |part: &[u8]| {
+        print.update((part.len() as u64).to_be_bytes());
+        print.update(part);
+    };
+    let by = if from.id.is_some() { from.id.as_deref() } else { from.transaction.as_deref() };
+    for text in [by, info.content_type.as_deref(), info.content_name.as_deref(), info.message_uri.as_deref()] {
+        add(text.unwrap_or_default().as_bytes());
+    }
+    add(from.sender.as_str().as_bytes());
+    add(&print_of_all(&info.recipient));
+    add(&content.data);
+    print.finalize().into()
+}
+
 impl Taking {
-    /// `recipient`: as the message names them.
-    fn new(from: FromAbroad, recipient: &Recipient) -> Result<Self, Error> {
+    fn new(from: FromAbroad, message: &OutgoingMessage, window: Duration) -> Result<Self, Error> {
         use std::fmt::Write as _;
         check_id(from.id.as_deref())?;
-        let name = from.id.as_ref().map(|id| {
-            // Some split a message among several transactions, and all of them have its ID (SSP 7.3).
-            let mut name = format!("{id} ");
-            let sender = Md5::digest(from.sender.as_str());
-            for (one, other) in sender.iter().zip(print_of(recipient)) {
-                let _ = write!(name, "{:02x}", one ^ other);
+        let hex = |mut name: String, octets: [u8; 16]| {
+            for octet in octets {
+                let _ = write!(name, "{octet:02x}");
             }
-            name.into()
+            Box::<str>::from(name)
+        };
+        let begin = match (&from.id, &from.transaction) {
+            (Some(id), _) => format!("{id} is-"),
+            // It has a space in front, no MessageID has.
+            (None, Some(_)) => " transaction-".to_owned(),
+            (None, None) => String::new(),
+        };
+        let name = hex(begin, print_of_message(&from, message));
+        // Some split a message among several transactions, and all of them have its ID (SSP 7.3).
+        let old_name = from.id.as_ref().map(|id| {
+            let sender: [u8; 16] = Md5::digest(from.sender.as_str()).into();
+            let mut both = print_of(&message.info.recipient);
+            both.iter_mut().zip(sender).for_each(|(one, other)| *one ^= other);
+            hex(format!("{id} "), both)
         });
-        Ok(Self { from, name })
+        Ok(Self { from, name, old_name, window, outlived: None })
     }
 
     /// Adds the rows by which the message is taken once, and reported on by the name that it has there.
@@ -336,18 +465,35 @@ impl Taking {
         result: &ResultInfo,
         (report, expires): (bool, Timestamp),
     ) {
-        let (Some(id), Some(name)) = (&self.from.id, &self.name) else { return };
-        let peer = &self.from.peer;
+        let Self { from: FromAbroad { peer, id, transaction, .. }, name, .. } = self;
+        let end = match (id, transaction) {
+            (Some(_), _) => expires.plus(GRACE),
+            (None, Some(_)) => self.forgotten(sequence),
+            (None, None) => return,
+        };
         let mut writer = RecordWriter::new(1);
         writer.number(sequence);
         write_result(&mut writer, result);
-        batch.if_absent(Space::Relayed, taken_key(peer, name));
+        match &self.outlived {
+            Some((before, row)) => {
+                batch.if_equals(Space::Relayed, taken_key(peer, name), row.clone());
+                batch.delete(Space::RelayExpiry, expiry_key(self.forgotten(*before), TAKEN, *before, peer, name));
+            }
+            None => {
+                batch.if_absent(Space::Relayed, taken_key(peer, name));
+            }
+        }
         batch.put(Space::Relayed, taken_key(peer, name), writer.done());
-        batch.put(Space::RelayExpiry, expiry_key(expires.plus(GRACE), TAKEN, sequence, peer, name), Bytes::new());
-        if report {
-            let known = KnownAs { domain: peer.clone(), id: id.clone(), transaction: self.from.transaction.clone() };
+        batch.put(Space::RelayExpiry, expiry_key(end, TAKEN, sequence, peer, name), Bytes::new());
+        if let Some(id) = id.as_ref().filter(|_| report) {
+            let known = KnownAs { domain: peer.clone(), id: id.clone(), transaction: transaction.clone() };
             batch.put(Space::RelayedIds, id_key(sequence), known.to_record());
         }
+    }
+
+    /// When a message of this number that has no MessageID is known no longer.
+    fn forgotten(&self, sequence: u64) -> Timestamp {
+        Sequence::time(sequence).plus(self.window)
     }
 }
 
@@ -534,11 +680,11 @@ impl Im<'_> {
     /// # Errors
     /// `BadParameter`, or the store's failure. What concerns single recipients is in the result.
     pub async fn receive(&self, from: FromAbroad, mut message: OutgoingMessage) -> Result<Sent, Error> {
-        let taking = Taking::new(from, &message.info.recipient)?;
-        let from = &taking.from;
-        if let Some(sent) = self.taken_before(&taking).await? {
+        let mut taking = Taking::new(from, &message, self.config.repeat_window)?;
+        if let Some(sent) = self.taken_before(&mut taking).await? {
             return Ok(sent);
         }
+        let from = &taking.from;
         if message.content.data.len() > self.config.message_max {
             return Err(Error::BadParameter("the content is larger than this server takes"));
         }
@@ -550,6 +696,10 @@ impl Im<'_> {
         let spoken = self.spoken_in(&sender)?;
         let mut origin = Origin::of(&from.sender);
         let mut own_name = None;
+        // Nobody here could have such a name.
+        if spoken.as_ref().is_some_and(|(_, name)| !is_screen_name(name)) {
+            return Err(Error::BadParameter("the ScreenName of the sender is none"));
+        }
         if let Some((group, name)) = &spoken {
             origin = origin.in_group(group, name);
             own_name = self.take_name(&mut message.info.recipient, group);
@@ -580,10 +730,11 @@ impl Im<'_> {
             reports: Vec::new(),
             replaces: None,
         };
-        match self.post(posting, None).await {
+        let posted = self.post(posting, None).await;
+        match posted {
             Ok(id) => Ok(Sent { id: Some(id), result }),
             // It came twice at once.
-            Err(Error::UnknownMessage) => self.taken_before(&taking).await?.ok_or(Error::UnknownMessage),
+            Err(Error::UnknownMessage) => self.taken_before(&mut taking).await?.ok_or(Error::UnknownMessage),
             Err(error) => Err(error),
         }
     }
@@ -637,8 +788,8 @@ impl Im<'_> {
     /// # Errors
     /// `BadParameter`, `Undeliverable` when too much waits for it, or the store's failure.
     pub async fn hold(&self, from: FromAbroad, message: OutgoingMessage, provider: &Domain) -> Result<Sent, Error> {
-        let taking = Taking::new(from, &message.info.recipient)?;
-        if let Some(sent) = self.taken_before(&taking).await? {
+        let mut taking = Taking::new(from, &message, self.config.repeat_window)?;
+        if let Some(sent) = self.taken_before(&mut taking).await? {
             return Ok(sent);
         }
         check(&message.info)?;
@@ -666,15 +817,30 @@ impl Im<'_> {
         Ok(Sent { id: Some(id), result })
     }
 
-    async fn taken_before(&self, taking: &Taking) -> Result<Option<Sent>, Error> {
-        let Some(name) = &taking.name else { return Ok(None) };
-        let row = self.store.get_one(Space::Relayed, taken_key(&taking.from.peer, name)).await?;
-        let Some(row) = row else { return Ok(None) };
+    /// What a message was answered that came before.
+    async fn taken_before(&self, taking: &mut Taking) -> Result<Option<Sent>, Error> {
+        let Taking { from: FromAbroad { peer, id, transaction, .. }, name, old_name, .. } = &*taking;
+        if id.is_none() && transaction.is_none() {
+            return Ok(None);
+        }
+        let names = [Some(name), old_name.as_ref()].into_iter().flatten();
+        let keys: Vec<Key> = names.map(|name| taken_key(peer, name)).collect();
+        let mut rows = self.store.get(Space::Relayed, &keys).await?.into_iter();
+        let (row, old) = (rows.next().flatten(), rows.next().flatten());
+        let is_old = row.is_none();
+        let Some(row) = row.or(old) else { return Ok(None) };
         let (mut reader, _) = RecordReader::new(&row, 1)?;
-        let id = Some(MessageId::new(reader.number()?));
+        let sequence = reader.number()?;
         let result = read_result(&mut reader)?;
+        // By its old name it may be another one, which says something else: only what is tried again soon is the same.
+        if (is_old || id.is_none()) && taking.forgotten(sequence) <= self.clock.now() {
+            if !is_old {
+                taking.outlived = Some((sequence, row.clone()));
+            }
+            return Ok(None);
+        }
         self.metrics.messages_repeated.up();
-        Ok(Some(Sent { id, result }))
+        Ok(Some(Sent { id: Some(MessageId::new(sequence)), result }))
     }
 
     /// The sender as recipients see him: by his address in full.
@@ -755,28 +921,49 @@ impl Im<'_> {
     /// Another domain says what became of a message from here.
     ///
     /// # Errors
-    /// `UnknownMessage` when no such message went there, or nobody wants to know of it; or the store's failure.
+    /// `UnknownMessage` when no such message went there, not to these, or nobody wants to know of it; `QueueFull`; or the
+    /// store's failure.
     pub async fn reported(&self, peer: &Domain, info: MessageInfo, outcome: Status) -> Result<(), Error> {
         let id = info.message_id.as_deref().and_then(MessageId::parse).ok_or(Error::UnknownMessage)?;
         let row = self.store.get_one(Space::RelaySent, sent_key(id.sequence(), peer)).await?;
         let row = row.ok_or(Error::UnknownMessage)?;
-        let sender = RecordReader::new(&row, 1).and_then(|(mut reader, _)| Ok(UserId::from_canonical(reader.text()?)));
-        let sender = sender?;
+        let sent = SentThere::read(&row)?;
         check(&info)?;
-        let about = info.recipient.clone();
+        let about = sent.about(peer, &info.recipient).ok_or(Error::UnknownMessage)?;
+        // It may be told again, when the peer did not see our answer; and what was told of somebody is the end of it.
+        let mut told: Vec<Key> = about.iter().map(|one| told_key(id.sequence(), peer, one)).collect();
+        told.push(reported_key(id.sequence(), peer, outcome, &info.recipient));
+        let mut before = self.store.get(Space::RelaySent, &told).await?;
+        let mut batch = Batch::new();
+        let mut recipient = Recipient::default();
+        let was_told = before.pop().flatten().is_some();
+        for ((one, key), _) in about.into_iter().zip(told).zip(before).filter(|(_, row)| row.is_none() && !was_told) {
+            recipient.users.extend(one.users);
+            recipient.groups.extend(one.groups);
+            batch.if_absent(Space::RelaySent, key.clone());
+            batch.put(Space::RelaySent, key, Bytes::new());
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
         // Of a message that came from elsewhere and was held here, it is told by the name that it has there.
         let known = self.known_as(id.sequence()).await?;
-        let info = match &known {
-            Some(known) => MessageInfo { message_id: Some(known.id.clone()), ..info },
-            None => info,
+        let is_full = match &known {
+            Some(known) => self.is_full_of(&known.domain, 0).await?,
+            None => match self.user(&sent.by).await {
+                Ok(user) => self.is_full(&user, 0).await?,
+                Err(Error::UnknownUser) => false,
+                Err(error) => return Err(error),
+            },
         };
-        let mut report = self.new_report(&sender, info, outcome);
+        if is_full {
+            return Err(Error::QueueFull);
+        }
+        let sender = sent.info.and_then(|info| info.sender).unwrap_or_else(|| Sender::User(User::of(&sent.by)));
+        let message_id = known.as_ref().map(|known| known.id.clone()).or(info.message_id);
+        let info = MessageInfo { message_id, recipient, sender: Some(sender), ..info };
+        let mut report = self.new_report(&sent.by, info, outcome);
         report.abroad = known;
-        let mut batch = Batch::new();
-        // It may be told again, when the peer did not see our answer.
-        let told = reported_key(id.sequence(), peer, outcome, &about);
-        batch.if_absent(Space::RelaySent, told.clone());
-        batch.put(Space::RelaySent, told, Bytes::new());
         let commit = self.sequence.next(self.clock.now(), |next| {
             report.put(&mut batch, next, None);
             self.store.commit(batch)

@@ -392,7 +392,7 @@ pub(super) fn read_body(sequence: u64, recipient: &UserId, record: &Bytes) -> Re
     Ok(Waiting::Message(Message { id, sender, info, content, binary, shared, report, expires, kept: Kept::default() }))
 }
 
-fn write_info(writer: &mut RecordWriter, info: &MessageInfo) {
+pub(super) fn write_info(writer: &mut RecordWriter, info: &MessageInfo) {
     writer.optional_text(info.message_id.as_deref()).optional_text(info.message_uri.as_deref());
     writer.optional_text(info.content_type.as_deref()).optional_text(info.content_name.as_deref());
     writer.flag(info.content_encoding == Some(ContentEncoding::Base64)).number(info.content_size.into());
@@ -426,7 +426,7 @@ fn write_info(writer: &mut RecordWriter, info: &MessageInfo) {
     });
 }
 
-fn read_info(reader: &mut RecordReader<'_>) -> Result<MessageInfo, RecordError> {
+pub(super) fn read_info(reader: &mut RecordReader<'_>) -> Result<MessageInfo, RecordError> {
     let (message_id, message_uri) = (reader.optional_text()?, reader.optional_text()?);
     let (content_type, content_name) = (reader.optional_text()?, reader.optional_text()?);
     let content_encoding = reader.flag()?.then_some(ContentEncoding::Base64);

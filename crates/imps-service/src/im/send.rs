@@ -5,6 +5,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use imps_types::address::PART_MAX;
 use imps_types::element::{
     Content, ContentEncoding, Group, MessageInfo, Recipient, ResultInfo, ScreenName, Sender, User,
 };
@@ -68,14 +69,19 @@ pub(super) fn check(info: &MessageInfo) -> Result<(), Error> {
 
 /// The same of what stands beside the addresses of who sends and who gets it: recipients' rows have it.
 pub(super) fn check_people(sender: Option<&Sender>, recipient: &Recipient) -> Result<(), Error> {
-    let sender = match sender {
-        Some(Sender::User(user)) => Some(user),
-        Some(Sender::Group(_)) | None => None,
+    let (sender, in_group) = match sender {
+        Some(Sender::User(user)) => (Some(user), None),
+        Some(Sender::Group(group)) => (None, Some(group)),
+        None => (None, None),
     };
     let is_odd = |user: &User| {
         let client = user.client_id.iter().flat_map(|client| [&client.url, &client.msisdn]).flatten();
         client.chain(&user.friendly_name).chain(&user.application_id).any(|word| word.len() > WORD_MAX)
     };
+    let name_of = |group: &Group| matches!(group, Group::ScreenName(name) if name.name.len() > PART_MAX);
+    if in_group.into_iter().chain(&recipient.groups).any(name_of) {
+        return Err(Error::BadParameter("a ScreenName is longer than this server takes"));
+    }
     if sender.into_iter().chain(&recipient.users).any(is_odd) {
         return Err(Error::BadParameter(
             "a FriendlyName, a ClientID or an ApplicationID is longer than this server takes",

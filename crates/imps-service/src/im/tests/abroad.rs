@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use imps_types::element::{Group, MessageInfo, Recipient, Sender, User};
+use imps_types::element::{Group, MessageInfo, Recipient, ScreenName, Sender, User};
 use imps_types::{Address, Domain, GroupId, Service, Status, UserId};
 use parking_lot::Mutex;
 
 use super::{outcome, reported, text};
 use crate::Error;
-use crate::im::abroad::relay_key;
+use crate::event::Event;
+use crate::im::abroad::{relay_key, sent_key, taken_key};
 use crate::im::{Abroad, AbroadWhat, FromAbroad};
+use crate::record::RecordWriter;
 use crate::seam::{Batch, Gateway, Reach, Space};
 use crate::testing::World;
 
@@ -239,6 +241,141 @@ async fn one_message_may_come_in_several_transactions() {
     world.im().receive(of_bea, text(&["carl@x"], "from another")).await.unwrap();
     assert_eq!(world.offered(&alice).await, ["new hello"]);
     assert_eq!(world.offered(&carl).await, ["new hello", "new from another"]);
+}
+
+#[tokio::test]
+async fn a_name_that_is_used_again_for_something_else_is_another_message() {
+    let world = World::of(&["alice"]).await;
+    let alice = world.login("alice").await;
+    for words in ["first", "second", "first"] {
+        world.im().receive(from("1"), text(&["alice@x"], words)).await.unwrap();
+    }
+    assert_eq!(world.offered(&alice).await, ["new first", "new second"]);
+}
+
+#[tokio::test]
+async fn a_message_without_a_name_is_known_by_its_transaction_for_a_while() {
+    let world = World::of(&["alice"]).await;
+    let by = |id: &str| FromAbroad { id: None, transaction: Some(id.into()), ..from("") };
+    let first = world.im().receive(by("TX1"), text(&["alice@x"], "hi")).await.unwrap();
+    let world = world.restarted().await;
+    let again = world.im().receive(by("TX1"), text(&["alice@x"], "hi")).await.unwrap();
+    assert_eq!((again.id, &again.result), (first.id, &first.result));
+    world.im().receive(by("TX2"), text(&["alice@x"], "hi")).await.unwrap();
+    world.im().receive(by("TX1"), text(&["alice@x"], "ho")).await.unwrap();
+    let alice = world.login("alice").await;
+    assert_eq!(world.offered(&alice).await, ["new hi", "new hi", "new ho"]);
+    // A peer that was started again counts from one again, and says the same again.
+    world.services.clock.advance(world.services.config.repeat_window);
+    for _ in 0..2 {
+        world.im().receive(by("TX1"), text(&["alice@x"], "hi")).await.unwrap();
+    }
+    assert_eq!(world.offered(&alice).await, ["new hi"]);
+    world.services.clock.advance(world.services.config.repeat_window + Duration::from_secs(61));
+    world.services.sweep().await;
+    for space in [Space::Relayed, Space::RelayExpiry] {
+        assert_eq!(world.rows(space).await, [], "{space:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_taken_by_an_earlier_version_is_known_still() {
+    let world = World::of(&["alice"]).await;
+    let alice = world.login("alice").await;
+    let sent = world.im().receive(from("m-9"), text(&["alice@x"], "hello")).await.unwrap();
+    let [row] = <[_; 1]>::try_from(world.rows(Space::Relayed).await).unwrap();
+    // Its name was its MessageID, and a print of the sender and the recipients.
+    let mut batch = Batch::new();
+    batch.delete(Space::Relayed, row.key.clone());
+    let name = "m-9 d7533543c6a8ef65c09015f2e5eb720b";
+    batch.put(Space::Relayed, taken_key(&domain("b.example"), name), row.value.clone());
+    world.services.store.commit(batch).await.unwrap();
+    let again = world.im().receive(from("m-9"), text(&["alice@x"], "hello")).await.unwrap();
+    assert_eq!(again.id, sent.id);
+    assert_eq!(world.offered(&alice).await, ["new hello"]);
+    // But that name is also that of what says something else.
+    world.services.clock.advance(world.services.config.repeat_window);
+    world.im().receive(from("m-9"), text(&["alice@x"], "another")).await.unwrap();
+    assert_eq!(world.offered(&alice).await, ["new another"]);
+}
+
+#[tokio::test]
+async fn only_recipients_are_reported_on_each_once_while_the_queue_has_room() {
+    let world = World::with(&["alice"], |config| config.queue_max = 3).await;
+    world.services.router.set_gateway(Arc::new(OneWay::default()));
+    let alice = world.login("alice").await;
+    let id = world.sent(&alice, reported(&["x@b.example", "y@b.example", "z@b.example"], "hi")).await.to_string();
+    let told = |names: &[&str], id: &str, outcome| {
+        let info = MessageInfo {
+            message_id: Some(id.into()),
+            recipient: super::to(names),
+            sender: Some(Sender::User(User::of("wv:eve@b.example"))),
+            ..MessageInfo::default()
+        };
+        let im = world.im();
+        async move { im.reported(&domain("b.example"), info, outcome).await }
+    };
+    for forged in [&["v0@b.example"][..], &["x@b.example", "v0@b.example"], &["x@c.example"], &[]] {
+        assert_eq!(
+            told(forged, &id, Status::RECIPIENT_BLOCKED_THE_SENDER).await,
+            Err(Error::UnknownMessage),
+            "{forged:?}"
+        );
+    }
+    assert_eq!(told(&["X@B.example"], &id, Status::SUCCESSFUL).await, Ok(()));
+    assert_eq!(told(&["x@b.example"], &id, Status::RECIPIENT_BLOCKED_THE_SENDER).await, Ok(()), "the first one holds");
+    assert_eq!(
+        told(&["x@b.example", "wv:y@b.example"], &id, Status::RECIPIENT_BLOCKED_THE_SENDER).await,
+        Ok(()),
+        "of y it is the first"
+    );
+    let Some(Event::DeliveryReport(report)) = world.im().next_event(&alice).await else { panic!("no report") };
+    assert_eq!(report.info.sender, Some(Sender::User(User::of("wv:alice@x"))), "as it was sent");
+    assert_eq!(world.offered(&alice).await, ["report 532 wv:y@b.example"]);
+    // Of a single recipient it may go without saying that it is he.
+    let single = world.sent(&alice, reported(&["x@b.example"], "ho")).await.to_string();
+    assert_eq!(told(&[], &single, Status::SUCCESSFUL).await, Ok(()));
+    assert_eq!(told(&["z@b.example"], &id, Status::SUCCESSFUL).await, Err(Error::QueueFull));
+}
+
+#[tokio::test]
+async fn a_message_sent_by_an_earlier_version_is_reported_on_still() {
+    let (world, _) = world().await;
+    let alice = world.login("alice").await;
+    let id = world.sent(&alice, reported(&["bob@b.example"], "hi")).await;
+    let mut before = RecordWriter::new(1);
+    before.text("wv:alice@x");
+    let mut batch = Batch::new();
+    batch.put(Space::RelaySent, sent_key(id.sequence(), &domain("b.example")), before.done());
+    world.services.store.commit(batch).await.unwrap();
+    let info = MessageInfo {
+        message_id: Some(id.to_string().into()),
+        recipient: super::to(&["wv:bob@b.example"]),
+        ..MessageInfo::default()
+    };
+    world.im().reported(&domain("b.example"), info, Status::SUCCESSFUL).await.unwrap();
+    assert_eq!(world.offered(&alice).await, ["report 200 wv:bob@b.example"]);
+}
+
+#[tokio::test]
+async fn who_speaks_in_a_group_elsewhere_has_a_name_that_he_could_have_here() {
+    let world = World::of(&["alice"]).await;
+    let alice = world.login("alice").await;
+    let cars = "wv:bob/cars@b.example";
+    world.services.router.set_gateway(Arc::new(OneWay::default()));
+    world.services.group().joined_abroad(&alice, &GroupId::from_canonical(cars), true).await.unwrap();
+    let said = async |name: &str| {
+        let name = ScreenName { name: name.into(), group_id: Address::new(cars) };
+        let mut message = text(&["alice@x"], "hi");
+        message.info.sender = Some(Sender::Group(Group::ScreenName(name)));
+        let sender = UserId::from_canonical(cars);
+        world.im().receive(FromAbroad { sender, ..from("m-1") }, message).await
+    };
+    for name in ["N".repeat(200_000).as_str(), "ad\u{200b}min", "a\nb"] {
+        assert!(matches!(said(name).await, Err(Error::BadParameter(_))), "{}", name.len());
+    }
+    said("Zoë").await.unwrap();
+    assert_eq!(world.offered(&alice).await, ["new hi"]);
 }
 
 #[tokio::test]
