@@ -231,3 +231,14 @@ primitive! {
         required profile: UserProfile = "UserProfile",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_an_agreement_has_a_bound() {
+        let of = |length: usize| AgreementId::parse(&"ü".repeat(length)).map(|id| id.0.chars().count());
+        assert_eq!((of(AGREEMENT_ID_MAX), of(AGREEMENT_ID_MAX + 1)), (Some(256), None));
+    }
+}
