@@ -118,6 +118,9 @@ impl Wire {
         page.push_str("| primitive | service | kind | source | sent | received |\n|---|---|---|---|---|---|\n");
         for [name, kind, service, source] in &self.primitives {
             let [sent, received] = [self.cell(&self.sent, name), self.cell(&self.received, name)];
+            if sent.is_empty() && received.is_empty() {
+                gaps.push(format!("{name} between domains"));
+            }
             page.push_str(&format!("| {name} | {service} | {kind} | {source} | {sent} | {received} |\n"));
         }
         page.push_str(
@@ -144,18 +147,23 @@ mod tests {
         let mut wire = Wire::default();
         wire.primitives.push(columns(row(&["A", "Ask", "IM", "B"]))?);
         wire.primitives.push(columns(row(&["B", "Ask", "IM", "B"]))?);
+        for name in ["Sent", "Received", "Nowhere"] {
+            wire.primitives.push(columns(row(&[name, "Tell", "IM", "D"]))?);
+        }
         wire.commands.push(columns(row(&["access", "PING", "+200"]))?);
         wire.commands.push(columns(row(&["access", "PASS old|new", "-409"]))?);
         for test in ["wide", "narrow", "other", "last"] {
             wire.take(test, vec![row(&["sent", "A"]), row(&["received", "A"])])?;
         }
         wire.take("wide", vec![row(&["sent", "B"])])?;
+        wire.take("one side", vec![row(&["sent", "Sent"]), row(&["received", "Received"])])?;
         let (mut page, mut gaps) = (String::new(), Vec::new());
         wire.write(&mut page, &mut gaps);
         let names = "last, narrow, other and 1 more";
         assert!(page.contains(&format!("| A | IM | Ask | B | {names} | {names} |")), "{page}");
         assert!(page.contains("| B | IM | Ask | B | wide |  |"), "{page}");
-        assert_eq!(gaps, ["the command PASS old|new"]);
+        assert!(page.contains("| Received | IM | Tell | D |  | one side |"), "{page}");
+        assert_eq!(gaps, ["Nowhere between domains", "the command PASS old|new"]);
         let (before, tables) = parted(&page);
         assert_eq!(before, "");
         assert!(lost(tables, tables).is_empty());
