@@ -8,10 +8,10 @@ use imps_proto::csp::{
     GetListResponse, GetWatcherListResponse, JoinGroupResponse, ListManageResponse, SearchResponse,
     SendMessageResponse, StatusPrimitive,
 };
-use imps_types::Status;
 use imps_types::element::{
     DetailedResult, NickEntry, ResultInfo, ScreenName, SearchResult, Watcher, WatcherStatus, WelcomeNote,
 };
+use imps_types::{Service, Status};
 
 use super::*;
 use crate::{Elsewhere, Here};
