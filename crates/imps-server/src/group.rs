@@ -167,7 +167,9 @@ fn done(result: &ResultInfo) -> Result<(), Failure> {
 
 /// Somebody who may be in a group: a user of ours, or of a domain that is reached, or whom the group knows already.
 fn person_of(services: &Services, id: &GroupId, who: &Who) -> Result<UserId, Failure> {
-    let user = named(services, who)?;
+    // The domain that is named besides is the server's, which a guest is not of.
+    let domain = who.domain.clone().filter(|_| !who.name.contains('@'));
+    let user = named(services, &Who { name: who.name.clone(), domain })?;
     let is_reached = services.router.user_or_guest(&Address::from(&user), Service::Group).is_ok();
     let is_known = || services.group().people(id).is_ok_and(|people| people.iter().any(|one| one.user == user));
     if is_reached || is_known() {
