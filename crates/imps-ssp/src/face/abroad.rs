@@ -77,7 +77,7 @@ impl Face {
             Request::VerifyId(_) | Request::GetPublicProfile(_) | Request::Search(_) | Request::StopSearch(_) => {
                 !translate::split(request.clone(), home).there.is_empty()
             }
-            _ => group_of(request).is_some_and(is_foreign),
+            _ => translate::group_of(request).is_some_and(is_foreign),
         }
     }
 
@@ -368,7 +368,7 @@ impl Face {
     /// Groups of other domains: which of our clients are in them is remembered here.
     async fn in_group(&self, by: Asked<'_>, request: Request, here: &dyn Here) -> Response {
         let refused = |status: Status| Response::Status(StatusPrimitive::of(status));
-        let Some(group) = group_of(&request).and_then(|group| self.services.router.group(group).ok()) else {
+        let Some(group) = translate::group_of(&request).and_then(|group| self.services.router.group(group).ok()) else {
             return refused(Status::GROUP_DOES_NOT_EXIST);
         };
         let is_ours = group.domain() == self.services.router.home().as_str();
@@ -544,24 +544,4 @@ fn refused_users(response: &Response) -> Option<Vec<Address>> {
 fn same_user(one: &Address, other: &Address, domain: &Domain) -> bool {
     let user = |address: &Address| UserId::parse(address.as_str(), domain).ok();
     user(one).is_some_and(|one| Some(one) == user(other))
-}
-
-/// The group that a request is about.
-fn group_of(request: &Request) -> Option<&Address> {
-    match request {
-        Request::CreateGroup(it) => Some(&it.group_id),
-        Request::DeleteGroup(it) => Some(&it.group_id),
-        Request::JoinGroup(it) => Some(&it.group_id),
-        Request::LeaveGroup(it) => Some(&it.group_id),
-        Request::GetGroupMembers(it) => Some(&it.group_id),
-        Request::GetJoinedUsers(it) => Some(&it.group_id),
-        Request::AddGroupMembers(it) => Some(&it.group_id),
-        Request::RemoveGroupMembers(it) => Some(&it.group_id),
-        Request::MemberAccess(it) => Some(&it.group_id),
-        Request::GetGroupProps(it) => Some(&it.group_id),
-        Request::SetGroupProps(it) => Some(&it.group_id),
-        Request::RejectList(it) => Some(&it.group_id),
-        Request::SubscribeGroupNotice(it) => Some(&it.group_id),
-        _ => None,
-    }
 }

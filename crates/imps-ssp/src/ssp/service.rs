@@ -42,7 +42,7 @@ pub trait Service: Send + Sync {
         Box::pin(async { None })
     }
 
-    /// A message for a user of our own domain cannot be passed on to who provides his messages, for now. Whoever keeps it, and
+    /// A message for a user of our own domain cannot be passed on to who provides his messages at the moment. Whoever keeps it, and
     /// sends it on later, says here what is answered instead: 202. `None`: nobody does.
     fn hold<'a>(&'a self, peer: &'a Domain, said: Primitive, why: &'a Unanswered) -> BoxFuture<'a, Option<Primitive>> {
         let _ = (peer, said, why);

@@ -21,7 +21,7 @@ mod split;
 mod tests;
 
 pub(crate) use common::reply_in;
-pub(crate) use split::{Split, merge, split};
+pub(crate) use split::{Split, group_of, merge, split};
 
 use std::sync::Arc;
 

@@ -302,8 +302,8 @@ fn by_group<R: Into<Request>>(
     )
 }
 
-/// The group that a request is all about.
-fn group(request: &Request) -> Option<&Address> {
+/// The group that a request is about.
+pub(crate) fn group_of(request: &Request) -> Option<&Address> {
     match request {
         Request::CreateGroup(it) => Some(&it.group_id),
         Request::DeleteGroup(it) => Some(&it.group_id),
@@ -318,9 +318,15 @@ fn group(request: &Request) -> Option<&Address> {
         Request::SetGroupProps(it) => Some(&it.group_id),
         Request::RejectList(it) => Some(&it.group_id),
         Request::SubscribeGroupNotice(it) => Some(&it.group_id),
-        // What was said in it is kept where it is.
-        Request::GetMessageList(it) => it.group_id.as_ref(),
         _ => None,
+    }
+}
+
+/// The same, and the group of which waiting messages are asked for: what was said in it is kept where it is.
+fn group(request: &Request) -> Option<&Address> {
+    match request {
+        Request::GetMessageList(it) => it.group_id.as_ref(),
+        _ => group_of(request),
     }
 }
 
