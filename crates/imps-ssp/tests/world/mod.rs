@@ -84,8 +84,7 @@ impl Service for Yes {
 pub struct Served {
     pub ssp: Arc<Ssp>,
     pub service: Arc<Yes>,
-    /// What was posted to it, and the HTTP status that it was answered with.
-    pub log: Arc<Mutex<Vec<(String, u16)>>>,
+    pub log: Log,
     /// Ends the listener and every connection.
     pub stop: watch::Sender<bool>,
 }
@@ -117,7 +116,9 @@ pub fn serve(
     Served { ssp, service, log, stop }
 }
 
-type Log = Arc<Mutex<Vec<(String, u16)>>>;
+/// What was posted to a domain, as it came, and the HTTP status that it was answered with: what was asked may be carried
+/// out, and answered, before the POST has its receipt.
+pub type Log = Arc<Mutex<Vec<(String, Option<u16>)>>>;
 
 /// Gives what is posted to this listener to a face.
 pub fn listen(
@@ -162,7 +163,7 @@ pub fn listen(
 
 async fn answer(
     ssp: Arc<Ssp>,
-    log: Arc<Mutex<Vec<(String, u16)>>>,
+    log: Log,
     body_max: usize,
     secure: bool,
     request: Request<hyper::body::Incoming>,
@@ -173,8 +174,13 @@ async fn answer(
         return Ok(Response::builder().status(413).body(Full::default()).expect("a response"));
     };
     let body = body.to_bytes();
+    let place = {
+        let mut log = log.lock();
+        log.push((String::from_utf8_lossy(&body).into_owned(), None));
+        log.len() - 1
+    };
     let receipt = ssp.receive(Arrival { body: &body, content_type, secure, from: None }).await;
-    log.lock().push((String::from_utf8_lossy(&body).into_owned(), receipt.status));
+    log.lock()[place].1 = Some(receipt.status);
     let mut response = Response::builder().status(receipt.status);
     if let Some(status) = receipt.wv_status {
         response = response.header("x-wv-status", status);
