@@ -30,6 +30,10 @@ struct Bucket {
 }
 
 impl Bucket {
+    fn new(per_second: u64) -> Self {
+        Self { per_second, left: per_second, filled: Timestamp(0) }
+    }
+
     fn take(&mut self, now: Timestamp) -> bool {
         let gone = u64::try_from(now.since(self.filled).as_millis()).unwrap_or(u64::MAX);
         let more = gone.saturating_mul(self.per_second) / 1000;
@@ -58,6 +62,8 @@ pub(super) struct Incoming {
     open: usize,
     open_bytes: usize,
     bucket: Bucket,
+    /// Of what was refused, a line each second: what a peer can say fills no log.
+    notes: Bucket,
 }
 
 impl Incoming {
@@ -69,7 +75,8 @@ impl Incoming {
             told: FxHashMap::default(),
             open: 0,
             open_bytes: 0,
-            bucket: Bucket { per_second, left: per_second, filled: Timestamp(0) },
+            bucket: Bucket::new(per_second),
+            notes: Bucket::new(1),
         }
     }
 
@@ -209,7 +216,7 @@ impl Link {
         match access::check(&self.names.peer, &self.agreement, &self.territory, &said) {
             Ok(()) => self.actions.push_back(Action::Perform(id, said)),
             Err((refused, why)) => {
-                tracing::info!(peer = %self.names.peer, id = ?id.as_str(), primitive = %said.name(), %refused, why, "refused");
+                self.note_refused(&id, &said, refused, why, now);
                 self.answer(&id, status(refused, why), now);
             }
         }
@@ -220,8 +227,7 @@ impl Link {
         let bytes = written(&said).len();
         if self.over_limit(&said, bytes, now).is_some() {
             // Nobody waits for an answer, so there is nobody to say it to.
-            tracing::info!(peer = %self.names.peer, id = ?id.as_str(), primitive = %said.name(), "too much at once");
-            return;
+            return self.note_refused(&id, &said, Status::SERVER_UNAVAILABLE, "too much at once", now);
         }
         match access::check(&self.names.peer, &self.agreement, &self.territory, &said) {
             Ok(()) => {
@@ -230,8 +236,14 @@ impl Link {
                 self.actions.push_back(Action::Perform(id, said));
             }
             Err((refused, why)) => {
-                tracing::info!(peer = %self.names.peer, id = ?id.as_str(), primitive = %said.name(), %refused, why, "refused");
+                self.note_refused(&id, &said, refused, why, now);
             }
+        }
+    }
+
+    fn note_refused(&mut self, id: &TransactionId, said: &Primitive, status: Status, why: &str, now: Timestamp) {
+        if self.incoming.notes.take(now) {
+            tracing::info!(peer = %self.names.peer, id = ?id.as_str(), primitive = %said.name(), %status, why, "refused");
         }
     }
 
@@ -295,5 +307,25 @@ impl Link {
 
     pub(super) fn forget_old(&mut self, now: Timestamp) {
         self.incoming.answers.forget_old(&self.settings, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_bucket_gives_so_many_a_second_and_no_more_after_a_pause() {
+        let begun = Timestamp(1_000_000);
+        for per_second in [1, 50] {
+            let mut bucket = Bucket::new(per_second);
+            for pause in [0, 1, 3600] {
+                let now = begun.plus(Duration::from_secs(pause));
+                let given = (0..1000).filter(|_| bucket.take(now)).count();
+                assert_eq!(u64::try_from(given), Ok(per_second), "after {pause} s");
+            }
+        }
     }
 }
