@@ -224,6 +224,8 @@ impl Ssp {
 
     async fn take_from(&self, domain: Domain, message: Message, arrival: Arrival<'_>) -> Receipt {
         if self.territory.is_own(domain.as_str()) {
+            // An operator who gave a peer our own URL is to hear of it.
+            *self.strange_token.lock() = Some((domain, self.clock.now()));
             return Receipt::UNKNOWN;
         }
         if self.finder.policy(&domain) == TlsPolicy::Required && !arrival.secure {

@@ -6,11 +6,12 @@ use std::sync::{Arc, OnceLock};
 use imps_types::Domain;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::client::{WebPkiServerVerifier, verify_server_name};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme, version,
 };
@@ -20,7 +21,7 @@ use crate::why::{self, Distrust};
 /// What a peer's certificate must be, and what we show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsTrust {
-    /// Who must have signed it (PEM); none: whom the system trusts.
+    /// Who must have signed it (PEM), or that very certificate; none: whom the system trusts.
     pub authority: Option<PathBuf>,
     /// The SHA-256 of the certificate itself, whoever signed it.
     pub pin: Option<[u8; 32]>,
@@ -43,6 +44,9 @@ impl TlsTrust {
 struct Verifier {
     domain: Option<ServerName<'static>>,
     pin: Option<[u8; 32]>,
+    /// What the operator named as signers. One that signed itself may be what the peer shows: it vouches for nobody else then,
+    /// and is believed as one that is pinned, for its own names.
+    named: Vec<CertificateDer<'static>>,
     usual: Option<Arc<WebPkiServerVerifier>>,
     provider: Arc<CryptoProvider>,
 }
@@ -61,16 +65,25 @@ impl ServerCertVerifier for Verifier {
             if bool::from(digest.as_slice().ct_eq(pin)) {
                 return Ok(ServerCertVerified::assertion());
             }
-            let hex: String = digest.iter().map(|octet| format!("{octet:02x}")).collect();
+            let hex = hex(&digest);
             return Err(Distrust(format!("its certificate is not the one of --pin: it has the SHA-256 {hex}")).into());
         }
         let unknown = || {
             let issuer = why::issuer(end_entity).unwrap_or_else(|| "nobody".to_owned());
-            Distrust(format!("its certificate was issued by `{issuer}`, who is not trusted here: see --ca and --pin"))
+            let hex = hex(&Sha256::digest(end_entity));
+            Distrust(format!(
+                "its certificate was issued by `{issuer}`, who is not trusted here: see --ca and --pin (it has the SHA-256 {hex})"
+            ))
         };
         let usual = self.usual.as_ref().ok_or_else(unknown)?;
-        let check =
-            |name: &ServerName<'_>| usual.verify_server_cert(end_entity, intermediates, name, ocsp_response, now);
+        let is_named = self.named.iter().any(|named| named.as_ref() == end_entity.as_ref());
+        let check = |name: &ServerName<'_>| {
+            if is_named {
+                let parsed = ParsedCertificate::try_from(end_entity)?;
+                return verify_server_name(&parsed, name).map(|()| ServerCertVerified::assertion());
+            }
+            usual.verify_server_cert(end_entity, intermediates, name, ocsp_response, now)
+        };
         match (check(server_name), &self.domain) {
             (
                 Err(Error::InvalidCertificate(
@@ -82,6 +95,10 @@ impl ServerCertVerifier for Verifier {
         }
         .map_err(|error| match error {
             Error::InvalidCertificate(CertificateError::UnknownIssuer) => unknown().into(),
+            // One that may sign others, and is shown by a server: what `openssl req -x509` makes.
+            Error::InvalidCertificate(CertificateError::Other(other)) if format!("{other}").contains(AUTHORITY) => {
+                unknown().into()
+            }
             other => other,
         })
     }
@@ -111,6 +128,13 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
+/// What webpki says of the certificate of an authority that a server shows as its own.
+const AUTHORITY: &str = "CaUsedAsEndEntity";
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+}
+
 /// Whom the system trusts; read once.
 fn system_roots() -> Arc<RootCertStore> {
     static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
@@ -135,10 +159,12 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 /// The settings of TLS towards a peer.
 pub(crate) fn client_config(domain: &Domain, trust: &TlsTrust) -> Result<ClientConfig, String> {
     let provider = Arc::new(ring::default_provider());
+    let mut named = Vec::new();
     let roots = match &trust.authority {
         Some(path) => {
             let mut roots = RootCertStore::empty();
-            let (added, _) = roots.add_parsable_certificates(certificates(path)?);
+            named = certificates(path)?;
+            let (added, _) = roots.add_parsable_certificates(named.iter().cloned());
             if added == 0 {
                 return Err(format!("{}: no certificate (PEM) is in it", path.display()));
             }
@@ -155,7 +181,7 @@ pub(crate) fn client_config(domain: &Domain, trust: &TlsTrust) -> Result<ClientC
         }
     };
     let name = ServerName::try_from(domain.as_str().to_owned()).ok();
-    let verifier = Verifier { domain: name, pin: trust.pin, usual, provider: provider.clone() };
+    let verifier = Verifier { domain: name, pin: trust.pin, named, usual, provider: provider.clone() };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&version::TLS13, &version::TLS12])
         .map_err(|error| error.to_string())?

@@ -18,7 +18,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use world::{Served, certificate, domain, listener, message, serve, until};
+use world::{Served, authority, certificate, domain, listener, message, serve, until};
 
 const ALICE: &str = "wv:alice@a.example";
 const BOB: &str = "wv:bob@b.example";
@@ -78,6 +78,15 @@ async fn the_reason_is_named() {
     let (by_tls, url) = listener().await;
     let (secure, plain_to_tls) = (url.replace("http:", "https:"), url);
     let _b = serve(config("b.example", vec![]), by_tls, Some(acceptor(&file, &key)), None);
+    let (file_of_ca, key_of_ca) = authority(&["b.example"], &folder);
+    let (by_ca, url) = listener().await;
+    let by_ca_url = url.replace("http:", "https:");
+    let _ca = serve(config("b.example", vec![]), by_ca, Some(acceptor(&file_of_ca, &key_of_ca)), None);
+    let signed = |name: &str, authority: Option<&Path>| PeerConfig {
+        trust: TlsTrust { authority: authority.map(Path::to_owned), ..TlsTrust::default() },
+        ..peer(name, &by_ca_url)
+    };
+    let (silent, url_of_silence) = listener().await;
     let (plainly, url) = listener().await;
     let (tls_to_plain, stranger) = (url.replace("http:", "https:"), url);
     let _other = serve(config("b.example", vec![]), plainly, None, None);
@@ -95,6 +104,12 @@ async fn the_reason_is_named() {
     let trusting = |trust| PeerConfig { trust, ..at(&secure) };
     for (line, part) in [
         (trusting(TlsTrust { pin: Some([7; 32]), ..TlsTrust::default() }), "not the one of --pin: it has the SHA-256 "),
+        (signed("b.example", None), "who is not trusted here: see --ca and --pin (it has the SHA-256 "),
+        (signed("b.example", Some(&file)), "who is not trusted here: see --ca and --pin (it has the SHA-256 "),
+        // That very file: what comes then is of SSP.
+        (signed("b.example", Some(&file_of_ca)), "HTTP 401"),
+        (signed("c.example", Some(&file_of_ca)), "not valid for name"),
+        (at(&url_of_silence), "there is no answer within 5 s"),
         (trusting(TlsTrust::default()), "issued by `rcgen self signed cert`, who is not trusted here"),
         (
             trusting(TlsTrust { authority: Some(rubbish.clone()), ..TlsTrust::default() }),
@@ -114,6 +129,7 @@ async fn the_reason_is_named() {
         let said = failure_with(line.clone()).await;
         assert!(said.contains(part), "{line:?}: {said}");
     }
+    drop(silent);
     let check = |authority: &Path| {
         TlsTrust { authority: Some(authority.to_owned()), ..TlsTrust::default() }.check(&domain("b.example"))
     };
@@ -128,6 +144,15 @@ async fn pair(name: &str, change: impl FnOnce(&mut PeerConfig)) -> (Served, Serv
     change(&mut line);
     let a = serve(config("a.example", vec![line]), of_a, None, None);
     (a, serve(config("b.example", vec![peer("a.example", &url_a)]), of_b, None, None))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_at_our_own_address() {
+    let (of_a, url_a) = listener().await;
+    let a = serve(config("a.example", vec![peer("b.example", &url_a)]), of_a, None, None);
+    let steps = a.ssp.probe(&domain("b.example")).await;
+    let said = &steps.last().expect("a step").said;
+    assert!(said.contains("this server itself answers there"), "{steps:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

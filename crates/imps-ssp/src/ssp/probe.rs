@@ -45,7 +45,7 @@ impl Ssp {
         }
         let mut steps = Vec::new();
         match self.finder.ways(domain).await {
-            Ok(ways) => steps.push(Step::good(format!("{domain} takes messages at {}", ways.join(", ")))),
+            Ok(ways) => steps.push(Step::good(format!("{domain} is looked for at {}", ways.join(", ")))),
             Err(why) => {
                 let why = match why {
                     NoWay::Unknown => "has no URL in the table of peers, and no record in DNS",
@@ -89,7 +89,8 @@ impl Ssp {
     /// Asks what there is; when nobody takes the question, this is said at once.
     async fn ask_for_services(&self, peer: &Arc<Peer>) -> Result<GetServiceListResponse, String> {
         let failed = |peer: &Peer| peer.posts.1.load(Ordering::Relaxed);
-        let (before, begun) = (failed(peer), self.clock.now());
+        let taken = |peer: &Peer| peer.posts.0.load(Ordering::Relaxed) - failed(peer);
+        let (before, taken_before, begun) = (failed(peer), taken(peer), self.clock.now());
         peer.link.lock().try_now(self.clock.now());
         let ask = Ask::of(GetServiceListRequest { meta: self.meta() });
         let mut answer = std::pin::pin!(self.ask_peer(peer, Ask { within: Some(WITHIN), ..ask }));
@@ -103,6 +104,9 @@ impl Ssp {
                 !link.is_up(self.clock.now()) && !link.is_setting_up()
             };
             let strange = self.strange_token.lock().clone().filter(|(_, at)| *at >= begun);
+            if strange.as_ref().is_some_and(|(other, _)| self.territory.is_own(other.as_str())) {
+                return Err(format!("this server itself answers there: it is not the URL of {}", peer.domain));
+            }
             let is_setting_up = !peer.link.lock().is_up(self.clock.now());
             if let Some((other, at)) = strange.filter(|_| is_setting_up)
                 && self.clock.now().since(at) > STRANGE
@@ -129,7 +133,11 @@ impl Ssp {
             }
             Err(Unanswered { status: Status::TIMEOUT | Status::SERVER_UNAVAILABLE, .. }) => {
                 let within = WITHIN.as_secs();
-                Err(format!("no session within {within} s: {domain} takes our token, and its own does not come"))
+                Err(if taken(peer) > taken_before {
+                    format!("no session within {within} s: {domain} takes our token, and its own does not come")
+                } else {
+                    format!("no session within {within} s: there is no answer from what listens there")
+                })
             }
             Err(other) => Err(format!("no session: status {}", other.status)),
         }

@@ -209,6 +209,19 @@ pub fn message(from: &str, to: &str, id: &str) -> Primitive {
 }
 
 /// A certificate for these names, signed by itself: the files of it and of its key.
+/// A certificate that signed itself and may sign others, as `openssl req -x509` makes it, and its key.
+pub fn authority(names: &[&str], folder: &Path) -> (PathBuf, PathBuf) {
+    let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+    let mut params = rcgen::CertificateParams::new(names).expect("names");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let made = params.self_signed(&key).expect("a certificate");
+    let (certificate, path) = (folder.join("authority.pem"), folder.join("authority.key"));
+    std::fs::write(&certificate, made.pem()).expect("written");
+    std::fs::write(&path, key.serialize_pem()).expect("written");
+    (certificate, path)
+}
+
 pub fn certificate(names: &[&str], folder: &Path) -> (PathBuf, PathBuf) {
     let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
     let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
