@@ -1,6 +1,7 @@
 //! What happened, as lines between replies (CLP 4, 6.2, 6.4, 6.6), and that it was heard.
 
 use imps_proto::clp::{Writer, quoted};
+use imps_proto::csp::MessageDelivered;
 use imps_service::Error;
 use imps_service::common::{Invitation, InvitationAnswer, InvitationCancelled, Shown};
 use imps_service::event::{Event, ForcedLeave, GroupChange, Message, Notice, NoticeContent, Report, SystemNotice};
@@ -105,7 +106,13 @@ impl Dialogue {
         let im = self.services().im();
         match heard {
             Heard::Read(read) => {
-                known_or_not(im.delivered(&person.session, &read.id, None).await)?;
+                match self.elsewhere(MessageDelivered { message_id: read.id.clone() }).await {
+                    Ok(None) => known_or_not(im.delivered(&person.session, &read.id, None).await)?,
+                    Ok(Some(_)) => {}
+                    Err(failure) if failure.status() == Status::INVALID_MESSAGE_ID => {}
+                    // It waits there, and is offered again.
+                    Err(_) => return Ok(()),
+                }
                 self.is_through_with(person, read.number, &read.id);
                 Ok(())
             }

@@ -3,10 +3,12 @@
 use bytes::Bytes;
 use imps_proto::clp::{Arguments, Command, DATA_MAX, Reply, Target, wrapped};
 use imps_proto::csp::catalogue::Response;
-use imps_proto::csp::{BlockEntityRequest, ForwardMessageRequest, GetBlockedListRequest, SendMessageRequest};
+use imps_proto::csp::{
+    BlockEntityRequest, ForwardMessageRequest, GetBlockedListRequest, GetMessageListRequest, GetMessageRequest,
+    RejectMessageRequest, SendMessageRequest,
+};
 use imps_proto::element::Element;
 use imps_proto::elements;
-use imps_service::Error;
 use imps_service::event::Message;
 use imps_service::im::Forward;
 use imps_service::terminal::{Item, ItemKind};
@@ -130,10 +132,7 @@ impl Dialogue {
     }
 
     async fn inbox(&self) -> Outcome {
-        let session = &self.person()?.session;
-        let im = self.services().im();
-        let infos = im.message_list(session, None, Some(INBOX_MAX)).await?;
-        let count = im.message_count(session, None).await?;
+        let (infos, count) = self.all_waiting().await?;
         let mut lines = Vec::with_capacity(infos.len());
         for info in &infos {
             let number = self.number_of(info, ItemKind::Waiting)?;
@@ -142,6 +141,33 @@ impl Dialogue {
             lines.push(format!("{number} {} {at} {kind} {}", self.from(info), info.content_size));
         }
         Ok(Reply::ok(self.say(Say::Waiting, &[&count.to_string()])).with(lines))
+    }
+
+    /// What is known of the messages that wait, wherever they do, and how many they are.
+    async fn all_waiting(&self) -> Result<(Vec<MessageInfo>, u32), Failure> {
+        let request = GetMessageListRequest { group_id: None, message_count: Some(INBOX_MAX) };
+        if let Some((_, response)) = self.elsewhere(request).await? {
+            let Response::GetMessageList(it) = response else { return Ok((Vec::new(), 0)) };
+            let listed = u32::try_from(it.messages.len()).unwrap_or(INBOX_MAX);
+            return Ok((it.messages, it.message_total_count.unwrap_or(listed).max(listed)));
+        }
+        let (session, im) = (&self.person()?.session, self.services().im());
+        let infos = im.message_list(session, None, Some(INBOX_MAX)).await?;
+        Ok((infos, im.message_count(session, None).await?))
+    }
+
+    /// A message that waits, wherever it does: what is known of it, and its text, if it is one.
+    async fn waiting_one(&self, id: &str) -> Result<(MessageInfo, Option<String>), Failure> {
+        if let Some((_, response)) = self.elsewhere(GetMessageRequest { message_id: id.into() }).await? {
+            let Response::GetMessage(it) = response else {
+                return Err(Failure::Result(ResultInfo::of(Status::INVALID_MESSAGE_ID)));
+            };
+            let (info, content) = (it.message.info, it.message.content.unwrap_or_default());
+            let text = text_in(&info, &content.data, content.binary);
+            return Ok((info, text));
+        }
+        let message = self.services().im().message(&self.person()?.session, id).await?;
+        Ok((message.info.clone(), text_of(&message)))
     }
 
     /// Who sent a message, and through which group: `bob`, `bob /cars`. What came to him alone in a group names the one
@@ -190,28 +216,28 @@ impl Dialogue {
                 Some(_) => self.item_or_newest(number, is_message)?,
                 None => self.item_or_newest(None, |item| item.kind == ItemKind::Waiting && item.is_open)?,
             };
-            match self.services().im().message(&person.session, &item.id).await {
-                Ok(message) => return Ok(self.shown_message(found, &item, &message)),
-                Err(Error::TooLarge) => return self.read_by_url(found, &item).await,
-                Err(Error::UnknownMessage) => {
+            match self.waiting_one(&item.id).await {
+                Ok((info, text)) => return Ok(self.shown_message(found, &item, &info, text)),
+                Err(failure) if failure.status() == Status::RESPONSE_TOO_LARGE => {
+                    return self.read_by_url(found, &item).await;
+                }
+                Err(failure) if failure.status() == Status::INVALID_MESSAGE_ID => {
                     self.services().terminals().close(&person.terminal, found);
                     if number.is_some() {
                         return Err(Failure::Said(Status::INVALID_MESSAGE_ID, Say::NoItem, found.to_string()));
                     }
                     // Taken by another of his clients: the next one, then.
                 }
-                Err(error) => return Err(error.into()),
+                Err(failure) => return Err(failure),
             }
         }
     }
 
     /// A message with its text. When that is written it is delivered, not before.
-    fn shown_message(&mut self, number: u16, item: &Item, message: &Message) -> Reply {
-        let Some(text) = text_of(message) else {
-            return self.described(number, item, &message.info);
-        };
-        let at = message.info.date_time.map(|at| shown::moment(at, self.now(), self.offset)).unwrap_or_default();
-        let head = format!("{number} {} {at}: {}", self.from(&message.info), shown::text(&text));
+    fn shown_message(&mut self, number: u16, item: &Item, info: &MessageInfo, text: Option<String>) -> Reply {
+        let Some(text) = text else { return self.described(number, item, info) };
+        let at = info.date_time.map(|at| shown::moment(at, self.now(), self.offset)).unwrap_or_default();
+        let head = format!("{number} {} {at}: {}", self.from(info), shown::text(&text));
         let mut lines = wrapped(&head, TEXT_LINE);
         lines.retain(|line| !line.is_empty());
         self.keep(&item.id, &text);
@@ -228,7 +254,7 @@ impl Dialogue {
 
     /// What cannot be fetched on a line is told by its URL, where there is one.
     async fn read_by_url(&self, number: u16, item: &Item) -> Outcome {
-        let infos = self.services().im().message_list(&self.person()?.session, None, Some(INBOX_MAX)).await?;
+        let (infos, _) = self.all_waiting().await?;
         match infos.iter().find(|info| info.message_id.as_deref() == Some(&*item.id)) {
             Some(info) => Ok(self.described(number, item, info)),
             None => Err(Failure::Said(Status::UNSUPPORTED_MEDIA_TYPE, Say::TextOnly, String::new())),
@@ -297,9 +323,15 @@ impl Dialogue {
         let number = arguments.item.ok_or(Failure::Usage)?;
         let item = self.item(number)?;
         let person = self.person()?;
-        let result = self.services().im().reject(&person.session, std::slice::from_ref(&item.id)).await?;
+        let missing = || Failure::Said(Status::INVALID_MESSAGE_ID, Say::NoItem, number.to_string());
+        let asked = self.elsewhere(RejectMessageRequest { message_ids: vec![item.id.clone()] }).await;
+        let result =
+            match asked.map_err(|why| if why.status() == Status::INVALID_MESSAGE_ID { missing() } else { why })? {
+                Some((result, _)) => result,
+                None => self.services().im().reject(&person.session, std::slice::from_ref(&item.id)).await?,
+            };
         if !result.status.is_success() {
-            return Err(Failure::Said(Status::INVALID_MESSAGE_ID, Say::NoItem, number.to_string()));
+            return Err(missing());
         }
         self.is_through_with(person, number, &item.id);
         self.ok(Say::Ok, &[])
@@ -380,13 +412,17 @@ fn is_message(item: &Item) -> bool {
 
 /// The text of a message; none if it is no text. What came as octets is text all the same if it is UTF-8.
 pub(super) fn text_of(message: &Message) -> Option<String> {
-    if shown::content_type(message.info.content_type.as_deref()) != "text" {
+    text_in(&message.info, &message.content, message.binary)
+}
+
+fn text_in(info: &MessageInfo, content: &[u8], is_binary: bool) -> Option<String> {
+    if shown::content_type(info.content_type.as_deref()) != "text" {
         return None;
     }
-    match std::str::from_utf8(&message.content) {
+    match std::str::from_utf8(content) {
         Ok(text) => Some(text.to_owned()),
-        Err(_) if message.binary => None,
-        Err(_) => Some(String::from_utf8_lossy(&message.content).into_owned()),
+        Err(_) if is_binary => None,
+        Err(_) => Some(String::from_utf8_lossy(content).into_owned()),
     }
 }
 
