@@ -3,6 +3,7 @@
 mod agreeing;
 mod complaints;
 mod exchange;
+mod greeting;
 mod lanes;
 mod places;
 mod posting;
