@@ -92,24 +92,9 @@ pub(crate) async fn open(csp: &Arc<Csp>, settings: &SspSettings) -> Result<Optio
     let guests: Weak<dyn Desk> = Arc::downgrade(&(desk.clone() as Arc<dyn Desk>));
     let opened = Face::open(services.clone(), config, resolver, guests).await;
     let (ssp, face) = opened.map_err(|error| error.to_string())?;
-    tokio::spawn(hail(Arc::downgrade(&ssp), ssp.table()));
+    ssp.greet(ssp.table());
     csp.set_elsewhere(Arc::new(OtherDomains { face, _desk: desk }));
     Ok(Some(ssp))
-}
-
-/// How long whoever has something to say may do it before peers are hailed that nothing is said to.
-const HAILED_AFTER: Duration = Duration::from_secs(2);
-
-/// Tells peers that we are there: what waits for us there does not wait for its next attempt.
-async fn hail(ssp: Weak<Ssp>, domains: Vec<Domain>) {
-    tokio::time::sleep(HAILED_AFTER).await;
-    for domain in domains {
-        let Some(ssp) = ssp.upgrade() else { return };
-        ssp.hail(&domain).await;
-        drop(ssp);
-        // A long table is not for one moment.
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 /// The Service Table that these lines make.
@@ -173,7 +158,7 @@ pub(crate) async fn run(node: &Node, wish: Wish) -> Result<Outcome, Failure> {
             wake(node, &domain);
             if let Some(ssp) = node.ssp.get() {
                 ssp.end_pause(&domain);
-                tokio::spawn(hail(Arc::downgrade(ssp), vec![domain.clone()]));
+                ssp.greet(vec![domain.clone()]);
             }
             Ok(Outcome::Peers { peers: vec![show(node, &domain).await?], running })
         }

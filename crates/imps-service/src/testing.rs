@@ -23,7 +23,7 @@ pub(crate) fn start(engine: &Arc<MemoryEngine>, change: impl FnOnce(&mut Service
     start_on(engine.clone(), change)
 }
 
-fn start_on(engine: Arc<dyn Engine>, change: impl FnOnce(&mut ServiceConfig)) -> Arc<Services> {
+pub(crate) fn start_on(engine: Arc<dyn Engine>, change: impl FnOnce(&mut ServiceConfig)) -> Arc<Services> {
     let mut config = ServiceConfig::new(Domain::parse("x").unwrap());
     change(&mut config);
     let clock = Clock::set(Timestamp(1_000_000));
@@ -198,5 +198,63 @@ impl Engine for SlowEngine {
 
     fn snapshot<'a>(&'a self, to: &'a std::path::Path) -> BoxFuture<'a, Result<(), StoreError>> {
         self.0.snapshot(to)
+    }
+}
+
+/// Counts what is read of it.
+pub(crate) struct CountingEngine {
+    inner: Arc<MemoryEngine>,
+    reads: std::sync::atomic::AtomicUsize,
+}
+
+impl CountingEngine {
+    pub(crate) fn new(inner: &Arc<MemoryEngine>) -> Arc<Self> {
+        Arc::new(Self { inner: inner.clone(), reads: Default::default() })
+    }
+
+    /// How often something was read of it.
+    pub(crate) fn reads(&self) -> usize {
+        self.reads.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn count(&self) -> &MemoryEngine {
+        self.reads.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        &self.inner
+    }
+}
+
+impl Engine for CountingEngine {
+    fn get<'a>(
+        &'a self,
+        space: Space,
+        keys: &'a [Key],
+    ) -> BoxFuture<'a, Result<Vec<Option<bytes::Bytes>>, StoreError>> {
+        self.count().get(space, keys)
+    }
+
+    fn scan<'a>(
+        &'a self,
+        space: Space,
+        range: KeyRange,
+        order: Order,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Vec<Row>, StoreError>> {
+        self.count().scan(space, range, order, limit)
+    }
+
+    fn scan_each<'a>(
+        &'a self,
+        space: Space,
+        ranges: &'a [KeyRange],
+    ) -> BoxFuture<'a, Result<Vec<Vec<Row>>, StoreError>> {
+        self.count().scan_each(space, ranges)
+    }
+
+    fn apply<'a>(&'a self, batches: &'a [Batch]) -> BoxFuture<'a, Vec<Result<(), StoreError>>> {
+        self.inner.apply(batches)
+    }
+
+    fn snapshot<'a>(&'a self, to: &'a std::path::Path) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.inner.snapshot(to)
     }
 }

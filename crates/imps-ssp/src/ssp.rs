@@ -3,7 +3,9 @@
 mod agreeing;
 mod complaints;
 mod exchange;
+mod greeting;
 mod lanes;
+mod places;
 mod posting;
 mod probe;
 mod profiles;
@@ -73,6 +75,8 @@ struct Peer {
     arrivals: (AtomicU64, AtomicU64),
     /// When a POST was not taken last, and what happened.
     last_failure: Mutex<Option<(Timestamp, String)>>,
+    /// When it was looked up where it is published; 0: never.
+    looked_up: AtomicU64,
     /// Its line was changed: another machine is in its place.
     is_retired: AtomicBool,
 }
@@ -273,6 +277,9 @@ impl Ssp {
             }
             None => return Receipt::UNKNOWN,
         };
+        if begins && is_written {
+            self.look_up(&peer);
+        }
         peer.arrivals.0.fetch_add(1, Ordering::Relaxed);
         let verdict = {
             let (mut link, now) = (peer.link.lock(), self.clock.now());
@@ -353,6 +360,7 @@ impl Ssp {
             posts: Default::default(),
             arrivals: Default::default(),
             last_failure: Mutex::default(),
+            looked_up: AtomicU64::new(0),
             is_retired: AtomicBool::new(false),
         });
         let mut peers = self.peers.lock();

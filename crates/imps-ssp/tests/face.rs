@@ -12,12 +12,12 @@ use imps_proto::csp::{
     StatusPrimitive,
 };
 use imps_proto::elements::Message;
-use imps_proto::ssp::Primitive;
+use imps_proto::ssp::{Primitive, ServiceLine, Services as ServiceLines, UserProfile};
 use imps_service::access::{LoginAttempt, LoginOutcome, PhonePassword};
 use imps_service::event::Event;
 use imps_service::im::{OutgoingMessage, Sent};
 use imps_service::presence::WatchTargets;
-use imps_service::seam::{LocalBus, MemoryEngine, NodeId};
+use imps_service::seam::{Gateway as _, LocalBus, MemoryEngine, NodeId};
 use imps_service::store::Store;
 use imps_service::{Clock, ServiceConfig, Services, Session};
 use imps_ssp::{Asked, Desk, Face, Here, PeerConfig, Provision, Ssp, SspConfig, Terms};
@@ -67,8 +67,17 @@ async fn open_with(
     listener: TcpListener,
     change: impl FnOnce(&mut SspConfig),
 ) -> Home {
+    open_as(name, ServiceConfig::new(domain(name)), engine, listener, change).await
+}
+
+async fn open_as(
+    name: &str,
+    config: ServiceConfig,
+    engine: &Arc<MemoryEngine>,
+    listener: TcpListener,
+    change: impl FnOnce(&mut SspConfig),
+) -> Home {
     let bus = Arc::new(LocalBus::new(NodeId(0)));
-    let config = ServiceConfig::new(domain(name));
     let services = Services::new(config, Clock::system(), Store::new(engine.clone()), bus, Secret::new([7; 32]));
     services.resume().await.expect("resumed");
     let mut config = SspConfig::of(domain(name));
@@ -518,4 +527,55 @@ async fn what_nobody_has_for_our_users_is_refused() {
     }
     let has = [Service::Im, Service::Group, Service::Presence].map(|service| a.face.has(service));
     assert_eq!(has, [false, false, true]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guests_of_strangers_have_their_bound_by_whomever_they_are_named() {
+    let (of_a, url) = listener().await;
+    let mut config = ServiceConfig::new(domain("a.example"));
+    config.guests_stranger_max = 2;
+    let a = open_as("a.example", config, &Arc::new(MemoryEngine::new()), of_a, |config| {
+        config.open = true;
+        config.peers.push(PeerConfig { urls: vec![url], ..PeerConfig::of(domain("b.example")) });
+    })
+    .await;
+    let guests = |of: &str| {
+        let guests = a.services.access().guests().into_iter();
+        guests.filter(|guest| guest.domain() == of).map(|guest| guest.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    // Their domains say that they are there.
+    for (of, expected) in [("x.example", 2), ("b.example", 4)] {
+        for number in 0..4 {
+            let line = ServiceLine {
+                name: "IM".into(),
+                minimum: None,
+                role: None,
+                for_domain: None,
+                subscribed: None,
+                status: Some("Active".into()),
+                functions: Vec::new(),
+            };
+            let profile = UserProfile {
+                user_id: format!("wv:p{number}@{of}").as_str().into(),
+                version: None,
+                services: Some(ServiceLines { protocol_version: None, services: vec![line] }),
+                privacy: None,
+                terminals: None,
+            };
+            <Face as imps_ssp::Service>::profile_changed(&a.face, &domain(of), &profile).await;
+        }
+        assert_eq!(guests(of).len(), expected, "{of}");
+    }
+    // Something waits for them here.
+    let wake = |name: &str| a.face.wake_guest(&UserId::from_canonical(name));
+    for number in 0..4 {
+        wake(&format!("wv:w{number}@y.example"));
+    }
+    until("there are two", || guests("y.example").len() == 2).await;
+    for number in 4..8 {
+        wake(&format!("wv:w{number}@y.example"));
+    }
+    wake("wv:w@b.example");
+    until("who is of a peer is here", || guests("b.example").len() == 5).await;
+    assert_eq!(guests("y.example").len(), 2);
 }

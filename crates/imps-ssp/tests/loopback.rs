@@ -9,8 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use imps_proto::ssp::{Primitive, Service};
+use imps_service::{Clock, Timestamp};
 use imps_ssp::{
-    Arrival, Ask, CONTENT_TYPE_SSP, DigestScheme, Found, Origin, PeerConfig, Resolver, Srv, SspConfig, TlsPolicy,
+    Arrival, Ask, CONTENT_TYPE_SSP, DigestScheme, Found, Origin, PeerConfig, Resolver, Srv, Ssp, SspConfig, TlsPolicy,
     TlsTrust,
 };
 use imps_types::Status;
@@ -21,7 +22,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use world::{Served, certificate, domain, listener, message, serve, until};
+use world::{Served, Yes, certificate, domain, listener, message, serve, until};
 
 const ALICE: &str = "wv:alice@a.example";
 const BOB: &str = "wv:bob@b.example";
@@ -607,6 +608,32 @@ async fn token_of(a: &Served, name: &str) -> imps_ssp::Receipt {
          </SetupTransaction></WV-SSP-Message>"
     ));
     a.ssp.receive(Arrival { body: &body, content_type: Some(CONTENT_TYPE_SSP), secure: true, from: None }).await
+}
+
+#[tokio::test]
+async fn who_is_refused_too_often_is_not_heard_for_a_while() {
+    let clock = Clock::set(Timestamp(1_000_000));
+    let ssp = Ssp::new(config("a.example", Vec::new()), Arc::new(Yes::default()), None, clock.clone());
+    let say = async |text: &'static str, from: &str| {
+        let (body, content_type, from) = (Bytes::from(text), Some(CONTENT_TYPE_SSP), from.parse().ok());
+        let receipt = ssp.receive(Arrival { body: &body, content_type, secure: true, from }).await;
+        (receipt.status, receipt.retry_after)
+    };
+    let guess = "<WV-SSP-Message><Session sessionID=\"1@c.example\"/></WV-SSP-Message>";
+    // What cannot be read costs nothing of that.
+    for _ in 0..30 {
+        assert_eq!(say("<WV-SSP-Message>", "2001:db8::1").await, (400, None));
+    }
+    for number in 0..20 {
+        assert_eq!(say(guess, "2001:db8::1").await, (401, None), "{number}");
+    }
+    clock.advance(Duration::from_secs(10));
+    assert_eq!(say(guess, "2001:db8::2").await, (503, Some(50)), "all of its network");
+    for other in ["2001:db8:0:1::1", "192.0.2.1"] {
+        assert_eq!(say(guess, other).await, (401, None), "{other}");
+    }
+    clock.advance(Duration::from_secs(50));
+    assert_eq!(say(guess, "2001:db8::1").await, (401, None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
@@ -21,13 +21,14 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::account;
+use super::bodies::{Bodies, Full as NoRoom, Share};
 use super::content;
-use super::gateway::Gateways;
+use super::gateway::{Gateways, Networks};
 use super::tls::Tls;
 use super::websocket::{self, Agreed, Memory, Opening, WebSocketConfig};
 use crate::channel::Channel;
@@ -39,7 +40,8 @@ use crate::{Answer, Csp, Exchange};
 pub struct HttpConfig {
     /// Bytes of the largest body.
     pub body_max: usize,
-    /// Bytes of large bodies that are in memory at once; further ones are told to come back.
+    /// Bytes of large bodies that are in memory at once. When there is no more room, those that have stalled are told to come
+    /// back, or else further ones are.
     pub bodies_max: usize,
     /// How long a connection may at least wait for, or take over, the head of a request; twice as long at most. Phones poll every 90 s when nothing
     /// happens (CSP 15.4), and must not find the connection closed just then.
@@ -121,12 +123,6 @@ pub struct OtherAnswer {
     pub body: &'static str,
 }
 
-/// Bodies up to this size may come on every connection at once; larger ones need a share of [`HttpConfig::bodies_max`].
-const SMALL_BODY: usize = 64 * 1024;
-
-/// The unit in which the shares are counted.
-const SHARE: usize = 1024;
-
 /// URLs of large contents: what comes after names the content.
 pub const CONTENT_PATH: &str = "/content/";
 
@@ -140,7 +136,7 @@ pub struct Http {
     open: Arc<Semaphore>,
     /// Likewise, shared with whatever else needs descriptors.
     places: Option<Arc<Semaphore>>,
-    bodies: Semaphore,
+    bodies: Bodies,
     /// WebSockets that may be opened yet.
     web_sockets: Arc<Semaphore>,
     /// What they hold.
@@ -172,8 +168,8 @@ impl Http {
     /// What the listeners share. Each connection takes one of `places`, if there is such a limit.
     pub fn new(csp: Arc<Csp>, pages: Arc<dyn Pages>, config: HttpConfig, places: Option<Arc<Semaphore>>) -> Arc<Self> {
         let open = Arc::new(Semaphore::new(config.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
-        let shares = config.bodies_max.max(config.body_max).div_ceil(SHARE).min(Semaphore::MAX_PERMITS);
-        let bodies = Semaphore::new(shares);
+        let networks = Networks::parse(&csp.config().gateways).unwrap_or_default();
+        let bodies = Bodies::new(config.bodies_max, config.body_max, networks);
         let web_sockets = config.websocket.connections_max.clamp(1, Semaphore::MAX_PERMITS);
         let web_sockets = Arc::new(Semaphore::new(web_sockets));
         let web_socket_memory = Memory::new(config.websocket.memory);
@@ -485,7 +481,7 @@ impl Http {
     async fn post(&self, request: Request<Incoming>, peer: IpAddr, channel: Channel) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         let metrics = &self.csp.services().metrics;
-        let read = tokio::time::timeout(self.config.body_timeout, self.read(body));
+        let read = tokio::time::timeout(self.config.body_timeout, self.read(body, peer));
         let (body, _share) = match read.await.unwrap_or(Err(BodyError::TooSlow)) {
             Ok(read) => read,
             Err(error) => {
@@ -538,40 +534,41 @@ impl Http {
     }
 
     /// The body, and its share of the memory; one that comes in one piece is not copied.
-    async fn read(&self, mut body: Incoming) -> Result<(Bytes, Option<SemaphorePermit<'_>>), BodyError> {
+    async fn read(&self, mut body: Incoming, peer: IpAddr) -> Result<(Bytes, Share<'_>), BodyError> {
         let most = self.config.body_max;
-        let hint = hyper::body::Body::size_hint(&body);
-        if hint.lower() > most as u64 {
+        if hyper::body::Body::size_hint(&body).lower() > most as u64 {
             return Err(BodyError::TooLarge);
         }
-        let share = |bytes: usize| {
-            let shares = u32::try_from(bytes.div_ceil(SHARE)).unwrap_or(u32::MAX);
-            self.bodies.try_acquire_many(shares).map_err(|_| BodyError::TooMany)
-        };
-        let announced = hint.exact().and_then(|exact| usize::try_from(exact).ok());
-        let mut held = match announced {
-            Some(announced) if announced > SMALL_BODY => Some(share(announced)?),
-            _ => None,
-        };
+        let mut share = self.bodies.share(peer);
         let mut first = Bytes::new();
         let mut more: Option<BytesMut> = None;
-        while let Some(frame) = body.frame().await {
+        loop {
+            let frame = tokio::select! {
+                biased;
+                () = share.given_away() => return Err(BodyError::TooMany),
+                frame = body.frame() => frame,
+            };
+            let Some(frame) = frame else { break };
             let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
             let so_far = more.as_ref().map_or(first.len(), BytesMut::len);
             if so_far + data.len() > most {
                 return Err(BodyError::TooLarge);
             }
-            if held.is_none() && so_far + data.len() > SMALL_BODY {
-                // Who does not say how much comes may send all that is allowed.
-                held = Some(share(most)?);
-            }
+            share.grow(so_far + data.len(), Instant::now())?;
             if so_far == 0 {
                 first = data;
             } else {
                 more.get_or_insert_with(|| BytesMut::from(&first[..])).extend_from_slice(&data);
             }
         }
-        Ok((more.map_or(first, BytesMut::freeze), held))
+        share.is_whole()?;
+        Ok((more.map_or(first, BytesMut::freeze), share))
+    }
+}
+
+impl From<NoRoom> for BodyError {
+    fn from(_: NoRoom) -> Self {
+        Self::TooMany
     }
 }
 

@@ -1,6 +1,7 @@
 //! Ways for bytes to come and go.
 
 mod account;
+mod bodies;
 mod content;
 pub mod gateway;
 pub mod http;

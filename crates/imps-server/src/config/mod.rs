@@ -310,7 +310,7 @@ settings! {
     "pts.message_max"                 Bytes(KIB, 64 * MIB) => csp.limits.pts_bytes, "The longest message in PTS that is read.";
 
     "http.body_max"                   Bytes(4 * KIB, 256 * MIB) => http.body_max, "The body of a request: an XML or WBXML document.";
-    "http.bodies_max"                 Bytes(MIB, 64 * GIB) => http.bodies_max, "Bytes of large bodies that are in memory at once; further ones are told to come back.";
+    "http.bodies_max"                 Bytes(MIB, 64 * GIB) => http.bodies_max, "Bytes of large bodies that are in memory at once. When there is no more room, those that have stalled make room and are told to come back, or else further ones are.";
     "http.header_timeout"             Seconds(1, 3600) => http.header_timeout, "How long a connection may wait for, or take over, the head of a request; it is closed after this time at the earliest and twice as long at the latest.";
     "http.body_timeout"               Seconds(1, 3600) => http.body_timeout, "How long a connection may take to send the body of a request.";
     "http.connections_max"            Count(1, 1_000_000) => http.connections_max, "Connections at the same time; further ones are told to come back.";

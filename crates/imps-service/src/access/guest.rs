@@ -245,8 +245,12 @@ fn never_to_be_written(session: &Session) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use imps_types::Address;
+    use imps_types::presence::AttributeSet;
+
     use super::*;
-    use crate::testing::World;
+    use crate::presence::WatchTargets;
+    use crate::testing::{CountingEngine, World, start_on};
 
     fn bob() -> UserId {
         UserId::from_canonical("wv:bob@b.example")
@@ -275,6 +279,25 @@ mod tests {
         world.services.access().tidy_guests().await;
         assert!(session.is_closed());
         assert_eq!(world.services.access().guests(), []);
+    }
+
+    #[tokio::test]
+    async fn many_watchers_are_resumed_by_few_reads() {
+        let world = World::of(&["alice"]).await;
+        let _neighbour = world.with_neighbour();
+        let targets = WatchTargets { users: vec![Address::new("wv:alice@x")], contact_lists: Vec::new() };
+        for number in 0..600 {
+            let guest = UserId::from_canonical(&format!("wv:g{number}@b.example"));
+            let session = world.services.access().guest_session(&guest).await.unwrap();
+            world.services.presence().subscribe(&session, &targets, AttributeSet::ALL, false).await.unwrap();
+        }
+        let engine = CountingEngine::new(&world.engine);
+        let services = start_on(engine.clone(), |_| {});
+        services.resume().await.unwrap();
+        assert_eq!(services.access().guests().len(), 600);
+        let alice = services.users.loaded(&crate::testing::user("alice")).unwrap();
+        assert!(alice.lock().presence.is_watched());
+        assert!(engine.reads() < 100, "{} reads", engine.reads());
     }
 
     #[tokio::test]

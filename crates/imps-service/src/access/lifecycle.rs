@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use imps_types::element::ResultInfo;
 use imps_types::{SessionId, Status};
+use rustc_hash::FxHashSet;
 
 use super::Access;
 use super::login::session_key;
@@ -12,7 +13,7 @@ use crate::config::Logo;
 use crate::error::Error;
 use crate::happening::Happening;
 use crate::language::{Language, translation};
-use crate::seam::{Batch, KeyRange, Order, Space};
+use crate::seam::{Batch, KeyRange, Order, Row, Space};
 use crate::session::{Ended, SavedSession, Session};
 
 /// What GetSPInfo tells.
@@ -28,8 +29,13 @@ pub struct ServiceProvider {
     pub logo: Option<Logo>,
 }
 
-/// Rows of one scan.
+/// Rows of one scan, and users who are read at once.
 const PAGE: usize = 500;
+
+fn read_session(row: &Row) -> Option<(SessionId, SavedSession)> {
+    let id = std::str::from_utf8(row.key.as_bytes()).ok().and_then(SessionId::parse)?;
+    Some((id, SavedSession::read(&row.value).ok()?))
+}
 
 impl Access<'_> {
     /// The open session with this ID. Its client was just heard of.
@@ -196,13 +202,15 @@ impl Access<'_> {
             let rows = self.store.scan(Space::Sessions, range.clone(), Order::Forwards, PAGE).await?;
             let Some(last) = rows.last().map(|row| row.key.clone()) else { return Ok(()) };
             let mut orphans = Batch::new();
-            for row in &rows {
-                let id = std::str::from_utf8(row.key.as_bytes()).ok().and_then(SessionId::parse);
-                let saved = SavedSession::read(&row.value);
-                let (Some(id), Ok(saved)) = (id, saved) else {
+            let read = |row: &Row| {
+                read_session(row).or_else(|| {
                     tracing::warn!("a session's record cannot be read, the client must log in again");
-                    continue;
-                };
+                    None
+                })
+            };
+            let all: Vec<_> = rows.iter().filter_map(|row| Some((row, read(row)?))).collect();
+            self.read_ahead(all.iter().map(|(_, (_, saved))| saved)).await;
+            for (row, (id, saved)) in all {
                 let user = match self.user_of_saved(&saved.user).await {
                     Ok(user) => user,
                     Err(Error::UnknownUser) => {
@@ -225,6 +233,22 @@ impl Access<'_> {
                 self.store.commit(orphans).await?;
             }
             range = range.after(&last);
+        }
+    }
+
+    /// Has the users of these sessions in memory, and whom they watch: together they are few reads, one by one they are half a
+    /// dozen for each. Whoever cannot be read is seen where he is needed.
+    async fn read_ahead(&self, sessions: impl Iterator<Item = &SavedSession>) {
+        let mut users = FxHashSet::default();
+        for saved in sessions {
+            users.insert(saved.user.clone());
+            users.extend(saved.publishers());
+        }
+        let users: Vec<_> = users.into_iter().filter(|user| self.users.loaded(user).is_none()).collect();
+        for some in users.chunks(PAGE) {
+            if let Err(error) = self.users_of_saved(some).await {
+                tracing::debug!(%error, "users are read one by one");
+            }
         }
     }
 

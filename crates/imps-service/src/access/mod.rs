@@ -28,7 +28,7 @@ pub use login::{LoginAttempt, LoginOutcome};
 pub use msisdn::number_of;
 pub use negotiation::ServiceAnswer;
 pub use password::generate_password;
-pub use rate::{Bucket, Buckets, Rate};
+pub use rate::{Bucket, Buckets, Rate, network_of};
 pub use registration::{InviteCode, Registered, Registrant, Registration};
 pub use system_message::{Audience, NewBroadcast, UserAnswer};
 

@@ -109,7 +109,7 @@ impl SessionSubscriptions {
     }
 
     /// Everybody who is covered, each once.
-    pub(super) fn publishers(&self) -> Vec<UserId> {
+    pub(crate) fn publishers(&self) -> Vec<UserId> {
         let mut all = FxHashSet::default();
         for (covered, _) in &self.0 {
             match covered {

@@ -52,6 +52,11 @@ impl Session {
 }
 
 impl SavedSession {
+    /// Whom it watches.
+    pub(crate) fn publishers(&self) -> Vec<UserId> {
+        self.subscriptions.publishers()
+    }
+
     /// From a record.
     pub(crate) fn read(record: &[u8]) -> Result<Self, RecordError> {
         let (mut reader, written) = RecordReader::new(record, 5)?;

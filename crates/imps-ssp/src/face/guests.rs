@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 
 use super::{Face, KEPT, PAUSE, PAUSE_MAX, is_passing};
 use crate::relay::Next;
-use crate::ssp::{Ask, Unanswered};
+use crate::ssp::{Ask, Ssp, Unanswered};
 use crate::translate::{self, Way};
 
 /// Events of one guest that are collected at once.
@@ -226,6 +226,16 @@ impl Face {
             self.attach(&session);
         }
         Ok(session)
+    }
+
+    /// How a guest comes for whom something waits here, or of whom his domain tells something. By the name of a domain that
+    /// anybody can be, no more of them come than if they asked for something themselves.
+    pub(super) fn visit_of(&self, guest: &UserId) -> Visit {
+        let is_from_stranger = |ssp: Arc<Ssp>| {
+            let domain = Domain::parse(guest.domain()).ok();
+            domain.is_none_or(|domain| ssp.is_from_stranger(&domain))
+        };
+        Visit { by_stranger: self.ssp().is_some_and(is_from_stranger), ..Visit::default() }
     }
 
     /// A message waits for somebody who has never been here, and whose messages we have: his domain knows whether there is

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use imps_proto::ssp::{DeliveryStatusReport, Primitive, SendMessageRequest, SendMessageResponse, UserProfile};
-use imps_service::access::Visit;
 use imps_service::im::{FromAbroad, OutgoingMessage};
 use imps_service::seam::{Gateway, Reach};
 use imps_service::{Error, Services};
@@ -240,7 +239,7 @@ impl Gateway for Face {
         }
         let guest = guest.clone();
         tokio::spawn(async move {
-            if let Err(error) = this.guest(&guest, Visit::default()).await {
+            if let Err(error) = this.guest(&guest, this.visit_of(&guest)).await {
                 tracing::warn!(%guest, %error, "a guest is not told what waits for him");
             }
         });

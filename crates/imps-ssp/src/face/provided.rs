@@ -292,7 +292,7 @@ impl Face {
 
     /// A user for whom we keep something is there: what waits for him goes out, as his clients take it.
     pub(super) async fn welcome(&self, user: &UserId, profile: &UserProfile) -> Result<(), Error> {
-        let session = self.services.access().guest_session(user).await?;
+        let session = self.services.access().visit(user, self.visit_of(user)).await?;
         if self.services.router.keeps(user.domain(), Offered::Im)
             && let Some(terminals) = &profile.terminals
         {

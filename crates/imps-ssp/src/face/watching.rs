@@ -235,15 +235,12 @@ async fn is_written(commit: Commit) {
 
 /// Those of one watcher who wants the same of them.
 fn together(all: impl Iterator<Item = WatchedAbroad>) -> Vec<(UserId, AttributeSet, Vec<UserId>)> {
-    let mut together: Vec<(UserId, AttributeSet, Vec<UserId>)> = Vec::new();
+    let mut of_watchers = FxHashMap::<(UserId, AttributeSet), Vec<UserId>>::default();
     for one in all {
-        let fits = |(watcher, wanted, publishers): &&mut (UserId, AttributeSet, Vec<UserId>)| {
-            *watcher == one.watcher && *wanted == one.wanted && publishers.len() < TOGETHER
-        };
-        match together.iter_mut().find(fits) {
-            Some((_, _, publishers)) => publishers.push(one.publisher),
-            None => together.push((one.watcher, one.wanted, vec![one.publisher])),
-        }
+        of_watchers.entry((one.watcher, one.wanted)).or_default().push(one.publisher);
     }
-    together
+    let each = of_watchers.iter().flat_map(|((watcher, wanted), publishers)| {
+        publishers.chunks(TOGETHER).map(|some| (watcher.clone(), *wanted, some.to_vec()))
+    });
+    each.collect()
 }

@@ -164,8 +164,8 @@ impl Setup {
         }
         let most = usize::try_from(per_minute).unwrap_or(usize::MAX);
         let of_source = self.begun.iter().filter(|(_, source)| *source == from).count();
-        // What others claim costs the peer nothing where it was proved to be.
-        let is_full = !self.sources.is_of_peer(from) && self.begun.len() >= most.saturating_mul(SOURCES);
+        // What others claim costs the peer nothing where it was proved to be, or is published.
+        let is_full = !self.sources.has_places(from) && self.begun.len() >= most.saturating_mul(SOURCES);
         if of_source >= most || is_full {
             return false;
         }
@@ -180,7 +180,7 @@ impl Setup {
         }
         let of_source = |from| self.accepting.iter().filter(|it| it.origin.from == from).count();
         let rank = |it: &Accepting| {
-            let may_be_anybody = it.verified.is_none() && !self.sources.is_of_peer(it.origin.from);
+            let may_be_anybody = it.verified.is_none() && !self.sources.has_places(it.origin.from);
             (may_be_anybody, of_source(it.origin.from))
         };
         let most = self.accepting.iter().map(rank).max();

@@ -321,6 +321,11 @@ impl Link {
         self.setup.sources.is_of_peer(from)
     }
 
+    /// Where the peer is published: its set-ups have places of their own there, before anything was proved.
+    pub(crate) fn is_published_at(&mut self, addresses: Vec<IpAddr>) {
+        self.setup.sources.peer_is_published_at(addresses);
+    }
+
     /// A POST is through.
     pub(crate) fn posted(&mut self, id: u64, how: Posted, now: Timestamp) {
         self.expire(now);

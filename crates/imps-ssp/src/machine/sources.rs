@@ -11,6 +11,8 @@ use imps_types::TransactionId;
 
 /// Sources of the peer that are remembered: it may have several machines.
 const OF_PEER_MAX: usize = 8;
+/// Addresses where it is published that count.
+const PUBLISHED_MAX: usize = 64;
 /// Sources of those who were somebody else.
 const LIARS_MAX: usize = 64;
 /// For how long.
@@ -23,6 +25,8 @@ const HALVES_MAX: usize = 16;
 pub(super) struct Sources {
     /// Where it was proved to be, the last one first.
     of_peer: VecDeque<IpAddr>,
+    /// Where an operator, or DNS, says that it is. It may well speak from elsewhere, and whoever does is heard as anybody.
+    published: Vec<IpAddr>,
     liars: VecDeque<(IpAddr, Timestamp)>,
 }
 
@@ -36,6 +40,13 @@ impl Sources {
         self.of_peer.truncate(OF_PEER_MAX);
     }
 
+    /// It is published there, and nowhere else any more.
+    pub(super) fn peer_is_published_at(&mut self, mut addresses: Vec<IpAddr>) {
+        addresses.truncate(PUBLISHED_MAX);
+        addresses.iter_mut().for_each(|address| *address = address.to_canonical());
+        self.published = addresses;
+    }
+
     /// What came from there was wrong.
     pub(super) fn lies(&mut self, from: Option<IpAddr>, now: Timestamp) {
         let Some(from) = from.filter(|from| !self.of_peer.contains(from)) else { return };
@@ -47,6 +58,11 @@ impl Sources {
     /// Whether the peer was proved to be there.
     pub(super) fn is_of_peer(&self, from: Option<IpAddr>) -> bool {
         from.is_some_and(|from| self.of_peer.contains(&from))
+    }
+
+    /// Whether the peer was proved to be there, or is published there: others cannot take the places of what comes from there.
+    pub(super) fn has_places(&self, from: Option<IpAddr>) -> bool {
+        self.is_of_peer(from) || from.is_some_and(|from| self.published.contains(&from.to_canonical()))
     }
 
     /// Whether it is known of no place that the peer is there.

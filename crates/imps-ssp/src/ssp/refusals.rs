@@ -1,10 +1,11 @@
 //! Who posts what is refused. A session ID, or a step of a set-up, can be tried without end where nobody counts; and what anybody
 //! can post fills no log.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use imps_service::Timestamp;
+use imps_service::access::network_of;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
@@ -43,7 +44,7 @@ struct Sources {
 
 impl Sources {
     fn of(&mut self, from: Option<IpAddr>, now: Timestamp) -> &mut Source {
-        let mut key = from.map_or(NOWHERE, network);
+        let mut key = from.map_or(NOWHERE, network_of);
         if self.all.len() >= SOURCES_MAX && !self.all.contains_key(&key) {
             if now.since(self.swept) >= MINUTE {
                 self.swept = now;
@@ -62,14 +63,6 @@ impl Sources {
 }
 
 const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-
-/// Whoever has one address of IPv6 has all of its network.
-fn network(from: IpAddr) -> IpAddr {
-    match from.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        address @ IpAddr::V4(_) => address,
-    }
-}
 
 impl Refusals {
     /// For how long nothing is heard from there: too much of it was refused.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use imps_types::{Domain, Status};
+use imps_types::{Domain, Service, Status};
 use rustc_hash::FxHashMap;
 
 use super::{Peer, Ssp, Unanswered};
@@ -39,6 +39,12 @@ impl Ssp {
     /// Whether no operator wrote this domain down: it came by itself, and may be anybody.
     pub(crate) fn is_stranger(&self, domain: &Domain) -> bool {
         self.finder.line(domain).is_none()
+    }
+
+    /// Whether no operator wrote down a way to this domain: neither itself, nor who is in front of it.
+    pub(crate) fn is_from_stranger(&self, domain: &Domain) -> bool {
+        let is_known = |service: &Service| self.requestor(domain, *service).is_some_and(|it| !self.is_stranger(&it));
+        self.is_stranger(domain) && !Service::ALL.iter().any(is_known)
     }
 
     /// Whether too many of them are half way to a session.

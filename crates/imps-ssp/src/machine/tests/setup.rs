@@ -262,6 +262,41 @@ fn a_peer_may_not_begin_without_end() {
 }
 
 #[test]
+fn where_a_peer_is_published_it_may_begin_before_anything_was_proved() {
+    let mut wire = Wire::plain();
+    let give = |wire: &mut Wire, id: &str, from: &str| {
+        let text = format!(
+            "<WV-SSP-Message><SetupTransaction mode=\"Request\" transactionID=\"{id}\"><SendSecretToken \
+             serviceID=\"wv:@a.example\"><SecretToken>abcdef</SecretToken></SendSecretToken></SetupTransaction>\
+             </WV-SSP-Message>"
+        );
+        let message = Message::read(text.as_bytes(), &ssp::limits(1 << 20)).expect("a message");
+        wire.sides[1].link.receive(message, from.parse().ok(), wire.now)
+    };
+    let crowd = |wire: &mut Wire| {
+        let mut last = None;
+        for number in 0..140 {
+            last = Some(give(wire, &format!("x{number}"), &format!("192.0.2.{}", 20 + number % 12)));
+        }
+        last
+    };
+    let published = || vec!["192.0.2.1".parse().expect("an address")];
+    wire.sides[1].link.is_published_at(published());
+    assert_eq!(crowd(&mut wire), Some(Verdict::Busy));
+    assert_eq!(give(&mut wire, "t1", "192.0.2.99"), Verdict::Busy, "elsewhere it is one of many");
+    assert_eq!(give(&mut wire, "t1", "::ffff:192.0.2.1"), Verdict::Taken);
+    // What it has begun does not make room for the others, and has a bound as well.
+    let mut wire = Wire::plain();
+    wire.sides[1].link.is_published_at(published());
+    assert_eq!(give(&mut wire, "t1", "192.0.2.1"), Verdict::Taken);
+    crowd(&mut wire);
+    assert!(wire.sides[1].link.setup.is_accepting(&TransactionId::new("t1")));
+    let taken = (0..20).filter(|number| give(&mut wire, &format!("t{number}"), "192.0.2.1") == Verdict::Taken).count();
+    assert_eq!(taken, 9);
+    assert!(!wire.sides[1].link.is_at("192.0.2.1".parse().ok()), "nothing is proved by that");
+}
+
+#[test]
 fn a_refusal_with_another_address_of_the_domain_is_followed_once() {
     let answer = |id: &str, url: &str| {
         format!(
