@@ -77,7 +77,13 @@ impl Csp {
         content: u64,
         request: Box<Request>,
     ) -> Response {
-        let cx = Cx {
+        let cx = self.cx_of_no_message(session, transaction, content);
+        response(self.carry_out(&cx, Some(request)).await)
+    }
+
+    /// What a request is carried out with that came in no message of CSP.
+    fn cx_of_no_message<'a>(&'a self, session: &'a Arc<Session>, transaction: &'a str, content: u64) -> Cx<'a> {
+        Cx {
             services: &self.services,
             config: &self.config,
             segments: &self.segments,
@@ -88,8 +94,7 @@ impl Csp {
             content,
             msisdn: None,
             peer: None,
-        };
-        response(self.carry_out(&cx, Some(request)).await)
+        }
     }
 
     /// Whether another domain has a part in a request of this session.
@@ -102,18 +107,7 @@ impl Csp {
     /// # Errors
     /// What the services of this domain say, where they are asked alone.
     pub(crate) async fn ask(&self, session: &Arc<Session>, request: Request) -> Result<Response, Error> {
-        let cx = Cx {
-            services: &self.services,
-            config: &self.config,
-            segments: &self.segments,
-            session: Some(session),
-            version: session.version,
-            form: Form::Xml,
-            transaction: "",
-            content: 0,
-            msisdn: None,
-            peer: None,
-        };
+        let cx = self.cx_of_no_message(session, "", 0);
         let request = Box::new(request);
         match self.elsewhere().filter(|elsewhere| elsewhere.concerns(session, &request)) {
             Some(elsewhere) => {

@@ -5,6 +5,9 @@ use imps_types::service_tree::FunctionSet;
 
 use crate::record::{RecordError, RecordReader, RecordWriter};
 
+/// The version in which records are written.
+const VERSION: u8 = 4;
+
 /// A user's account.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Account {
@@ -20,6 +23,8 @@ pub struct Account {
     pub person: Person,
     /// Functions that this user does not have: his service profile.
     pub refused: FunctionSet,
+    /// Where he has logged in, the latest places about first: digests that tell nothing without the key file.
+    pub places: Box<[u64]>,
 }
 
 /// The person behind an account: what users are searched by (CSP 7.1).
@@ -46,7 +51,7 @@ impl Default for Person {
 impl Account {
     /// As a record.
     pub fn to_record(&self) -> Vec<u8> {
-        let mut writer = RecordWriter::new(3);
+        let mut writer = RecordWriter::new(VERSION);
         writer.optional_text(self.password_hash.as_deref());
         writer.option(self.phone_password.as_deref(), |writer, sealed| {
             writer.bytes(sealed);
@@ -57,6 +62,9 @@ impl Account {
             writer.optional_text(text.as_deref());
         }
         writer.flag(person.searchable).bytes(&self.refused.bits().to_be_bytes());
+        writer.list(self.places.iter(), |writer, place| {
+            writer.bytes(&place.to_be_bytes());
+        });
         writer.done()
     }
 
@@ -65,7 +73,7 @@ impl Account {
     /// # Errors
     /// When it is damaged or of a later version.
     pub fn from_record(record: &[u8]) -> Result<Self, RecordError> {
-        let (mut reader, version) = RecordReader::new(record, 3)?;
+        let (mut reader, version) = RecordReader::new(record, VERSION)?;
         Ok(Self {
             password_hash: reader.optional_text()?,
             phone_password: reader.option(|reader| Ok(reader.bytes()?.into()))?,
@@ -73,8 +81,14 @@ impl Account {
             barred: reader.flag()?,
             person: if version < 2 { Person::default() } else { Person::read(&mut reader)? },
             refused: if version < 3 { FunctionSet::EMPTY } else { functions(&mut reader)? },
+            places: if version < 4 { Box::default() } else { reader.list(place)?.into() },
         })
     }
+}
+
+fn place(reader: &mut RecordReader<'_>) -> Result<u64, RecordError> {
+    let bytes = reader.bytes()?.try_into().map_err(|_| RecordError("a place of another size"))?;
+    Ok(u64::from_be_bytes(bytes))
 }
 
 fn functions(reader: &mut RecordReader<'_>) -> Result<FunctionSet, RecordError> {
@@ -105,7 +119,7 @@ pub(crate) struct Findable<'a> {
 
 impl<'a> Findable<'a> {
     pub(crate) fn read(record: &'a [u8]) -> Result<Self, RecordError> {
-        let (mut reader, version) = RecordReader::new(record, 3)?;
+        let (mut reader, version) = RecordReader::new(record, VERSION)?;
         reader.option(|reader| reader.bytes().map(drop))?;
         reader.option(|reader| reader.bytes().map(drop))?;
         reader.number()?;
@@ -138,6 +152,7 @@ mod tests {
             barred: true,
             person: Person::default(),
             refused: FunctionSet::EMPTY,
+            places: Box::default(),
         }
     }
 
@@ -173,6 +188,17 @@ mod tests {
         let account = Account { refused: FunctionSet::from_bits(0x0102), ..account() };
         let golden = b"\x03\x01\x02$h\x01\x03\x01\x02\x03\xac\x02\x01\x00\x00\x00\x00\x01\x10\
             \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x02";
+        assert_eq!(Account::from_record(golden), Ok(account));
+        assert_eq!(Findable::read(golden), Ok(Findable { texts: [None; 4], searchable: false }));
+        assert!(Account::from_record(&golden[..golden.len() - 1]).is_err());
+    }
+
+    #[test]
+    fn golden_octets_of_version_4() {
+        let account = Account { places: [0x0102, 3].into(), ..account() };
+        let golden = b"\x04\x01\x02$h\x01\x03\x01\x02\x03\xac\x02\x01\x00\x00\x00\x00\x01\x10\
+            \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\
+            \x02\x08\x00\x00\x00\x00\x00\x00\x01\x02\x08\x00\x00\x00\x00\x00\x00\x00\x03";
         assert_eq!(account.to_record().escape_ascii().to_string(), golden.escape_ascii().to_string());
         assert_eq!(Account::from_record(golden), Ok(account));
         assert_eq!(Findable::read(golden), Ok(Findable { texts: [None; 4], searchable: false }));

@@ -47,6 +47,11 @@ pub struct ServiceConfig {
     pub nonce_life: Duration,
     /// Failed logins of one user from one address until further ones are refused for `login_penalty`.
     pub login_failures: u32,
+    /// Failed logins of one user from places where he has not logged in before, until all from such places are refused for
+    /// `login_penalty`.
+    pub login_account_failures: u32,
+    /// How long those are counted.
+    pub login_account_window: Duration,
     /// How long logins are refused after too many failures.
     pub login_penalty: Duration,
     /// Argon2 computations at the same time.
@@ -182,6 +187,8 @@ impl ServiceConfig {
             sessions_per_user: 16,
             nonce_life: Duration::from_secs(120),
             login_failures: 10,
+            login_account_failures: 20,
+            login_account_window: Duration::from_secs(600),
             login_penalty: Duration::from_secs(300),
             password_workers: 2,
             validity_default: Duration::from_secs(7 * 86_400),

@@ -60,7 +60,11 @@ async fn lines_of_complementary_domains() {
     assert!(sent.starts_with("+200 sent #"), "{sent}");
     assert!(ben.until("*").await.ends_with(" Speedy /cars: hello"));
     says(&mut bob, "leave /cars", "+200 left /cars").await;
+    // They are his though he is in none of them.
+    says(&mut bob, "newgroup /boats", "+200 ok").await;
+    assert_eq!(says(&mut bob, "groups", "+200 ok").await, [":bob/boats own", ":bob/cars own"]);
     says(&mut bob, "join /cars Speedy", "+200 joined /cars").await;
+    assert_eq!(says(&mut bob, "groups", "+200 ok").await, [":bob/cars in", ":bob/boats own"]);
 
     // Messages, which B has, between two who are both at A.
     let sent = alice.outcome("msg anna hi").await;
@@ -107,6 +111,21 @@ async fn lines_of_two_domains() {
     let sent = bob.outcome("/cars hi").await;
     assert!(sent.starts_with("+200 sent #"), "{sent}");
     assert!(alice.until("*").await.ends_with("/cars: hi"));
+
+    // What waits for him is sent on into a group of hers, unseen; it waits no longer then.
+    says(&mut bob, "push off", "+200 ok").await;
+    let sent = alice.outcome("msg bob@b.example a picture of one").await;
+    assert!(sent.starts_with("+200 sent #"), "{sent}");
+    let announced = bob.until("*").await;
+    assert!(announced.contains("alice@a.example sends 16B text. READ "), "{announced}");
+    let number = announced.trim_start_matches('*').split(' ').next().expect("a number").to_owned();
+    let inbox = says(&mut bob, "inbox", "+200 1 waiting").await;
+    assert!(inbox.iter().any(|line| line.starts_with(&format!(":{number} alice@a.example "))), "{inbox:?}");
+    let sent = bob.outcome(&format!("fwd {number} /cars")).await;
+    assert!(sent.starts_with("+200 "), "{sent}");
+    assert!(alice.until("*").await.ends_with("/cars: a picture of one"));
+    says(&mut bob, "inbox", "+200 0 waiting").await;
+    says(&mut bob, "push on", "+200 ok").await;
 
     let found = bob.ask("find id=alice@a.example").await;
     assert!(found.contains(&":alice@a.example".to_owned()), "{found:?}");

@@ -5,7 +5,7 @@ use imps_proto::csp::catalogue::Response;
 use imps_proto::csp::{
     AddGroupMembersRequest, CreateGroupRequest, DeleteGroupRequest, GetGroupMembersRequest, GetGroupPropsRequest,
     GetGroupPropsResponse, GetJoinedUsersRequest, GetJoinedUsersResponse, JoinGroupRequest, LeaveGroupRequest,
-    MemberAccessRequest, RejectListRequest, RemoveGroupMembersRequest, SetGroupPropsRequest,
+    MemberAccessRequest, RejectListRequest, RemoveGroupMembersRequest, SearchRequest, SetGroupPropsRequest,
     SubscribeGroupNoticeRequest,
 };
 use imps_proto::element::Element;
@@ -13,13 +13,19 @@ use imps_proto::elements::Listed;
 use imps_service::group::GroupState;
 use imps_types::element::{
     Content, EntityList, Group, GroupProperties, Mapping, Property, Recipient, ResultInfo, Role, ScreenName,
-    SubscribeType, User, UserList, WelcomeNote,
+    SearchElement, SearchPair, SearchResult, SubscribeType, User, UserList, WelcomeNote,
 };
-use imps_types::{Address, Status};
+use imps_types::{Address, GroupId, Status};
 
 use super::dialogue::{Dialogue, Failure, Outcome};
+use super::invitations::nothing;
 use super::shown;
+use super::subject::Subject;
 use super::texts::Say;
+
+/// Own groups that another domain is asked for at once, and at most.
+const OWNED_PAGE: u32 = 100;
+const OWNED_MAX: usize = 1000;
 
 /// A key of NEWGROUP and PROPS, and the property that it stands for.
 struct Key {
@@ -136,7 +142,7 @@ fn welcome(note: &WelcomeNote) -> String {
 impl Dialogue {
     pub(super) async fn groups(&mut self, command: Command, mut arguments: Arguments) -> Outcome {
         if command == Command::Groups {
-            return self.group_lines();
+            return self.group_lines().await;
         }
         let named = arguments.group.take().ok_or(Failure::Usage)?;
         if command == Command::NewGroup {
@@ -188,10 +194,10 @@ impl Dialogue {
     }
 
     /// The groups that the person is in, and his own.
-    fn group_lines(&self) -> Outcome {
+    async fn group_lines(&self) -> Outcome {
         let session = &self.person()?.session;
         let groups = self.services().group();
-        let joined = session.joined_groups();
+        let (joined, abroad) = (session.joined_groups(), session.joined_abroad());
         let line = |group: &GroupState, word: &str| {
             let summary = group.summary();
             let topic = if summary.topic.is_empty() { String::new() } else { format!(" {}", quoted(&summary.topic)) };
@@ -199,14 +205,46 @@ impl Dialogue {
             format!("{} {word} {users}{topic}", shown::address(summary.id.as_str(), self.home()))
         };
         let mut lines: Vec<_> = joined.iter().map(|group| line(group, "in")).collect();
-        let abroad = session.joined_abroad();
         lines.extend(abroad.iter().map(|one| format!("{} in", shown::address(one.group.as_str(), self.home()))));
         for group in groups.owned_by(&session.user.id) {
             if !joined.iter().any(|one| one.id == group.id) {
                 lines.push(line(&group, "own"));
             }
         }
-        Ok(Reply::ok(self.say(Say::Ok, &[])).with(lines))
+        let owned = self.owned_elsewhere().await;
+        let is_joined = |group: &GroupId| abroad.iter().any(|one| one.group == *group);
+        let others = owned.iter().flatten().filter(|group| !is_joined(group));
+        lines.extend(others.map(|group| format!("{} own", shown::address(group.as_str(), self.home()))));
+        let reply = match owned {
+            Ok(_) => Reply::ok(self.say(Say::Ok, &[])),
+            Err(failure) if lines.is_empty() => return Err(failure),
+            // Which ones he is in is known all the same.
+            Err(failure) => {
+                let why = self.failure(failure, &Subject::default()).text;
+                Reply::new(Status::PARTIALLY_SUCCESSFUL, why)
+            }
+        };
+        Ok(reply.with(lines))
+    }
+
+    /// The person's own groups that another domain keeps for this one: it alone knows them before he joins.
+    async fn owned_elsewhere(&self) -> Result<Vec<GroupId>, Failure> {
+        let me = self.person()?.session.user.id.as_str().into();
+        let element = SearchElement::GroupUserIdOwner.as_str().into();
+        let pairs = vec![SearchPair { element, string: Some(me), pair_id: None }];
+        let mut request = SearchRequest { pairs, search_limit: Some(OWNED_PAGE), ..nothing() };
+        let mut owned = Vec::new();
+        while let Some((_, Response::Search(found))) = self.elsewhere(request).await? {
+            let Some(SearchResult::Groups(page)) = found.search_result else { break };
+            owned.extend(page.iter().filter_map(|group| self.services().router.group(group).ok()));
+            let Some(id) = found.search_id.filter(|_| !found.completion_flag) else { break };
+            if owned.len() >= OWNED_MAX || page.is_empty() {
+                self.end_search(id);
+                break;
+            }
+            request = SearchRequest { search_id: Some(id), search_index: found.search_index, ..nothing() };
+        }
+        Ok(owned)
     }
 
     async fn new_group(&self, address: &Address, arguments: &Arguments) -> Outcome {

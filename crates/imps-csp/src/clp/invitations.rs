@@ -2,20 +2,20 @@
 
 use imps_proto::clp::{Arguments, Command, Occasion as Wish, Pair, Reply, quoted};
 use imps_proto::csp::catalogue::Response;
-use imps_proto::csp::{SearchRequest, SearchResponse, StopSearchRequest};
+use imps_proto::csp::{InviteRequest, SearchRequest, SearchResponse, StopSearchRequest};
 use imps_proto::element::Element;
 use imps_service::Error;
-use imps_service::common::{InviteCancel, InviteReply, Occasion, OutgoingInvitation};
+use imps_service::common::{InviteCancel, InviteReply, Occasion};
 use imps_service::presence::WatchTargets;
 use imps_service::terminal::{Item, ItemKind};
 use imps_types::element::{
     Group, InviteType, Recipient, ScreenName, SearchElement, SearchPair, SearchResult, Sender, User,
 };
-use imps_types::presence::AttributeSet;
+use imps_types::presence::{AttributeSet, PresenceSubList};
 use imps_types::{Address, Status};
 
 use super::dialogue::{Dialogue, Failure, OpenSearch, Outcome, Pages};
-use super::messages::{address, failed};
+use super::messages::address;
 use super::shown;
 use super::texts::Say;
 
@@ -120,18 +120,21 @@ impl Dialogue {
             detail: detail.write(),
             ..Item::new(kind, &invite_id)
         };
-        let invitation = OutgoingInvitation {
+        let request = InviteRequest {
             invite_id,
             invite_type,
             sender: None,
             recipient,
-            occasion,
-            note: note.filter(|note| !note.is_empty()).map(Into::into),
+            application_id: None,
+            group_id: occasion.group_id,
+            // All of them, which is what names none of them.
+            presence_sub_list: occasion.attributes.map(|_| PresenceSubList::default()),
+            urls: occasion.urls,
+            invite_note: note.filter(|note| !note.is_empty()).map(Into::into),
             screen_name: None,
             validity: None,
         };
-        let result = self.services().common().invite(&person.session, invitation).await?;
-        failed(result.clone())?;
+        let (result, _) = self.ask(request).await?;
         let number = self.number_if_any(person, item);
         self.done(result, if kind == ItemKind::Sharing { Say::Shared } else { Say::Invited }, number)
     }
@@ -316,7 +319,7 @@ impl Dialogue {
 }
 
 /// A search by nothing yet.
-fn nothing() -> SearchRequest {
+pub(super) fn nothing() -> SearchRequest {
     SearchRequest {
         pairs: Vec::new(),
         advanced_criteria: None,

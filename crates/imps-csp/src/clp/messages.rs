@@ -440,8 +440,3 @@ fn addressed(recipient: &Recipient) -> (Box<str>, Box<str>) {
 pub(super) fn address(text: &str) -> Option<Address> {
     (!text.is_empty()).then(|| Address::new(text))
 }
-
-/// A result that is a failure as a whole.
-pub(super) fn failed(result: ResultInfo) -> Result<(), Failure> {
-    if result.status.is_success() { Ok(()) } else { Err(Failure::Result(result)) }
-}

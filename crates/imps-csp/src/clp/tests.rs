@@ -1,6 +1,7 @@
 mod access;
 mod elsewhere;
 pub(crate) mod messages;
+mod other;
 
 use std::net::{IpAddr, Ipv4Addr};
 

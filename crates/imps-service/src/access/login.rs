@@ -10,10 +10,11 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use imps_types::element::{DigestSchema, SystemMessageResponse};
 use imps_types::{Address, ClientId, Secret, SessionId, Status, UserId, Version};
 
-use super::guard::{FirstStep, NonceOwner};
+use super::guard::{FirstStep, NonceOwner, Whence};
 use super::registration::{Registered, Registration};
 use super::{Access, password};
-use crate::account::Account;
+use crate::account::{Account, user_key};
+use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::happening::Happening;
 use crate::seam::{Batch, Key, Space};
@@ -114,7 +115,7 @@ impl Access<'_> {
             attempt.password = attempt.password.filter(|password| !password.expose().is_empty());
         }
         let now = self.clock.now();
-        if let Some(left) = self.guard.refused_for(&user, attempt.from, now) {
+        if let Some(left) = self.refused_for(&user, attempt.from, now).await? {
             self.metrics.login_throttled.up();
             return Err(Error::TooManyFailures(left));
         }
@@ -148,7 +149,7 @@ impl Access<'_> {
             (None, _) => self.digest_fits(&user, &account, &mut attempt),
         };
         // Those who failed while this one waited for its turn count for it as well.
-        if let Some(left) = self.guard.refused_for(&user, attempt.from, self.clock.now()) {
+        if let Some(left) = self.refused_for(&user, attempt.from, self.clock.now()).await? {
             self.metrics.login_throttled.up();
             return Err(Error::TooManyFailures(left));
         }
@@ -165,7 +166,8 @@ impl Access<'_> {
             }
             Some(_) if fits => Err(Error::Barred),
             _ => {
-                self.guard.failed(&user, attempt.from, now, &self.config);
+                let whence = self.whence(&user, attempt.from).await?;
+                self.guard.failed(&user, whence, now, &self.config);
                 self.metrics.login_failures.up();
                 not_before.await;
                 Err(Error::WrongPassword)
@@ -187,7 +189,7 @@ impl Access<'_> {
     ) -> Result<(), Error> {
         let not_before = tokio::time::sleep(REFUSAL);
         let now = self.clock.now();
-        if let Some(left) = self.guard.refused_for(user, from, now) {
+        if let Some(left) = self.refused_for(user, from, now).await? {
             return Err(Error::TooManyFailures(left));
         }
         let account = match self.user(user).await {
@@ -203,12 +205,43 @@ impl Access<'_> {
                 Ok(())
             }
             _ => {
-                self.guard.failed(user, from, now, &self.config);
+                let whence = self.whence(user, from).await?;
+                self.guard.failed(user, whence, now, &self.config);
                 self.metrics.login_failures.up();
                 not_before.await;
                 Err(Error::WrongPassword)
             }
         }
+    }
+
+    /// How long logins of a user from here are refused still: too many failed from this address, or from anywhere that he
+    /// has not logged in before, and this is no place where he has.
+    async fn refused_for(
+        &self,
+        user: &UserId,
+        from: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Option<Duration>, Error> {
+        if let Some(left) = self.guard.refused_for(user, from, now) {
+            return Ok(Some(left));
+        }
+        let Some(left) = self.guard.refused_elsewhere_for(user, now) else { return Ok(None) };
+        let is_known = self.whence(user, from).await?.is_known;
+        Ok(Some(left).filter(|_| !is_known))
+    }
+
+    /// Where somebody is, and whether that is a place of this user's: he has logged in there, or has a session there.
+    async fn whence(&self, user: &UserId, from: Option<IpAddr>) -> Result<Whence, Error> {
+        let is_known = match self.user(user).await {
+            Ok(state) => {
+                let is_there = |session: &Arc<Session>| from.is_some() && session.address() == from;
+                let is_kept = self.guard.knows(user, &state.lock().account, from);
+                is_kept || state.sessions().iter().any(is_there)
+            }
+            Err(Error::UnknownUser) => false,
+            Err(error) => return Err(error),
+        };
+        Ok(Whence { from, is_known })
     }
 
     /// The first step: a nonce, for users that do not exist too.
@@ -316,8 +349,16 @@ impl Access<'_> {
         }
         self.let_in(&user.id, attempt.version, attempt.language.as_deref(), &attempt.responses).await?;
         let now = self.clock.now();
+        let moved = self.moved_to(&user, attempt.from);
         if let Some(wanted) = &attempt.resume {
-            return self.resume_session(&user, wanted, &attempt).await;
+            let outcome = self.resume_session(&user, wanted, &attempt).await?;
+            if let Some(account) = moved {
+                let mut batch = Batch::new();
+                batch.put(Space::Users, user_key(&user.id), account.to_record());
+                self.store.commit(batch).await?;
+                user.lock().account = account;
+            }
+            return Ok(outcome);
         }
         let sessions = user.sessions();
         let replaced = sessions.iter().find(|old| old.client == attempt.client).cloned();
@@ -337,6 +378,9 @@ impl Access<'_> {
         let session = Arc::new(Session::new(new, now));
         let mut batch = Batch::new();
         batch.put(Space::Sessions, session_key(&session.id), session.to_record());
+        if let Some(account) = &moved {
+            batch.put(Space::Users, user_key(&user.id), account.to_record());
+        }
         if let Some(old) = &replaced {
             *old.has_row.lock() = false;
             batch.delete(Space::Sessions, session_key(&old.id));
@@ -348,6 +392,9 @@ impl Access<'_> {
             }
             return Err(error.into());
         }
+        if let Some(account) = moved {
+            user.lock().account = account;
+        }
         if let Some(old) = replaced {
             // A phone that lost its battery logs in again at once and must get in (CSP 4.1).
             self.end_session(&old, Status::FORCED_LOGOUT, "this client has logged in again").await;
@@ -357,6 +404,13 @@ impl Access<'_> {
         self.metrics.logins.up();
         self.tell(Happening::SessionOpened { session: session.clone(), resumed: false }).await;
         Ok(LoginOutcome::Opened { session, resumed: false, registered: None })
+    }
+
+    /// The account of somebody who logs in from here, where that changes what it knows of where he does.
+    fn moved_to(&self, user: &UserState, from: Option<IpAddr>) -> Option<Account> {
+        let account = user.lock().account.clone();
+        let places = self.guard.places_with(&user.id, &account, from)?;
+        Some(Account { places, ..account })
     }
 
     /// 1.3: goes on with a session that is still open.

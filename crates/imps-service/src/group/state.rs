@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use super::GroupError;
 use super::properties::Facts;
 use super::record::{GroupRecord, JoinedRecord, Person, SavedJoin};
+use super::screen_name::folded;
 use crate::session::Session;
 use crate::user::UserState;
 
@@ -33,7 +34,7 @@ pub(super) struct GroupInner {
     /// Members, rejected and invited users, and who has set own properties.
     pub(super) people: FxHashMap<UserId, Person>,
     pub(super) joined: FxHashMap<UserId, JoinedUser>,
-    /// Whose a screen name is: in lower case, since two that differ by case only are the same.
+    /// Whose a screen name is: folded, since two that look alike are the same.
     names: FxHashMap<Box<str>, UserId>,
     /// The joined users in a row, made when a message is sent to them and kept until somebody comes or goes.
     roster: Option<Roster>,
@@ -74,10 +75,6 @@ pub struct GroupSummary {
     pub owner: Option<UserId>,
     /// How many users have joined.
     pub joined: usize,
-}
-
-fn folded(name: &str) -> Box<str> {
-    name.to_lowercase().into()
 }
 
 impl GroupState {

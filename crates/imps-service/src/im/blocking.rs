@@ -15,6 +15,7 @@ use super::Im;
 use super::addressees::Refusals;
 use crate::Error;
 use crate::account::user_key;
+use crate::group::is_same_name;
 use crate::record::{RecordError, RecordReader, RecordWriter};
 use crate::routing::{Place, Router};
 use crate::seam::{Batch, Key, Space};
@@ -89,9 +90,10 @@ impl Entity {
     fn covers(&self, origin: &Origin, owner: &UserInner) -> bool {
         match self {
             Self::User(user) => *user == origin.user,
-            Self::ScreenName(group, name) => origin.screen_name.as_ref().is_some_and(|(in_group, screen_name)| {
-                in_group == group && screen_name.to_lowercase() == name.to_lowercase()
-            }),
+            Self::ScreenName(group, name) => origin
+                .screen_name
+                .as_ref()
+                .is_some_and(|(in_group, screen_name)| in_group == group && is_same_name(screen_name, name)),
             Self::Group(group) => origin.group.as_ref() == Some(group),
             Self::ContactList(list) => owner.lists.find(list).is_some_and(|list| list.contains(&origin.user)),
             Self::Application(application) => origin.application.as_ref() == Some(application),

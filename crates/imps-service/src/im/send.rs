@@ -23,6 +23,7 @@ use super::{Im, Once, Sent};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::event::{Kept, Message};
+use crate::group::is_same_name;
 use crate::seam::{Batch, Space, StoreError};
 use crate::session::Session;
 use crate::store::Commit;
@@ -478,7 +479,7 @@ impl Im<'_> {
                 };
                 let group = self.group().find(address)?;
                 let name = group.screen_name_in(session).map_err(|_| Error::NotYourself)?;
-                if wanted.is_some_and(|wanted| wanted.to_lowercase() != name.to_lowercase()) {
+                if wanted.is_some_and(|wanted| !is_same_name(wanted, &name)) {
                     return Err(Error::NotYourself);
                 }
                 let shown = ScreenName { name: (&*name).into(), group_id: Address::from(&group.id) };

@@ -74,6 +74,7 @@ impl Face {
                         .any(|list| !self.services.presence().members_abroad(session, list).is_empty())
             }
             Request::SendMessage(it) => it.message.info.recipient.groups.iter().any(is_group),
+            Request::ForwardMessage(it) => it.recipient.groups.iter().any(is_group),
             Request::VerifyId(_) | Request::GetPublicProfile(_) | Request::Search(_) | Request::StopSearch(_) => {
                 !translate::split(request.clone(), home).there.is_empty()
             }
@@ -127,7 +128,9 @@ impl Face {
         if let Some(provider) = self.messages_at(&request) {
             return self.carry_messages(by, &provider, request, here).await;
         }
+        let is_about_others = self.is_about_others(by.session, &request);
         match request {
+            Request::ForwardMessage(it) if is_about_others => self.forward_abroad(by, it, here).await,
             // An invitation goes to the home domain of who is invited, whoever has the services of ours.
             request @ (Request::Invite(_) | Request::CancelInvite(_) | Request::InviteUserResponse(_)) => {
                 here.perform(Box::new(request)).await

@@ -6,11 +6,12 @@
 use imps_proto::csp::catalogue::{Request, Response};
 use imps_proto::csp::{
     ForwardMessageRequest, ForwardMessageResponse, GetMessageListRequest, GetMessageListResponse, GetMessageRequest,
-    GetMessageResponse, MessageDelivered, RejectMessageRequest, SendMessageRequest, SetDeliveryMethodRequest,
-    StatusPrimitive,
+    GetMessageResponse, MessageDelivered, RejectMessageRequest, SendMessageRequest, SendMessageResponse,
+    SetDeliveryMethodRequest, StatusPrimitive,
 };
 use imps_proto::elements::Message as MessageElement;
 use imps_proto::ssp::{Primitive, UpdatePresenceRequest, UserProfile};
+use imps_service::event::Message;
 use imps_service::{Error, Session};
 use imps_types::element::{Content, DeliveryMethod, DetailedResult, MessageInfo, Recipient, ResultInfo, User};
 use imps_types::{Address, Domain, Service as Offered, Status, UserId, Version};
@@ -47,6 +48,16 @@ fn sent_on(request: &ForwardMessageRequest, original: MessageElement) -> SendMes
         ..info
     };
     SendMessageRequest { delivery_report: false, message: MessageElement { info, content } }
+}
+
+/// The answer to who sends something on, by what sending it said.
+fn forwarded_as(sent: SendMessageResponse, version: Version) -> Response {
+    match sent.message_id {
+        Some(message_id) if version == Version::V1_3 && sent.result.status == Status::SUCCESSFUL => {
+            ForwardMessageResponse { message_id }.into()
+        }
+        _ => Response::Status(StatusPrimitive::new(sent.result)),
+    }
 }
 
 impl Face {
@@ -201,52 +212,67 @@ impl Face {
         request: ForwardMessageRequest,
         here: &dyn Here,
     ) -> Response {
-        let im = self.services.im();
-        let waits_here = match im.one_that_waits(by.session, &request.message_id).await {
-            Ok(message) => Some(message),
-            Err(Error::UnknownMessage) => None,
+        match self.services.im().one_that_waits(by.session, &request.message_id).await {
+            Ok(message) => return self.forward_one(by, request, &message, here).await,
+            Err(Error::UnknownMessage) => {}
             Err(error) => return refused(error.status()),
+        }
+        if self.are_all_ours(&request.recipient) {
+            let message_id = request.message_id.clone();
+            let response = self.ask_for(by, provider, &request.into()).await;
+            self.is_gone_if_done(by.session, &response, [&*message_id]);
+            return response;
+        }
+        let fetch = GetMessageRequest { message_id: request.message_id.clone() };
+        let original = match self.ask_for(by, provider, &fetch.into()).await {
+            Response::GetMessage(it) => it.message,
+            other => return other,
         };
-        let original = match &waits_here {
-            Some(message) => {
-                let content = Content { data: message.content.clone(), binary: message.binary };
-                MessageElement { info: message.info.clone(), content: Some(content) }
-            }
-            None if self.are_all_ours(&request.recipient) => {
-                let message_id = request.message_id.clone();
-                let response = self.ask_for(by, provider, &request.into()).await;
-                self.is_gone_if_done(by.session, &response, [&*message_id]);
-                return response;
-            }
-            None => {
-                let fetch = GetMessageRequest { message_id: request.message_id.clone() };
-                match self.ask_for(by, provider, &fetch.into()).await {
-                    Response::GetMessage(it) => it.message,
-                    other => return other,
-                }
-            }
+        let sent = match self.carry_parts(by, sent_on(&request, original).into(), here).await {
+            Response::SendMessage(sent) => sent,
+            other => return other,
         };
-        let response = self.carry_parts(by, sent_on(&request, original).into(), here).await;
-        let Response::SendMessage(sent) = response else { return response };
-        let is_gone = match &waits_here {
-            Some(message) => im.forwarded(by.session, message).await.map_err(|error| error.status()),
-            None => {
-                let delivered = MessageDelivered { message_id: request.message_id.clone() };
-                let there = self.ask_for(by, provider, &delivered.into()).await;
-                self.is_gone_if_done(by.session, &there, [&*request.message_id]);
-                let failed = result_of(&there).map(|result| result.status).filter(|status| !status.is_success());
-                failed.map_or(Ok(()), Err)
-            }
-        };
-        if let Err(status) = is_gone {
+        let delivered = MessageDelivered { message_id: request.message_id.clone() };
+        let there = self.ask_for(by, provider, &delivered.into()).await;
+        self.is_gone_if_done(by.session, &there, [&*request.message_id]);
+        if let Some(status) = result_of(&there).map(|result| result.status).filter(|status| !status.is_success()) {
             tracing::warn!(user = %by.session.user.id, status = status.code(), "what was forwarded waits still");
         }
-        match sent.message_id {
-            Some(message_id) if by.version == Version::V1_3 && sent.result.status == Status::SUCCESSFUL => {
-                ForwardMessageResponse { message_id }.into()
-            }
-            _ => Response::Status(StatusPrimitive::new(sent.result)),
+        forwarded_as(sent, by.version)
+    }
+
+    /// What waits here is sent on into groups of other domains, and to whoever is named besides: only here it is known what
+    /// that is.
+    pub(super) async fn forward_abroad(
+        &self,
+        by: Asked<'_>,
+        request: ForwardMessageRequest,
+        here: &dyn Here,
+    ) -> Response {
+        match self.services.im().one_that_waits(by.session, &request.message_id).await {
+            Ok(message) => self.forward_one(by, request, &message, here).await,
+            Err(error) => refused(error.status()),
         }
+    }
+
+    /// Sends on a message that waits here, each part of it where it belongs.
+    async fn forward_one(
+        &self,
+        by: Asked<'_>,
+        request: ForwardMessageRequest,
+        message: &Message,
+        here: &dyn Here,
+    ) -> Response {
+        let content = Content { data: message.content.clone(), binary: message.binary };
+        let original = MessageElement { info: message.info.clone(), content: Some(content) };
+        let sent = match self.carry_parts(by, sent_on(&request, original).into(), here).await {
+            Response::SendMessage(sent) => sent,
+            other => return other,
+        };
+        if let Err(error) = self.services.im().forwarded(by.session, message).await {
+            tracing::warn!(user = %by.session.user.id, %error, "what was forwarded waits still");
+        }
+        forwarded_as(sent, by.version)
     }
 
     fn are_all_ours(&self, recipient: &Recipient) -> bool {

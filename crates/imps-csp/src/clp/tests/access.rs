@@ -1,14 +1,10 @@
 //! Who gets in, what is on offer, and pages.
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
-use imps_proto::csp::StatusPrimitive;
-use imps_proto::csp::catalogue::{Request, Response};
 use imps_service::access::PersonChange;
-use imps_types::{Domain, Service, Status};
 
+use super::other::Other;
 use super::*;
-use crate::elsewhere::{Elsewhere, Here};
 
 #[tokio::test]
 async fn lines_that_are_open_do_not_go_on_guessing() {
@@ -136,44 +132,16 @@ async fn who_am_i_and_how() {
     assert_eq!(say(&mut bob, "me").await, ":bob@b.example tcp away \"lunch\" 0 new | +200 ok");
 }
 
-/// A domain that has no service at all, and no other domain has one for it.
-struct Bare;
-
-impl Elsewhere for Bare {
-    fn concerns(&self, _: &Session, _: &Request) -> bool {
-        true
-    }
-
-    fn has(&self, _: Service) -> bool {
-        false
-    }
-
-    fn asked_of(&self, _: &Request) -> Option<Domain> {
-        None
-    }
-
-    fn carry<'a>(
-        &'a self,
-        _: &'a Arc<Session>,
-        _: Version,
-        _: Option<u64>,
-        _: Box<Request>,
-        _: &'a dyn Here,
-    ) -> BoxFuture<'a, Response> {
-        Box::pin(async { Response::Status(StatusPrimitive::of(Status::SERVICE_NOT_SUPPORTED)) })
-    }
-}
-
 #[tokio::test]
 async fn what_nobody_has_for_the_domain_is_not_done() {
     let clp = world(|_| {}).await;
-    clp.csp.set_elsewhere(Arc::new(Bare));
+    clp.csp.set_elsewhere(Arc::new(Other::nobody()));
     let mut alice = logged_in(&clp, "alice").await;
     for line in ["away", "text here", "lists", "add bob", "newgroup /cars", "inbox", "block bob"] {
         assert_eq!(say(&mut alice, line).await, "-405 not offered here", "{line}");
     }
     // Of these it is for others to say, where they are about others.
-    for line in ["msg bob hi", "show bob", "sub bob", "join alice/cars"] {
+    for line in ["msg bob hi", "show bob", "sub bob", "join alice/cars", "share bob http://x.example/y"] {
         assert!(say(&mut alice, line).await.starts_with("-405 "), "{line}");
     }
     assert_eq!(say(&mut alice, "ping").await, "+200 pong");

@@ -1,79 +1,17 @@
 //! What other domains have for our users, or keep, is asked there by the requests of CSP.
 
-use std::collections::VecDeque;
-
-use futures_util::future::{BoxFuture, ready};
-use imps_proto::csp::catalogue::{Request, Response};
+use imps_proto::csp::catalogue::Request;
 use imps_proto::csp::{
     GetListResponse, GetWatcherListResponse, JoinGroupResponse, ListManageResponse, SearchResponse,
     SendMessageResponse, StatusPrimitive,
 };
+use imps_types::Status;
 use imps_types::element::{
     DetailedResult, NickEntry, ResultInfo, ScreenName, SearchResult, Watcher, WatcherStatus, WelcomeNote,
 };
-use imps_types::{Service, Status};
 
+use super::other::Other;
 use super::*;
-use crate::{Elsewhere, Here};
-
-/// A domain that is asked, and answers as it was told to; else that all is well.
-#[derive(Default)]
-struct Other {
-    asked: Mutex<Vec<Request>>,
-    answers: Mutex<VecDeque<Response>>,
-    has_lists: bool,
-}
-
-impl Other {
-    fn answers(&self, answer: impl Into<Response>) {
-        self.answers.lock().push_back(answer.into());
-    }
-
-    fn refuses(&self, status: Status) {
-        self.answers(StatusPrimitive::of(status));
-    }
-
-    /// What it was asked since the last time.
-    fn asked(&self) -> Vec<Request> {
-        std::mem::take(&mut *self.asked.lock())
-    }
-
-    fn names(&self) -> Vec<&'static str> {
-        self.asked().iter().map(|request| request.row().map_or("?", |row| row.request.name())).collect()
-    }
-}
-
-impl Elsewhere for Other {
-    fn concerns(&self, _: &Session, request: &Request) -> bool {
-        match request {
-            Request::GetList(_) | Request::ListManage(_) => self.has_lists,
-            // Of groups, those of others.
-            Request::GetGroupProps(it) => !it.group_id.as_str().ends_with("@b.example"),
-            _ => true,
-        }
-    }
-
-    fn has(&self, _: Service) -> bool {
-        true
-    }
-
-    fn asked_of(&self, _: &Request) -> Option<Domain> {
-        Domain::parse("a.example").ok()
-    }
-
-    fn carry<'a>(
-        &'a self,
-        _: &'a Arc<Session>,
-        _: Version,
-        _: Option<u64>,
-        request: Box<Request>,
-        _: &'a dyn Here,
-    ) -> BoxFuture<'a, Response> {
-        self.asked.lock().push(*request);
-        let answer = self.answers.lock().pop_front();
-        Box::pin(ready(answer.unwrap_or_else(|| StatusPrimitive::of(Status::SUCCESSFUL).into())))
-    }
-}
 
 /// Bob, who is logged in, and the domain that has everything for him from now on.
 async fn served_by(other: Other) -> (Arc<Clp>, Dialogue, Arc<Other>) {
@@ -114,6 +52,9 @@ async fn every_command_goes_where_its_service_is() {
         ("watch bob/cars", "SubscribeGroupNotice-Request", "+200 ok"),
         ("leave bob/cars", "LeaveGroup-Request", "+200 left bob/cars"),
         ("delgroup bob/cars", "DeleteGroup-Request", "+200 ok"),
+        ("groups", "Search-Request", "+200 ok"),
+        ("invite carol presence", "Invite-Request", "+200 invited #2"),
+        ("share carol http://x.example/y", "Invite-Request", "+200 shared #3"),
     ] {
         assert_eq!(say(&mut bob, line).await, said, "{line}");
         assert_eq!(other.names(), [request], "{line}");
@@ -127,7 +68,7 @@ async fn every_command_goes_where_its_service_is() {
         result: ResultInfo::of(Status::SUCCESSFUL),
         message_id: Some("m@a.example".into()),
     });
-    assert_eq!(say(&mut bob, "msg carol hi").await, "+200 sent #2");
+    assert_eq!(say(&mut bob, "msg carol hi").await, "+200 sent #4");
 }
 
 #[tokio::test]
@@ -205,7 +146,7 @@ async fn a_failure_names_the_domain_that_is_to_blame() {
 
 #[tokio::test]
 async fn lists_are_read_where_they_are_kept() {
-    let (_clp, mut bob, other) = served_by(Other { has_lists: true, ..Other::default() }).await;
+    let (_clp, mut bob, other) = served_by(Other::with_lists()).await;
     let friends = Address::new("wv:bob/friends@b.example");
     let lists = || GetListResponse { contact_lists: Vec::new(), default_contact_list: Some(friends.clone()) };
     let benny = NickEntry { name: Some("Benny".into()), user_id: Address::new("wv:ben@b.example") };

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
+use imps_service::im::FromAbroad;
 use imps_service::seam::{Batch, Key, KeyRange, Order, Row, Space, StoreError, Write};
+use imps_types::element::Sender;
 
 use super::*;
 
@@ -137,6 +139,43 @@ async fn what_was_shown_is_sent_on() {
     // Another session has not shown it.
     let mut other = logged_in(&clp, "alice").await;
     assert_eq!(say(&mut other, "fwd 1 carol").await, "-426 no item #1");
+}
+
+/// A text that another domain brings from one of its users.
+async fn bring(clp: &Clp, from: &str, to: &str, id: &str, text: &str) {
+    let sender = UserId::from_canonical(from);
+    let peer = Domain::parse(sender.domain()).unwrap();
+    let content = Content::text(text);
+    let info = MessageInfo {
+        content_type: Some("text/plain".into()),
+        content_size: u32::try_from(content.data.len()).unwrap(),
+        recipient: Recipient::user(User::of(Address::new(to))),
+        sender: Some(Sender::User(User::of(&sender))),
+        ..MessageInfo::default()
+    };
+    let from = FromAbroad { peer, sender, id: Some(id.into()), transaction: None };
+    let message = OutgoingMessage { info, content, delivery_report: false };
+    assert!(clp.services().im().receive(from, message).await.unwrap().id.is_some());
+}
+
+#[tokio::test]
+async fn what_comes_from_another_domain_waits_like_anything_else() {
+    let clp = world(|_| {}).await;
+    let (mut bob, mut carol) = (logged_in(&clp, "bob").await, logged_in(&clp, "carol").await);
+    assert_eq!(say(&mut bob, "push off").await, "+200 ok");
+    bring(&clp, "wv:ann@a.example", "wv:bob@b.example", "m1", "first").await;
+    bring(&clp, "wv:zoe@z.example", "wv:bob@b.example", "m1", "second").await;
+    assert_eq!(say(&mut carol, "msg bob third").await, "+200 sent #1");
+    let waiting = ":1 ann@a.example 14:05 text 5 | :2 zoe@z.example 14:05 text 6 | :3 carol 14:05 text 5";
+    assert_eq!(say(&mut bob, "inbox").await, format!("{waiting} | +200 3 waiting"));
+    let announced = told(&mut bob).await;
+    assert!(announced.starts_with("*1 ann@a.example sends 5B text. READ 1 | *2 zoe@z.example sends "), "{announced}");
+    assert_eq!(say(&mut bob, "read 2").await, ":2 zoe@z.example 14:05: second | +200 ok");
+    assert_eq!(say(&mut bob, "inbox").await, ":1 ann@a.example 14:05 text 5 | :3 carol 14:05 text 5 | +200 2 waiting");
+    assert_eq!(say(&mut bob, "fwd 1 carol").await, "+200 sent #4");
+    assert_eq!(told(&mut carol).await, "*2 bob: first");
+    assert_eq!(say(&mut bob, "drop 3").await, "+200 ok");
+    assert_eq!(say(&mut bob, "inbox").await, "+200 0 waiting");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::content;
 use crate::error::Error;
 use crate::event::NoticeContent;
-use crate::group::{GroupError, GroupState};
+use crate::group::{GroupError, GroupState, is_same_name};
 use crate::im::{NewNotice, Origin};
 use crate::seam::{Batch, Key, Order, Space};
 use crate::session::Session;
@@ -95,7 +95,7 @@ impl Common<'_> {
         }
         let group = self.group_of(address)?;
         let own = group.screen_name_of(user).ok_or(GroupError::NotJoined)?;
-        if !name.is_empty() && name.to_lowercase() != own.to_lowercase() {
+        if !name.is_empty() && !is_same_name(&name, &own) {
             return Err(Error::NotYourself);
         }
         Ok(Shown::ScreenName(group.id.clone(), (*own).into()))
@@ -424,5 +424,5 @@ pub(super) fn check_note(note: Option<&str>) -> Result<(), Error> {
 
 /// Whether somebody who was named is the user behind a name in a group.
 pub(super) fn is_shown_as(shown: &Shown, group: &GroupId, name: &str) -> bool {
-    matches!(shown, Shown::ScreenName(own_group, own) if own_group == group && own.to_lowercase() == name.to_lowercase())
+    matches!(shown, Shown::ScreenName(own_group, own) if own_group == group && is_same_name(own, name))
 }

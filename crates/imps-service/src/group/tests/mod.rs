@@ -155,8 +155,9 @@ async fn who_joins_is_told_who_is_there_and_the_others_of_him() {
     let shown = world.services.group().shown_to(&bob, &joining.group);
     let names: Vec<_> = shown.iter().map(|one| (&*one.name, one.user_id.is_some())).collect();
     assert_eq!(names, [("Ali", false), ("Bobby", false)]);
-    // Screen names are one whatever their case; whoever names none gets one.
+    // Screen names are one whatever their case, and whatever joins their letters; whoever names none gets one.
     assert_eq!(world.join(&carol, "BOBBY").await, refused(GroupError::NameInUse));
+    assert_eq!(world.join(&carol, "Bob\u{200d}by").await, refused(GroupError::NameInUse));
     let made = world.services.group().join(&carol, &party(), JoinWish::default()).await.unwrap();
     assert_eq!(&*made.screen_name, "carol");
     assert_eq!(world.heard(&bob).await, ["joined carol"], "and nobody else does");
