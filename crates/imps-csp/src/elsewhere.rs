@@ -1,6 +1,7 @@
 //! What is served by other domains: requests are taken apart before the services see them (CSP 2, SSP 10), and what the
 //! users of other domains ask for is carried out as if they were ours.
 
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -51,8 +52,24 @@ pub(crate) struct Parts<'a> {
 impl Here for Parts<'_> {
     fn perform(&self, request: Box<Request>) -> BoxFuture<'_, Response> {
         let row = request.row();
-        async move { response(self.csp.guarded_here(self.cx, request, row).await) }.boxed()
+        // Two parts of a message are two messages here: what is sent to some is no repeat of what is sent to others.
+        let content = self.cx.content ^ recipient_print(&request);
+        async move {
+            let cx = Cx { content, ..*self.cx };
+            response(self.csp.guarded_here(&cx, request, row).await)
+        }
+        .boxed()
     }
+}
+
+/// Whom a message is for, as a number.
+fn recipient_print(request: &Request) -> u64 {
+    let recipient = match request {
+        Request::SendMessage(it) => &it.message.info.recipient,
+        Request::ForwardMessage(it) => &it.recipient,
+        _ => return 0,
+    };
+    rustc_hash::FxBuildHasher.hash_one(recipient)
 }
 
 /// What is left of a reply where there is no poll.

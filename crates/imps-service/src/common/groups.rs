@@ -15,13 +15,15 @@ impl Common<'_> {
         self.group().find(address)
     }
 
-    /// The group with this address, if another domain keeps it that can be reached.
+    /// The group with this address, if another domain keeps it that can be reached: its own, or the one that has the groups
+    /// of ours.
     pub(super) fn abroad(&self, address: &Address) -> Option<GroupId> {
         let group = self.router.group(address).ok()?;
+        let is_ours = group.domain() == self.router.home().as_str();
         let is_reached = self.group().is_abroad(&group)
             && self.router.gateway().is_some_and(|gateway| {
                 let domain = Domain::parse(group.domain());
-                domain.is_ok_and(|domain| gateway.reaches(&domain, Service::Common) != Reach::Unknown)
+                is_ours || domain.is_ok_and(|domain| gateway.reaches(&domain, Service::Common) != Reach::Unknown)
             });
         is_reached.then_some(group)
     }

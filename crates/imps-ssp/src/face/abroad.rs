@@ -17,7 +17,7 @@ use imps_types::presence::AttributeSet;
 use imps_types::{Address, Domain, GroupId, Service as Offered, Status, UserId, Version};
 
 use super::Face;
-use super::parts::{common_service, goes_on_at, verified_apart};
+use super::parts::{common_service, goes_on_at, message_apart, verified_apart};
 use crate::relay::Provider;
 use crate::ssp::Ask;
 use crate::translate;
@@ -85,7 +85,11 @@ impl Face {
     /// Who has the service for our users that a request is for.
     fn provision(&self, request: &Request) -> Provider {
         let (Some(service), Some(ssp)) = (common_service(request), self.ssp()) else { return Provider::Local };
-        ssp.provider(self.services.router.home(), service)
+        let of = |service| ssp.provider(self.services.router.home(), service);
+        match of(service) {
+            Provider::Local if is_for_users_and_groups(request) => of(Offered::Im),
+            provider => provider,
+        }
     }
 
     /// Whether our users have a service: from us, or from another domain.
@@ -96,7 +100,7 @@ impl Face {
     /// How a request is refused that is for a service which nobody has for our users: what of it is about other domains is
     /// for them, as far as that is agreed on (SSP 13.2).
     fn absent(&self, session: &Session, request: &Request) -> Option<Response> {
-        if self.provision(request) != Provider::None {
+        if is_for_users_and_groups(request) || self.provision(request) != Provider::None {
             return None;
         }
         let is_user_of_others = |user: &User| is_foreign(&user.user_id, self.services.router.home());
@@ -155,32 +159,17 @@ impl Face {
         }
     }
 
-    /// A part about our own domain, once more in two: who has our users' messages does not send those to others, we do.
+    /// A part about our own domain, in as many as there are places where its services are.
     fn home_parts(&self, part: Request) -> Vec<Request> {
-        let mut message = match part {
-            Request::VerifyId(it) if self.provider(Offered::Group).is_some() => return verified_apart(it),
-            Request::SendMessage(message) => message,
-            part => return vec![part],
-        };
-        if (self.provider(Offered::Im).is_none() && self.has(Offered::Im))
-            || !message.message.info.recipient.groups.is_empty()
-        {
-            return vec![message.into()];
+        match part {
+            Request::VerifyId(it) if self.provider(Offered::Group).is_some() => verified_apart(it),
+            Request::SendMessage(message) => {
+                let is_here = |service| self.provider(service).is_none() && self.has(service);
+                let is_ours = |user: &User| self.services.router.local_user(&user.user_id).is_ok();
+                message_apart(message, (is_here(Offered::Im), is_here(Offered::Group)), is_ours)
+            }
+            part => vec![part],
         }
-        let is_ours = |user: &User| self.services.router.local_user(&user.user_id).is_ok();
-        let recipient = &mut message.message.info.recipient;
-        let (own, others): (Vec<_>, Vec<_>) = std::mem::take(&mut recipient.users).into_iter().partition(is_ours);
-        let mut parts = Vec::new();
-        if !others.is_empty() {
-            let mut abroad = message.clone();
-            abroad.message.info.recipient = Recipient { users: others, ..Recipient::default() };
-            parts.push(abroad.into());
-        }
-        message.message.info.recipient.users = own;
-        if !message.message.info.recipient.is_empty() || parts.is_empty() {
-            parts.push(message.into());
-        }
-        parts
     }
 
     /// Each part where it belongs.
@@ -483,6 +472,13 @@ fn not_offered(request: &Request) -> Response {
 
 fn is_foreign(address: &Address, home: &Domain) -> bool {
     address.as_str().rsplit_once('@').is_some_and(|(_, domain)| !domain.eq_ignore_ascii_case(home.as_str()))
+}
+
+/// Whether a message has parts for two services: of each is told by itself how it went.
+fn is_for_users_and_groups(request: &Request) -> bool {
+    let Request::SendMessage(it) = request else { return false };
+    let Recipient { users, groups, contact_lists } = &it.message.info.recipient;
+    !groups.is_empty() && !(users.is_empty() && contact_lists.is_empty())
 }
 
 /// Whether a request is for this domain in any case, whoever has the service.

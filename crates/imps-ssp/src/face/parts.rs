@@ -6,7 +6,9 @@
 
 use futures_util::future::join_all;
 use imps_proto::csp::catalogue::{Request, Response};
-use imps_proto::csp::{GetPresenceResponse, ListManageRequest, SearchRequest, StatusPrimitive, VerifyIdRequest};
+use imps_proto::csp::{
+    GetPresenceResponse, ListManageRequest, SearchRequest, SendMessageRequest, StatusPrimitive, VerifyIdRequest,
+};
 use imps_service::Error;
 use imps_types::element::{IdList, Recipient, ResultInfo, SearchElement, User};
 use imps_types::{Address, Domain, Service as Offered, Status};
@@ -124,6 +126,38 @@ pub(super) fn verified_apart(request: VerifyIdRequest) -> Vec<Request> {
     parts
 }
 
+/// A message of one of ours, whom it is for being of ours or a user of others: in parts for the places where it goes, if there
+/// are several. What is for groups goes to who has the groups, what is for our users to who has our messages; and he does not
+/// send those to others, we do. `is_here`: whether we have messages, and groups.
+pub(super) fn message_apart(
+    mut message: SendMessageRequest,
+    is_here: (bool, bool),
+    is_ours: impl Fn(&User) -> bool,
+) -> Vec<Request> {
+    if is_here == (true, true) {
+        return vec![message.into()];
+    }
+    let Recipient { users, groups, contact_lists } = std::mem::take(&mut message.message.info.recipient);
+    let (own, others) = if is_here.0 { (users, Vec::new()) } else { users.into_iter().partition(is_ours) };
+    let mut parts = Vec::new();
+    for recipient in [
+        Recipient { users: others, ..Recipient::default() },
+        Recipient { users: own, contact_lists, ..Recipient::default() },
+        Recipient { groups, ..Recipient::default() },
+    ] {
+        if !recipient.is_empty() {
+            let mut part = message.clone();
+            part.message.info.recipient = recipient;
+            parts.push(part.into());
+        }
+    }
+    if parts.is_empty() {
+        // For nobody: whoever gets it says so.
+        parts.push(message.into());
+    }
+    parts
+}
+
 /// A search that another domain carries out for us goes on there.
 pub(super) fn goes_on_at(provider: &Domain, mut response: Response) -> Response {
     if let Response::Search(found) = &mut response
@@ -133,6 +167,14 @@ pub(super) fn goes_on_at(provider: &Domain, mut response: Response) -> Response 
         found.search_id = Some(format!("{id}@{provider}").into());
     }
     response
+}
+
+/// Who knows who is on our users' contact lists.
+enum Keeper {
+    /// We.
+    Home,
+    /// Another domain.
+    Peer(Domain),
 }
 
 impl Face {
@@ -146,19 +188,33 @@ impl Face {
         {
             return true;
         }
-        names_lists(request) && self.provider(Offered::ContactList).is_some()
+        self.keeper_of(request).is_some()
+    }
+
+    /// Who is asked for the users on the lists that a request names, before it is carried out; none: that is done by whoever
+    /// carries it out.
+    fn keeper_of(&self, request: &Request) -> Option<Keeper> {
+        if !names_lists(request) {
+            return None;
+        }
+        // Who has our messages and not our lists could not tell what is meant.
+        let is_sent_there = matches!(request, Request::SendMessage(_)) && self.provider(Offered::Im).is_some();
+        match self.provider(Offered::ContactList) {
+            Some(keeper) => Some(Keeper::Peer(keeper)),
+            None => is_sent_there.then_some(Keeper::Home),
+        }
     }
 
     /// Carries out a client's request, `here` those parts that are about this domain.
     pub async fn carry_request(&self, by: Asked<'_>, request: Request, here: &dyn Here) -> Response {
-        match self.provider(Offered::ContactList).filter(|_| names_lists(&request)) {
+        match self.keeper_of(&request) {
             Some(keeper) => Box::pin(self.carry_lists(by, request, &keeper, here)).await,
             None => self.carry_named(by, request, here).await,
         }
     }
 
-    /// Carries out a request that names lists which another domain keeps.
-    async fn carry_lists(&self, by: Asked<'_>, request: Request, keeper: &Domain, here: &dyn Here) -> Response {
+    /// Carries out a request that names lists, for the users on them.
+    async fn carry_lists(&self, by: Asked<'_>, request: Request, keeper: &Keeper, here: &dyn Here) -> Response {
         let mut rest = request.clone();
         let mut lists = lists_of(&mut rest).map(std::mem::take).unwrap_or_default();
         let most = self.services.config.lists_max;
@@ -167,7 +223,7 @@ impl Face {
         }
         lists.sort();
         lists.dedup();
-        let asked = lists.into_iter().map(|list| async move { (self.members(by, keeper, &list).await, list) });
+        let asked = lists.into_iter().map(|list| async move { (self.members(by, keeper, &list, here).await, list) });
         let (mut parts, mut members) = (Vec::new(), Vec::new());
         for (found, list) in join_all(asked).await {
             match found {
@@ -198,8 +254,14 @@ impl Face {
         translate::merge(&request, by.version, parts)
     }
 
-    /// Who is on a list that another domain keeps for us; or why that is not known.
-    async fn members(&self, by: Asked<'_>, keeper: &Domain, list: &Address) -> Result<Vec<Address>, Response> {
+    /// Who is on a list; or why that is not known.
+    async fn members(
+        &self,
+        by: Asked<'_>,
+        keeper: &Keeper,
+        list: &Address,
+        here: &dyn Here,
+    ) -> Result<Vec<Address>, Response> {
         let known = self.services.router.list(list).ok();
         // Another user's list, or one of another domain, is unknown to him, whether it exists or not (CSP 8, SSP 10).
         let Some(known) = known.filter(|known| known.owner() == by.session.user.id) else {
@@ -213,7 +275,11 @@ impl Face {
             receive_list: Some(true),
             authorize_and_grant: None,
         };
-        match self.ask_for(by, keeper, &ask.into()).await {
+        let answer = match keeper {
+            Keeper::Peer(keeper) => self.ask_for(by, keeper, &ask.into()).await,
+            Keeper::Home => here.perform(Box::new(ask.into())).await,
+        };
+        match answer {
             Response::ListManage(list) if list.result.status.is_success() => {
                 Ok(list.nick_list.unwrap_or_default().into_iter().map(|entry| entry.user_id).collect())
             }
@@ -244,9 +310,9 @@ fn refused(status: Status) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use imps_proto::csp::{SearchResponse, SendMessageRequest};
+    use imps_proto::csp::SearchResponse;
     use imps_proto::elements::Message;
-    use imps_types::element::{MessageInfo, SearchPair};
+    use imps_types::element::{Group, MessageInfo, SearchPair};
 
     use super::*;
 
@@ -297,6 +363,35 @@ mod tests {
         assert_eq!(parts(&users, &[]), [part(&users, &[])]);
         assert_eq!(parts(&[], &groups), [part(&[], &groups)]);
         assert_eq!(parts(&[], &[]), [part(&[], &[])], "what is empty is refused by whoever gets it");
+    }
+
+    #[test]
+    fn a_message_goes_to_every_place_where_its_recipients_are() {
+        const OWN: &str = "wv:anna@a.example";
+        const OTHER: &str = "wv:bob@b.example";
+        const GROUP: &str = "wv:/news@a.example";
+        let sent = |users: &[&str], groups: &[&str]| {
+            let recipient = Recipient {
+                users: users.iter().map(|&user| User::of(user)).collect(),
+                groups: groups.iter().map(|group| Group::Id(Address::new(group))).collect(),
+                ..Recipient::default()
+            };
+            let message = Message { info: MessageInfo { recipient, ..MessageInfo::default() }, content: None };
+            SendMessageRequest { delivery_report: true, message }
+        };
+        let is_ours = |user: &User| user.user_id.as_str().ends_with("@a.example");
+        let (everybody, all) = (sent(&[OWN, OTHER], &[GROUP]), |parts: &[SendMessageRequest]| {
+            parts.iter().cloned().map(Request::from).collect::<Vec<_>>()
+        });
+        for (is_here, parts) in [
+            ((true, true), vec![everybody.clone()]),
+            ((true, false), vec![sent(&[OWN, OTHER], &[]), sent(&[], &[GROUP])]),
+            ((false, true), vec![sent(&[OTHER], &[]), sent(&[OWN], &[]), sent(&[], &[GROUP])]),
+            ((false, false), vec![sent(&[OTHER], &[]), sent(&[OWN], &[]), sent(&[], &[GROUP])]),
+        ] {
+            assert_eq!(message_apart(everybody.clone(), is_here, is_ours), all(&parts), "{is_here:?}");
+            assert_eq!(message_apart(sent(&[], &[]), is_here, is_ours), all(&[sent(&[], &[])]), "for nobody");
+        }
     }
 
     #[test]

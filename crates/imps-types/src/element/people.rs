@@ -4,7 +4,7 @@ use crate::address::Address;
 use crate::id::ClientId;
 
 /// A user, and perhaps one of his clients (`User`).
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct User {
     /// `UserID`.
     pub user_id: Address,
@@ -24,7 +24,7 @@ impl User {
 }
 
 /// A name that is valid inside one group (`ScreenName`).
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct ScreenName {
     /// `SName`.
     pub name: Box<str>,
@@ -33,7 +33,7 @@ pub struct ScreenName {
 }
 
 /// A group, or somebody in it by screen name (`Group`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Group {
     /// `GroupID`.
     Id(Address),
@@ -42,7 +42,7 @@ pub enum Group {
 }
 
 /// Whom something is for (`Recipient`).
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Recipient {
     /// `User`.
     pub users: Vec<User>,

@@ -2,12 +2,14 @@
 
 use imps_proto::csp::catalogue::Request;
 use imps_proto::csp::{
-    GetListResponse, GetWatcherListResponse, JoinGroupResponse, ListManageResponse, SearchResponse,
-    SendMessageResponse, StatusPrimitive,
+    GetListResponse, GetMessageListResponse, GetMessageResponse, GetWatcherListResponse, JoinGroupResponse,
+    ListManageResponse, SearchResponse, SendMessageResponse, StatusPrimitive,
 };
+use imps_proto::elements;
 use imps_types::Status;
 use imps_types::element::{
-    DetailedResult, NickEntry, ResultInfo, ScreenName, SearchResult, Watcher, WatcherStatus, WelcomeNote,
+    DetailedResult, MessageInfo, NickEntry, ResultInfo, ScreenName, SearchResult, Sender, User, Watcher, WatcherStatus,
+    WelcomeNote,
 };
 
 use super::other::Other;
@@ -173,4 +175,46 @@ async fn lists_are_read_where_they_are_kept() {
             if it.message.info.recipient.users.iter().any(|user| user.user_id == benny.user_id))
     };
     assert!(asked.last().is_some_and(is_it), "{asked:?}");
+}
+
+#[tokio::test]
+async fn messages_that_another_domain_has_are_read_and_thrown_away_there() {
+    let (_clp, mut bob, other) = served_by(Other::default()).await;
+    let carol = User::of(Address::new("wv:carol@b.example"));
+    let info = |id: &str| MessageInfo {
+        message_id: Some(id.into()),
+        sender: Some(Sender::User(carol.clone())),
+        content_size: 2,
+        ..MessageInfo::default()
+    };
+    let messages = vec![info("18@a.example"), info("19@a.example")];
+    other.answers(GetMessageListResponse { messages, message_total_count: None });
+    let listed = say(&mut bob, "inbox").await;
+    assert!(listed.contains(":1 carol ") && listed.ends_with("+200 2 waiting"), "{listed}");
+    assert_eq!(other.names(), ["GetMessageList-Request"]);
+    let message = elements::Message { info: info("18@a.example"), content: Some(Content::text("hi")) };
+    other.answers(GetMessageResponse { message });
+    let read = say(&mut bob, "read 1").await;
+    assert!(read.starts_with(":1 carol") && read.ends_with(": hi | +200 ok"), "{read}");
+    // When it is written it is delivered.
+    let asked = other.asked();
+    let [Request::GetMessage(got), Request::MessageDelivered(delivered)] = asked.as_slice() else {
+        panic!("{asked:?}");
+    };
+    assert_eq!((&*got.message_id, &*delivered.message_id), ("18@a.example", "18@a.example"));
+    assert_eq!(say(&mut bob, "drop 2").await, "+200 ok");
+    assert_eq!(other.names(), ["RejectMessage-Request"]);
+    // What is not there any more is no item, and what cannot be asked for remains one.
+    let messages = vec![info("20@a.example")];
+    other.answers(GetMessageListResponse { messages, message_total_count: Some(1) });
+    assert!(say(&mut bob, "inbox").await.ends_with("+200 1 waiting"));
+    for (line, status, said) in [
+        ("read 3", Status::SERVER_UNAVAILABLE, "-503 a.example is not available, try again later"),
+        ("drop 3", Status::SERVER_UNAVAILABLE, "-503 a.example is not available, try again later"),
+        ("drop 3", Status::INVALID_MESSAGE_ID, "-426 no item #3"),
+        ("read 3", Status::INVALID_MESSAGE_ID, "-426 no item #3"),
+    ] {
+        other.refuses(status);
+        assert_eq!(say(&mut bob, line).await, said, "{line}");
+    }
 }
