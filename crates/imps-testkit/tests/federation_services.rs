@@ -7,6 +7,8 @@ mod federation;
 mod groups;
 #[path = "federation_services/lists.rs"]
 mod lists;
+#[path = "federation_services/mixed.rs"]
+mod mixed;
 #[path = "federation_services/names.rs"]
 mod names;
 #[path = "federation_services/presence.rs"]

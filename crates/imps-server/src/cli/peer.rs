@@ -191,7 +191,10 @@ fn route(wish: Wish, only: Option<&str>, format: Format, common: &Common) -> Don
     if format.json {
         output::json(&lines);
     } else if lines.is_empty() {
-        output::say("there is no such line now");
+        output::say(&match only {
+            Some(only) => format!("nobody provides anything for {only} here"),
+            None => "nobody provides anything here".to_owned(),
+        });
     } else {
         services(&lines);
     }

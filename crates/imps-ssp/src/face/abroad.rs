@@ -401,6 +401,14 @@ impl Face {
             }
             request => self.ask_for(by, &domain, request).await,
         };
+        let is_gone = result_of(&response).is_some_and(|it| it.status == Status::DOMAIN_NOT_SUPPORTED);
+        if is_gone && matches!(request, Request::LeaveGroup(_)) {
+            // Nobody can be told any more; but he need not stay for ever in a group of a domain that is no peer now.
+            return match groups.left_abroad(session, &group).await {
+                Ok(()) => translate::answer_in(&request, by.version, left(&group)),
+                Err(error) => refused(error.status()),
+            };
+        }
         if !is_success(&response) {
             return response;
         }

@@ -361,7 +361,8 @@ impl Link {
                 break;
             }
             let Some(id) = queue.waiting.pop_front() else { break };
-            let Some(request) = queue.requests.get_mut(&id) else { continue };
+            let waits = |it: &&mut Request| it.state == State::Waiting;
+            let Some(request) = queue.requests.get_mut(&id).filter(waits) else { continue };
             let is_blocked = request.what.lane.is_some_and(|lane| queue.lanes.contains(&lane));
             if is_blocked || (request.alone && !is_first) {
                 passed.push_back(id);
@@ -571,6 +572,7 @@ impl Link {
 
     /// Requests whose time is over.
     pub(super) fn expire_requests(&mut self, now: Timestamp) {
+        let open = self.outgoing.requests.len();
         while let Some(Reverse((until, _))) = self.outgoing.ends.peek() {
             if *until > now {
                 break;
@@ -590,6 +592,11 @@ impl Link {
                 self.sessions_lost(now);
             }
             self.finish(&id, how);
+        }
+        let queue = &mut self.outgoing;
+        if queue.requests.len() < open {
+            // What comes again under the same ID stands in the row once.
+            queue.waiting.retain(|id| queue.requests.contains_key(id));
         }
         let is_over = |it: &Reply| it.until <= now;
         while self.outgoing.replies.front().is_some_and(is_over) {

@@ -8,12 +8,16 @@ use imps_proto::ssp::{GetServiceListRequest, GetServiceListResponse, Primitive};
 use imps_types::{Domain, Status};
 
 use super::{Ask, Peer, Ssp, Unanswered};
+use crate::agreement::{Agreement, Origin};
 use crate::find::{NoWay, TlsPolicy};
 
 /// How long a peer is waited for.
 const WITHIN: Duration = Duration::from_secs(20);
 /// How often it is looked how far it has come.
 const LOOKS: Duration = Duration::from_millis(20);
+
+/// How long it is waited for what is agreed on when a session has come up; some never agree on anything.
+const AGREED: Duration = Duration::from_secs(2);
 
 /// How long the right domain is waited for when another one has answered.
 const STRANGE: Duration = Duration::from_secs(1);
@@ -76,7 +80,7 @@ impl Ssp {
                 let services = list.services.iter().flat_map(|it| &it.services);
                 let names: Vec<_> = services.map(|line| line.name.to_string()).collect();
                 steps.push(Step::good(format!("{domain} answers, and offers {}", names.join(", "))));
-                let agreement = peer.link.lock().agreement().clone();
+                let agreement = self.agreed(&peer).await;
                 let names: Vec<_> = agreement.terms.interop.iter().map(|service| service.as_str()).collect();
                 let origin = agreement.origin.as_str();
                 steps.push(Step::good(format!("used between both ({origin}): {}", names.join(", "))));
@@ -84,6 +88,18 @@ impl Ssp {
             Err(why) => steps.push(Step::bad(why)),
         }
         steps
+    }
+
+    /// What holds between both. What is being agreed on in these moments is waited for.
+    async fn agreed(&self, peer: &Peer) -> Agreement {
+        let begun = tokio::time::Instant::now();
+        loop {
+            let agreement = peer.link.lock().agreement().clone();
+            if agreement.origin != Origin::Default || !self.config.negotiates || begun.elapsed() > AGREED {
+                return agreement;
+            }
+            tokio::time::sleep(LOOKS).await;
+        }
     }
 
     /// Asks what there is; when nobody takes the question, this is said at once.

@@ -35,7 +35,7 @@ async fn provided(test: &'static str) -> (World, Home, Home, Home) {
     (world, a, b, d)
 }
 
-fn change(list: &str, add: &[&str], remove: &[&str], properties: &[(&str, &str)]) -> ListChange {
+pub(crate) fn change(list: &str, add: &[&str], remove: &[&str], properties: &[(&str, &str)]) -> ListChange {
     let contact = |address: &&str| Contact { address: (*address).to_owned(), nick: Some((*address)[3..6].to_owned()) };
     ListChange {
         list: list.to_owned(),

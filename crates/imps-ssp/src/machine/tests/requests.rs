@@ -265,6 +265,31 @@ fn times_run_out() {
     assert_eq!(code_of(&wire), [516]);
 }
 
+#[test]
+fn what_comes_again_after_its_time_is_posted_once() {
+    // As what waits in the store does, as long as the peer is away: under the same ID, each time after the one before failed.
+    let mut wire = Wire::plain();
+    wire.fate = std::iter::repeat_n(Some(Posted::Unreachable), 1000).collect();
+    let id = TransactionId::new("held-1");
+    for number in 0..4 {
+        let within = Duration::from_secs(30);
+        let primitive = message(ALICE, &[BOB], "hello");
+        let what = Outgoing { number, id: Some(id.clone()), primitive, lane: Some(1), within, haste: Haste::None };
+        wire.sides[0].link.send(what, wire.now);
+        wire.run();
+        if number < 3 {
+            wire.wait(within);
+            assert_eq!(code_of(&wire).len() as u64, number + 1);
+        }
+    }
+    wire.fate.clear();
+    wire.log.clear();
+    wire.sides[0].link.end_pause(wire.now);
+    wire.run();
+    let sent = wire.transcript().into_iter().filter(|it| it.3 == "SendMessageRequest").count();
+    assert_eq!((sent, code_of(&wire).last().copied()), (1, Some(200)));
+}
+
 fn code_of(wire: &Wire) -> Vec<u16> {
     wire.sides[0].finished.iter().map(|(_, how)| code(how)).collect()
 }
