@@ -92,7 +92,7 @@ pub(super) fn check_people(sender: Option<&Sender>, recipient: &Recipient) -> Re
 
 /// A message before it is given to its addressees: what they all get alike.
 pub(super) struct Draft {
-    /// Without MessageID and Recipient.
+    /// Without Recipient, and without MessageID unless it is on its way through this domain.
     info: MessageInfo,
     content: Content,
     report: bool,
@@ -123,6 +123,12 @@ impl Draft {
             ..info
         };
         Self { info, content, report, expires: now.plus(Duration::from_secs(validity.into())) }
+    }
+
+    /// It keeps the MessageID that it has where it comes from.
+    pub(super) fn called(mut self, id: Option<Box<str>>) -> Self {
+        self.info.message_id = id;
+        self
     }
 
     /// A message that somebody sends on. It is good for as long as it was, and nobody hears what becomes of it.

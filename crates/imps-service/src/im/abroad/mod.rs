@@ -9,6 +9,7 @@
 //! | RelaySent | sequence, domain, 0, recipient | nothing: a report on him came |
 //! | RelaySent | sequence, domain, status, recipients | the same, as it was written before |
 //! | Relayed | domain, MessageID or transaction there and a print | our number, and what was answered |
+//! | Relayed | domain, print of a message without MessageID | the MessageID that it was given on its way through |
 //! | Relayed | domain, print of a report | nothing: such a report came, on what is kept there |
 //! | RelayedIds | sequence | domain and MessageID there, if a report is wanted |
 //! | RelayExpiry | end, kind, sequence, domain, whose | nothing |

@@ -36,6 +36,13 @@ pub(in crate::im) struct Taking {
 }
 
 impl Taking {
+    /// What is only given a name, by which it goes on.
+    pub(super) fn to_name(from: FromAbroad, message: &OutgoingMessage, window: Duration) -> Self {
+        // It has a space in front, no MessageID has; nor has what was taken this one.
+        let name = hex(" name-".to_owned(), print_of_message(&from, message)).into_boxed_str();
+        Self { from, name, old_name: None, window, outlived: None }
+    }
+
     pub(super) fn new(from: FromAbroad, message: &OutgoingMessage, window: Duration) -> Result<Self, Error> {
         check_id(from.id.as_deref())?;
         let begin = match (&from.id, &from.transaction) {
@@ -140,7 +147,8 @@ impl Im<'_> {
         // A report needs a name by which the other domain knows the message.
         let delivery_report = message.delivery_report && from.id.is_some();
         let message = OutgoingMessage { delivery_report, ..message };
-        match self.post_taken(&taking, message, sender, (&addressees, &result)).await {
+        let draft = self.draft(message, sender);
+        match self.post_taken(&taking, draft, (&addressees, &result)).await {
             Ok(id) => Ok(Sent { id: Some(id), result }),
             // It came twice at once.
             Err(Error::UnknownMessage) => self.taken_before(&mut taking).await?.ok_or(Error::UnknownMessage),
@@ -148,18 +156,21 @@ impl Im<'_> {
         }
     }
 
+    pub(super) fn draft(&self, message: OutgoingMessage, sender: Sender) -> Draft {
+        let validity = (self.config.validity_default, self.config.validity_max);
+        Draft::new(message, sender, self.clock.now(), validity)
+    }
+
     /// Commits a message that is being taken.
     pub(super) async fn post_taken(
         &self,
         taking: &Taking,
-        message: OutgoingMessage,
-        sender: Sender,
+        draft: Draft,
         (addressees, result): (&Addressees, &ResultInfo),
     ) -> Result<MessageId, Error> {
-        let validity = (self.config.validity_default, self.config.validity_max);
         let posting = Posting {
             by: &taking.from.sender,
-            draft: Draft::new(message, sender, self.clock.now(), validity),
+            draft,
             addressees,
             once: None,
             from: Some(taking),
@@ -215,6 +226,14 @@ impl Im<'_> {
 
     /// What a message was answered that came before.
     pub(super) async fn taken_before(&self, taking: &mut Taking) -> Result<Option<Sent>, Error> {
+        let sent = self.known_before(taking).await?;
+        if sent.is_some() {
+            self.metrics.messages_repeated.up();
+        }
+        Ok(sent)
+    }
+
+    pub(super) async fn known_before(&self, taking: &mut Taking) -> Result<Option<Sent>, Error> {
         let Taking { from: FromAbroad { peer, id, transaction, .. }, name, old_name, .. } = &*taking;
         if id.is_none() && transaction.is_none() {
             return Ok(None);
@@ -235,7 +254,6 @@ impl Im<'_> {
             }
             return Ok(None);
         }
-        self.metrics.messages_repeated.up();
         Ok(Some(Sent { id: Some(MessageId::new(sequence)), result }))
     }
 

@@ -9,6 +9,7 @@ use super::load::weight;
 use super::{Abroad, AbroadWhat, Backlog};
 use crate::clock::Timestamp;
 use crate::error::Error;
+use crate::event::Message;
 use crate::im::Im;
 use crate::im::queue::{Waiting, read_body};
 use crate::seam::{Batch, Key, KeyRange, Order, Space, StoreError};
@@ -99,7 +100,7 @@ impl Im<'_> {
                     for (address, status) in refused {
                         let recipient = Recipient::user(User::of(address.clone()));
                         let info = MessageInfo { recipient, ..message.info.clone() };
-                        reports.push(self.new_report(&message.sender, info, *status));
+                        reports.extend(self.report_on(&Message { info, ..message.clone() }, *status).await);
                     }
                 }
                 ("", message.expires)
