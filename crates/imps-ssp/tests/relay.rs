@@ -11,13 +11,11 @@ use imps_proto::ssp::{
 };
 use imps_ssp::{Ask, PeerConfig, Provider, Provision, RouteLine, SspConfig, Terms};
 use imps_types::element::{MessageInfo, Recipient, ResultInfo, Sender};
-use imps_types::{Domain, Status, UserId};
+use imps_types::{Domain, Status, TransactionId, UserId};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use world::{Served, domain, listener, message, serve, until, user};
+use world::{ALICE, BOB, Served, domain, listener, message, serve, until, user};
 
-const ALICE: &str = "wv:alice@a.example";
-const BOB: &str = "wv:bob@b.example";
 const NAMES: [&str; 5] = ["a.example", "b.example", "h1.example", "h2.example", "p.example"];
 
 fn im_of_b() -> std::collections::BTreeSet<Provision> {
@@ -124,6 +122,16 @@ impl Chain {
         self.a.ssp.ask(&domain("b.example"), Ask::of(message(ALICE, BOB, id))).await.expect("an answer")
     }
 
+    /// The same for a message without MessageID, in this transaction.
+    async fn send_nameless(&self, id: &str) -> Primitive {
+        let mut said = message(ALICE, BOB, "");
+        if let Primitive::SendMessageRequest(it) = &mut said {
+            it.info.message_id = None;
+        }
+        let ask = Ask { id: Some(TransactionId::new(id)), ..Ask::of(said) };
+        self.a.ssp.ask(&domain("b.example"), ask).await.expect("an answer")
+    }
+
     /// Every row of the Transaction Tables of B, H1 and H2: from, to, and both IDs.
     fn rows(&self) -> Vec<[String; 4]> {
         let of = |served: &Served| served.ssp.relayed(None, 9);
@@ -183,6 +191,17 @@ async fn a_message_has_one_row_at_each_relay_and_none_when_it_is_answered() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_home_domain_gives_a_message_without_a_name_one_before_it_goes_on() {
+    let chain = chain(|_, _| {}).await;
+    let answer = chain.send_nameless("T-1").await;
+    let Primitive::SendMessageResponse(answer) = answer else { panic!("{answer:?}") };
+    assert_eq!(answer.message_id.as_deref(), Some("of-T-1"));
+    let performed = chain.p.service.performed.lock().clone();
+    let [(_, Primitive::SendMessageRequest(said))] = performed.as_slice() else { panic!("{performed:?}") };
+    assert_eq!(said.info.message_id.as_deref(), Some("of-T-1"));
+}
+
 fn info(id: &str, to: &str) -> MessageInfo {
     MessageInfo {
         message_id: Some(id.into()),
@@ -238,6 +257,10 @@ async fn when_the_provider_is_down_the_home_domain_keeps_the_message() {
     let held = chain.b.service.held.lock().clone().expect("kept");
     let [Primitive::SendMessageRequest(held)] = held.as_slice() else { panic!("{held:?}") };
     assert_eq!((held.info.message_id.as_deref(), &held.meta.route), (Some("m-2"), &None), "as Alice's domain sent it");
+    assert_eq!(code(&chain.send_nameless("T-3").await), 202);
+    let held = chain.b.service.held.lock().clone().expect("kept");
+    let [_, Primitive::SendMessageRequest(held)] = held.as_slice() else { panic!("{held:?}") };
+    assert_eq!(held.info.message_id.as_deref(), Some("of-T-3"), "by the name under which P may have it already");
     assert!(chain.rows().is_empty());
 }
 

@@ -9,7 +9,7 @@ use imps_types::address::PART_MAX;
 use imps_types::element::{
     Content, ContentEncoding, Group, MessageInfo, Recipient, ResultInfo, ScreenName, Sender, User,
 };
-use imps_types::{Address, MessageId, SessionId, UserId};
+use imps_types::{Address, DateTime, MessageId, SessionId, UserId};
 
 use super::abroad::{self, Taking};
 use super::addressees::{Addressees, Letter, named_client};
@@ -93,7 +93,7 @@ pub(super) fn check_people(sender: Option<&Sender>, recipient: &Recipient) -> Re
 
 /// A message before it is given to its addressees: what they all get alike.
 pub(super) struct Draft {
-    /// Without MessageID and Recipient.
+    /// Without Recipient, and without MessageID unless it is on its way through this domain.
     info: MessageInfo,
     content: Content,
     report: bool,
@@ -124,6 +124,18 @@ impl Draft {
             ..info
         };
         Self { info, content, report, expires: now.plus(Duration::from_secs(validity.into())) }
+    }
+
+    /// It keeps the MessageID that it has where it comes from.
+    pub(super) fn called(mut self, id: Option<Box<str>>) -> Self {
+        self.info.message_id = id;
+        self
+    }
+
+    /// It was taken at this time already, by another domain.
+    pub(super) fn dated(mut self, at: Option<DateTime>) -> Self {
+        self.info.date_time = at.or(self.info.date_time);
+        self
     }
 
     /// A message that somebody sends on. It is good for as long as it was, and nobody hears what becomes of it.

@@ -145,18 +145,26 @@ impl Face {
         }
     }
 
+    /// Gives a message the MessageID by which it goes on to who keeps the messages of our users.
+    async fn name_message(
+        &self,
+        peer: &Domain,
+        transaction: &TransactionId,
+        mut said: SendMessageRequest,
+    ) -> SendMessageRequest {
+        let Some((mut from, message)) = passing(peer, said.clone()) else { return said };
+        from.transaction = Some(transaction.as_str().into());
+        match self.services.im().name_on_the_way(from, &message).await {
+            Ok(id) => said.info.message_id = Some(id.to_string().into()),
+            Err(error) => tracing::warn!(%peer, %error, "a message is passed on without MessageID"),
+        }
+        said
+    }
+
     /// Keeps a message that could not be passed on now to who keeps the messages of our users.
     async fn hold_message(&self, peer: &Domain, said: SendMessageRequest, provider: &Domain) -> Option<Primitive> {
-        let SendMessageRequest { meta, delivery_report, mut info, content } = said;
-        let user = match &info.sender {
-            Some(Sender::User(user)) => &user.user_id,
-            _ => &meta.requestor.user.as_ref()?.user_id,
-        };
-        let sender = sender_of(user, peer)?;
-        let content = content.map(|content| content.settle(&mut info)).unwrap_or_default();
-        let id = info.message_id.clone();
-        let from = FromAbroad { peer: peer.clone(), sender, id: id.clone(), transaction: None };
-        let message = OutgoingMessage { info, content, delivery_report: delivery_report.unwrap_or_default() };
+        let (from, message) = passing(peer, said)?;
+        let id = from.id.clone();
         match self.services.im().hold(from, message, provider).await {
             Ok(sent) => {
                 let message_id = id.or_else(|| sent.id.map(|id| id.to_string().into()));
@@ -185,6 +193,19 @@ impl Face {
             Err(error) => status(error.status(), &error.to_string()),
         }
     }
+}
+
+/// A message that passes through, and where it comes from.
+fn passing(peer: &Domain, said: SendMessageRequest) -> Option<(FromAbroad, OutgoingMessage)> {
+    let SendMessageRequest { meta, delivery_report, mut info, content } = said;
+    let user = match &info.sender {
+        Some(Sender::User(user)) => &user.user_id,
+        _ => &meta.requestor.user.as_ref()?.user_id,
+    };
+    let sender = sender_of(user, peer)?;
+    let content = content.map(|content| content.settle(&mut info)).unwrap_or_default();
+    let from = FromAbroad { peer: peer.clone(), sender, id: info.message_id.clone(), transaction: None };
+    Some((from, OutgoingMessage { info, content, delivery_report: delivery_report.unwrap_or_default() }))
 }
 
 /// Who sends something: a user, or a service of a domain, whose address begins with a slash (SSP 2).
@@ -297,6 +318,15 @@ impl Service for Face {
             self.watching_anew(peer);
             self.tell_profiles(peer);
         }
+    }
+
+    fn name<'a>(&'a self, peer: &'a Domain, id: &'a TransactionId, said: Primitive) -> BoxFuture<'a, Primitive> {
+        Box::pin(async move {
+            match said {
+                Primitive::SendMessageRequest(said) => self.name_message(peer, id, said).await.into(),
+                said => said,
+            }
+        })
     }
 
     fn hold<'a>(&'a self, peer: &'a Domain, said: Primitive, why: &'a Unanswered) -> BoxFuture<'a, Option<Primitive>> {

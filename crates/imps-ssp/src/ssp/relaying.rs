@@ -84,9 +84,13 @@ impl Ssp {
     }
 
     /// Passes a transaction on. Whoever waits in the same lane goes on as soon as it is on its way.
-    pub(super) async fn pass_on(&self, from: &Arc<Peer>, order: Order, to: Domain) {
+    pub(super) async fn pass_on(&self, from: &Arc<Peer>, mut order: Order, to: Domain) {
+        let is_for_own = self.is_for_own_users(&order.said);
+        if is_for_own && matches!(&order.said, Primitive::SendMessageRequest(it) if it.info.message_id.is_none()) {
+            order.said = self.service.name(&from.domain, &order.id, order.said).await;
+        }
         // The home domain of whoever is to get a message may keep it.
-        let held = self.is_for_own_users(&order.said).then(|| order.said.clone());
+        let held = is_for_own.then(|| order.said.clone());
         let id = order.id.clone();
         match self.send_on(from, order, to).await {
             Ok(passage) => {

@@ -42,6 +42,13 @@ pub trait Service: Send + Sync {
         Box::pin(async { None })
     }
 
+    /// A message for a user of our own domain, which has no MessageID, is about to be passed on. Whoever can gives it one: the
+    /// same however often the transaction comes, so that whoever gets the message can tell that it is the same.
+    fn name<'a>(&'a self, peer: &'a Domain, id: &'a TransactionId, said: Primitive) -> BoxFuture<'a, Primitive> {
+        let _ = (peer, id);
+        Box::pin(async { said })
+    }
+
     /// A message for a user of our own domain cannot be passed on to who provides his messages at the moment. Whoever keeps it, and
     /// sends it on later, says here what is answered instead: 202. `None`: nobody does.
     fn hold<'a>(&'a self, peer: &'a Domain, said: Primitive, why: &'a Unanswered) -> BoxFuture<'a, Option<Primitive>> {

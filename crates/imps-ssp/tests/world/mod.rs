@@ -13,13 +13,21 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use imps_proto::ssp::{MetaInfo, Primitive, SendMessageRequest, SendMessageResponse, UserProfile};
 use imps_service::Clock;
-use imps_ssp::{Arrival, Service, Ssp, SspConfig, Unanswered};
+use imps_ssp::{Arrival, PeerConfig, Service, Ssp, SspConfig, Unanswered};
 use imps_types::element::{MessageInfo, Recipient, ResultInfo, Sender, User};
 use imps_types::{Address, Domain, Status, TransactionId};
 use parking_lot::Mutex;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+pub const ALICE: &str = "wv:alice@a.example";
+pub const BOB: &str = "wv:bob@b.example";
 
 pub fn domain(name: &str) -> Domain {
     Domain::parse(name).expect("a domain")
@@ -56,6 +64,13 @@ impl Service for Yes {
                 _ => Primitive::Status(status),
             }
         })
+    }
+
+    fn name<'a>(&'a self, _: &'a Domain, id: &'a TransactionId, mut said: Primitive) -> BoxFuture<'a, Primitive> {
+        if let Primitive::SendMessageRequest(it) = &mut said {
+            it.info.message_id = Some(format!("of-{}", id.as_str()).into());
+        }
+        Box::pin(async move { said })
     }
 
     fn hold<'a>(&'a self, _: &'a Domain, said: Primitive, _: &'a Unanswered) -> BoxFuture<'a, Option<Primitive>> {
@@ -231,13 +246,61 @@ pub fn certificate(names: &[&str], folder: &Path) -> (PathBuf, PathBuf) {
     (certificate, key)
 }
 
+/// What serves by TLS with this certificate and its key.
+pub fn acceptor(certificate: &Path, key: &Path) -> TlsAcceptor {
+    let chain =
+        CertificateDer::pem_file_iter(certificate).expect("a file").collect::<Result<Vec<_>, _>>().expect("PEM");
+    let key = PrivateKeyDer::from_pem_file(key).expect("a key");
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .expect("a certificate");
+    TlsAcceptor::from(Arc::new(config))
+}
+
+/// Another domain, and where it is.
+pub fn peer(name: &str, url: &str) -> PeerConfig {
+    PeerConfig { urls: vec![url.to_owned()], ..PeerConfig::of(domain(name)) }
+}
+
+/// Reads one request from a connection: its body.
+pub async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut text = Vec::new();
+    loop {
+        let head_end = text.windows(4).position(|it| it == b"\r\n\r\n");
+        if let Some(end) = head_end {
+            let head = String::from_utf8_lossy(&text[..end]).to_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?;
+            let length: usize = length.trim().parse().ok()?;
+            if text.len() >= end + 4 + length {
+                return Some(String::from_utf8_lossy(&text[end + 4..]).into_owned());
+            }
+        }
+        let mut piece = [0; 4096];
+        match stream.read(&mut piece).await {
+            Ok(0) | Err(_) => return None,
+            Ok(read) => text.extend_from_slice(&piece[..read]),
+        }
+    }
+}
+
+/// Something else than a server of SSP.
+pub async fn elsewhere(listener: TcpListener, answer: &'static str) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let _ = read_request(&mut stream).await;
+        let _ = stream.write_all(answer.as_bytes()).await;
+    }
+}
+
 /// Waits until something is so.
 pub async fn until(what: &str, is_so: impl Fn() -> bool) {
-    for _ in 0..500 {
+    for _ in 0..3000 {
         if is_so() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("not within ten seconds: {what}");
+    panic!("not within a minute: {what}");
 }

@@ -7,6 +7,7 @@
 
 mod domains;
 mod mix;
+mod tough;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;

@@ -4,6 +4,7 @@ use imps_types::{Domain, UserId};
 
 use super::*;
 use crate::im::FromAbroad;
+use crate::testing::Neighbour;
 
 const CARS: &str = "wv:bob/cars@b.example";
 
@@ -20,6 +21,19 @@ fn in_cars(name: &str) -> Group {
 }
 
 impl World {
+    /// Bob, who has joined the party.
+    async fn guest(&self) -> Arc<Session> {
+        let guest = self.services.access().guest_session(&bob()).await.unwrap();
+        self.join(&guest, "Bobby").await.unwrap();
+        guest
+    }
+
+    /// Alice with two clients.
+    async fn alice_twice(&self) -> (Arc<Session>, Arc<Session>) {
+        let one = self.login_as("alice", "one", Version::V1_3).await;
+        (one, self.login_as("alice", "two", Version::V1_3).await)
+    }
+
     async fn say(&self, session: &Arc<Session>, text: &str) -> Status {
         let recipient = Recipient { groups: vec![Group::Id(party())], ..Recipient::default() };
         let info = MessageInfo { recipient, ..MessageInfo::default() };
@@ -42,14 +56,19 @@ impl World {
     }
 }
 
-#[tokio::test]
-async fn a_guest_joins_speaks_hears_and_is_thrown_out() {
+/// Alice has a party, and the domain of guests is reached.
+async fn party_near_bob() -> (World, Arc<Neighbour>, Arc<Session>) {
     let world = World::of(&["alice"]).await;
-    let _neighbour = world.with_neighbour();
+    let neighbour = world.with_neighbour();
     let alice = world.login("alice").await;
     world.party(&alice, &[]).await;
-    let guest = world.services.access().guest_session(&bob()).await.unwrap();
-    world.join(&guest, "Bobby").await.unwrap();
+    (world, neighbour, alice)
+}
+
+#[tokio::test]
+async fn a_guest_joins_speaks_hears_and_is_thrown_out() {
+    let (world, _neighbour, alice) = party_near_bob().await;
+    let guest = world.guest().await;
     assert_eq!(world.say(&guest, "hi").await, Status::SUCCESSFUL);
     assert_eq!(world.say(&alice, "yo").await, Status::SUCCESSFUL);
     assert_eq!(world.heard(&guest).await, ["new yo"]);
@@ -62,8 +81,7 @@ async fn a_guest_joins_speaks_hears_and_is_thrown_out() {
 async fn what_is_said_in_a_group_elsewhere_reaches_who_has_joined_it_once() {
     let world = World::of(&["alice", "carol"]).await;
     let neighbour = world.with_neighbour();
-    let (alice, other) =
-        (world.login_as("alice", "one", Version::V1_3).await, world.login_as("alice", "two", Version::V1_3).await);
+    let (alice, other) = world.alice_twice().await;
     let carol = world.login("carol").await;
     world.services.group().joined_abroad(&alice, &cars(), true).await.unwrap();
     for (id, to) in [("1", "alice"), ("1", "alice"), ("1", "carol")] {
@@ -139,8 +157,7 @@ async fn what_was_not_heard_elsewhere_goes_with_whoever_leaves_and_waits_for_who
     let world = World::of(&["alice"]).await;
     let _neighbour = world.with_neighbour();
     let groups = world.services.group();
-    let (one, two) =
-        (world.login_as("alice", "one", Version::V1_3).await, world.login_as("alice", "two", Version::V1_3).await);
+    let (one, two) = world.alice_twice().await;
     for session in [&one, &two] {
         groups.joined_abroad(session, &cars(), false).await.unwrap();
     }
@@ -166,17 +183,13 @@ async fn what_was_not_heard_elsewhere_goes_with_whoever_leaves_and_waits_for_who
 
 #[tokio::test]
 async fn after_a_restart_nobody_is_told_that_he_has_joined_himself() {
-    let world = World::of(&["alice"]).await;
-    let _neighbour = world.with_neighbour();
-    let alice = world.login("alice").await;
-    world.party(&alice, &[]).await;
+    let (world, _neighbour, alice) = party_near_bob().await;
     let world = world.restarted().await;
     let alice = world.services.sessions.find(&alice.id).unwrap();
     assert!(!world.services.im().has_pending(&alice).await && world.heard(&alice).await.is_empty());
 
     let _neighbour = world.with_neighbour();
-    let guest = world.services.access().guest_session(&bob()).await.unwrap();
-    world.join(&guest, "Bobby").await.unwrap();
+    let guest = world.guest().await;
     assert_eq!(world.heard(&alice).await, ["joined Bobby (wv:bob@b.example)"]);
     let world = world.restarted().await;
     let session = |session: &Arc<Session>| world.services.sessions.find(&session.id).unwrap();
@@ -186,12 +199,8 @@ async fn after_a_restart_nobody_is_told_that_he_has_joined_himself() {
 
 #[tokio::test]
 async fn an_operator_deals_with_guests_whether_their_domain_is_reached_or_not() {
-    let world = World::of(&["alice"]).await;
-    let _neighbour = world.with_neighbour();
-    let alice = world.login("alice").await;
-    world.party(&alice, &[]).await;
-    let guest = world.services.access().guest_session(&bob()).await.unwrap();
-    world.join(&guest, "Bobby").await.unwrap();
+    let (world, _neighbour, alice) = party_near_bob().await;
+    let guest = world.guest().await;
     world.services.group().kick(&party(), &bob()).await.unwrap();
     assert_eq!(world.heard(&guest).await, ["forced 601"]);
     world.join(&guest, "Bobby").await.unwrap();

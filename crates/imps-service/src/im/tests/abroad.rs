@@ -17,11 +17,11 @@ use crate::seam::{Batch, Gateway, Reach, Space};
 use crate::testing::World;
 
 /// For how long after its end a message is remembered.
-const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
 /// A gateway that reaches one domain, and another one without messages; it remembers when it was woken.
 #[derive(Default)]
-struct OneWay(Mutex<Vec<Domain>>);
+pub(super) struct OneWay(Mutex<Vec<Domain>>);
 
 impl Gateway for OneWay {
     fn reaches(&self, domain: &Domain, service: Service) -> Reach {
@@ -49,18 +49,18 @@ impl Gateway for OneWay {
     fn user_changed(&self, _: &UserId) {}
 }
 
-fn domain(name: &str) -> Domain {
+pub(super) fn domain(name: &str) -> Domain {
     Domain::parse(name).unwrap()
 }
 
-async fn world() -> (World, Arc<OneWay>) {
+pub(super) async fn world() -> (World, Arc<OneWay>) {
     let world = World::of(&["alice", "carl"]).await;
     let gateway = Arc::new(OneWay::default());
     world.services.router.set_gateway(gateway.clone());
     (world, gateway)
 }
 
-fn from(id: &str) -> FromAbroad {
+pub(super) fn from(id: &str) -> FromAbroad {
     FromAbroad {
         peer: domain("b.example"),
         sender: UserId::from_canonical("wv:bob@b.example"),
@@ -70,7 +70,7 @@ fn from(id: &str) -> FromAbroad {
 }
 
 impl World {
-    async fn waiting_for(&self, name: &str) -> Vec<Abroad> {
+    pub(super) async fn waiting_for(&self, name: &str) -> Vec<Abroad> {
         self.im().waiting_abroad(&domain(name), 0, 100).await.unwrap()
     }
 }
@@ -140,6 +140,28 @@ async fn what_comes_from_abroad_is_taken_once_and_reported_by_its_name_there() {
     world.services.sweep().await;
     for space in [Space::Relay, Space::RelayExpiry, Space::RelaySent, Space::Relayed, Space::RelayedIds] {
         assert_eq!(world.rows(space).await, [], "{space:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_another_domain_took_a_while_ago_is_dated_then() {
+    let (world, _) = world().await;
+    let alice = world.login("alice").await;
+    world.services.clock.advance(2 * world.services.config.validity_max);
+    let now = world.services.clock.now().seconds();
+    let longest = world.services.config.validity_max.as_secs();
+    for (id, given, shown) in [
+        ("m-1", Some(now - 600), now - 600),
+        ("m-2", Some(now + 600), now),
+        ("m-3", Some(now - longest - 1), now),
+        ("m-4", None, now),
+    ] {
+        let mut message = reported(&["alice@x"], id);
+        message.info.date_time = given.map(imps_types::DateTime::from_unix);
+        world.im().receive(from(id), message).await.unwrap();
+        let pushed = world.pushed(&alice).await;
+        assert_eq!(pushed.info.date_time.map(imps_types::DateTime::to_unix), Some(shown), "{id}");
+        world.im().delivered(&alice, &pushed.id.to_string(), Some(&pushed)).await.unwrap();
     }
 }
 
@@ -473,14 +495,5 @@ async fn a_report_on_a_group_elsewhere_comes_after_its_sender_has_left_too() {
     world.services.sweep().await;
     for space in [Space::Relayed, Space::RelayExpiry] {
         assert_eq!(world.rows(space).await, [], "{space:?}");
-    }
-}
-
-#[tokio::test]
-async fn what_is_held_has_no_longer_name_than_what_is_received() {
-    let (world, _) = world().await;
-    for (length, is_taken) in [(255, true), (256, false)] {
-        let held = world.im().hold(from(&"m".repeat(length)), text(&["alice@x"], "hi"), &domain("b.example")).await;
-        assert_eq!(held.is_ok(), is_taken, "{length}");
     }
 }

@@ -19,6 +19,7 @@ use crate::{Error, Session};
 mod abroad;
 mod delivery;
 mod forward;
+mod held;
 
 fn to(names: &[&str]) -> Recipient {
     let (lists, users): (Vec<&str>, Vec<&str>) = names.iter().partition(|name| name.contains('/'));

@@ -19,7 +19,8 @@ use super::super::sockets::Sockets;
 use super::super::talk::{self, talk};
 use super::super::template::SocketRequests;
 use super::super::{Outcome, Sleeper, login, now};
-use super::{Bench, TRANSACTIONS_OPEN, fill, names, tell};
+use super::messages::fill;
+use super::{Bench, TRANSACTIONS_OPEN, names, tell};
 
 /// The domain of the recipients.
 const OTHER: &str = "other.example";

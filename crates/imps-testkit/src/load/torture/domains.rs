@@ -18,12 +18,12 @@ use imps_types::Version;
 use serde_json::json;
 
 use super::super::faults::Faults;
-use super::super::server::{Folder, Hamlet, PASSWORD, Place, make_users_at};
+use super::super::server::{Folder, Hamlet, Place, make_users_at};
 use super::super::{Dice, Outcome, now};
-use super::mix::is_cut;
+use super::tough::{PAUSE, Tough, all_of, settings, spawn};
 use super::{say, tell};
-use crate::phone::forms::{Body, Outgoing, Proof, Targets};
-use crate::phone::{Band, Channel, Node, Personality, Phone, Polled, Settings, status_of};
+use crate::phone::forms::{Body, Outgoing, Targets};
+use crate::phone::{Node, Phone};
 
 /// What is wanted.
 pub(super) struct Options {
@@ -37,8 +37,6 @@ pub(super) struct Options {
 
 /// A sender waits while so many of his messages have not come.
 const AHEAD: usize = 30;
-/// Between two tries to reach a server that is being started.
-const PAUSE: Duration = Duration::from_millis(20);
 /// A domain lives so many milliseconds at least until one is killed, and up to so many more.
 const EARLIEST: u64 = 500;
 const SPAN: u64 = 3000;
@@ -212,21 +210,10 @@ struct Phones {
 impl Phones {
     fn start(homes: &[Home], phones: usize) -> Outcome<Self> {
         let is_over = Arc::new(AtomicBool::new(false));
-        let (ready, is_ready) = std::sync::mpsc::channel();
         let addresses: Vec<_> = homes.iter().map(|home| home.listen).collect();
         let given = is_over.clone();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
-            tokio::task::LocalSet::new().block_on(&runtime, work(addresses, phones, given, ready))
-        });
-        match is_ready.recv() {
-            Ok(()) => Ok(Self { thread, is_over }),
-            Err(_) => match thread.join() {
-                Ok(Err(why)) => Err(why),
-                _ => Err("the phones could not begin".to_owned()),
-            },
-        }
+        let thread = spawn("the phones", move |ready| work(addresses, phones, given, ready))?;
+        Ok(Self { thread, is_over })
     }
 
     fn is_finished(&self) -> bool {
@@ -357,23 +344,19 @@ async fn work(
             number,
             phones,
             domains: addresses.len(),
-            phone: Phone::new(settings(number, phones), address),
+            phone: Phone::new(settings(kind_of(number), address_of(number, phones)), address),
             address,
             is_over: is_over.clone(),
             book: book.clone(),
             count: 0,
         };
-        user.begin().await.map_err(|why| format!("user {number}: {why}"))?;
+        user.log_in(86_400).await.map_err(|why| format!("user {number}: {why}"))?;
         users.push(user);
     }
     let _ = ready.send(());
-    let tasks: Vec<_> = users.into_iter().map(|user| tokio::task::spawn_local(user.live())).collect();
-    let mut last = Vec::new();
-    for task in tasks {
-        match task.await {
-            Ok(user) => last.push(user),
-            Err(error) => book.borrow_mut().faults.add(|| format!("a phone gave up: {error}")),
-        }
+    let (mut last, failed) = all_of(users.into_iter().map(User::live)).await;
+    for why in failed {
+        book.borrow_mut().faults.add(|| format!("a phone gave up: {why}"));
     }
     settle(&mut last, &book).await;
     drop(last);
@@ -408,21 +391,9 @@ async fn settle(users: &mut [User], book: &Rc<RefCell<Book>>) {
     }
 }
 
-fn settings(number: usize, phones: usize) -> Settings {
+fn kind_of(number: usize) -> (Version, Form) {
     let kinds = [(Version::V1_2, Form::Wbxml), (Version::V1_3, Form::Wbxml), (Version::V1_1, Form::Xml)];
-    let (version, form) = kinds.get(number % kinds.len()).copied().unwrap_or((Version::V1_2, Form::Wbxml));
-    Settings {
-        version,
-        form,
-        personality: Personality::Plain,
-        user: address_of(number, phones),
-        password: PASSWORD.to_owned(),
-        client: None,
-        content_type: None,
-        is_silent: false,
-        channel: Channel::Http,
-        number: None,
-    }
+    kinds.get(number % kinds.len()).copied().unwrap_or((Version::V1_2, Form::Wbxml))
 }
 
 fn address_of(number: usize, phones: usize) -> String {
@@ -430,51 +401,6 @@ fn address_of(number: usize, phones: usize) -> String {
 }
 
 impl User {
-    async fn begin(&mut self) -> Result<(), String> {
-        let login = self.phone.speaker.login(Proof::Password(PASSWORD), Some(86_400), None);
-        let answer = self.phone.request(login, Band::Out).await?.ok_or("no answer")?;
-        if status_of(&answer) != 200 {
-            return Err(format!("login: {}", status_of(&answer)));
-        }
-        self.phone.open_session(&answer);
-        let capabilities = self.phone.speaker.capabilities(&[]);
-        self.persist(capabilities).await.map(drop)
-    }
-
-    /// A request that is repeated, byte for byte, until a server answers it.
-    async fn persist(&mut self, primitive: Node) -> Result<Node, String> {
-        let name = primitive.name.clone();
-        let mut answer = self.phone.request(primitive, Band::In).await;
-        loop {
-            match answer {
-                Ok(Some(answer)) => match status_of(&answer) {
-                    200 => return Ok(answer),
-                    code => {
-                        self.book.borrow_mut().counts.sessions_lost += u64::from(code == 604);
-                        return Err(format!("{name}: {code}"));
-                    }
-                },
-                Ok(None) => return Err(format!("{name}: no answer")),
-                Err(why) if is_cut(&why) => {
-                    self.wait_for_server().await;
-                    self.book.borrow_mut().counts.repeated += 1;
-                    answer = self.phone.repeat_request().await;
-                }
-                Err(why) => return Err(format!("{name}: {why}")),
-            }
-        }
-    }
-
-    async fn wait_for_server(&mut self) {
-        tokio::time::sleep(PAUSE).await;
-        self.phone.moves_to(self.address);
-    }
-
-    fn fault(&self, what: &str) {
-        let number = self.number;
-        self.book.borrow_mut().faults.add(|| format!("user {number}: {what}"));
-    }
-
     async fn live(mut self) -> Self {
         let mut dice = Dice::new(0x51_7c_c1_b7 * (self.number as u64 + 1));
         while !self.is_over.load(Ordering::Acquire) {
@@ -519,38 +445,30 @@ impl User {
             Err(why) => self.fault(&why),
         }
     }
+}
 
-    /// Polls until nothing comes, and acknowledges all of it.
-    async fn fetch(&mut self) {
-        loop {
-            loop {
-                match self.phone.take().await {
-                    Ok(Some(received)) => self.heard(&received.primitive, true),
-                    Ok(None) => break,
-                    // It comes again, unless the server died between taking the acknowledgement and answering it.
-                    Err(why) if is_cut(&why) => {
-                        if let Some(received) = self.phone.current.clone() {
-                            self.heard(&received.primitive, false);
-                        }
-                        self.wait_for_server().await;
-                    }
-                    Err(why) => return self.fault(&why),
-                }
-            }
-            match self.phone.poll().await {
-                Ok(Polled::Something) => {}
-                Ok(Polled::Nothing) => return,
-                Ok(Polled::Refused(why)) => {
-                    self.book.borrow_mut().counts.sessions_lost += u64::from(status_of(&why) == 604);
-                    return self.fault(&format!("a poll: {}", status_of(&why)));
-                }
-                Err(why) if is_cut(&why) => return self.wait_for_server().await,
-                Err(why) => return self.fault(&why),
-            }
-        }
+impl Tough for User {
+    fn phone(&mut self) -> &mut Phone {
+        &mut self.phone
     }
 
-    /// Something came, and perhaps its acknowledgement was answered.
+    fn server(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn fault(&self, what: &str) {
+        let number = self.number;
+        self.book.borrow_mut().faults.add(|| format!("user {number}: {what}"));
+    }
+
+    fn repeats(&self) {
+        self.book.borrow_mut().counts.repeated += 1;
+    }
+
+    fn refused(&self, code: u16) {
+        self.book.borrow_mut().counts.sessions_lost += u64::from(code == 604);
+    }
+
     fn heard(&self, primitive: &Node, is_acknowledged: bool) {
         let id = primitive.text_at("MessageInfo/MessageID").unwrap_or_default();
         match primitive.name.as_str() {

@@ -14,17 +14,16 @@ use imps_proto::wire::Form;
 use imps_types::Version;
 
 use super::super::faults::Faults;
-use super::super::server::{PASSWORD, address};
+use super::super::server::address;
 use super::super::{Dice, Outcome, now};
-use crate::phone::forms::{Proof, Targets};
-use crate::phone::{Band, Node, Personality, Phone, Polled, Settings, status_of};
+use super::tough::{PAUSE, Tough, all_of, settings, spawn};
+use crate::phone::forms::Targets;
+use crate::phone::{Node, Phone};
 
 /// Phones of one club.
 pub(super) const MEMBERS: usize = 4;
 /// How long the phones may take at the end.
 const DRAIN: Duration = Duration::from_secs(60);
-/// Between two tries to reach a server that is being started.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// What was counted.
 #[derive(Clone, Debug, Default)]
@@ -66,20 +65,9 @@ impl Mix {
     /// Logs everybody in, has the groups made and joined, and begins.
     pub(super) fn start(server: SocketAddr, clubs: usize) -> Outcome<Self> {
         let shared = Arc::new(Shared { server: RwLock::new(server), is_over: AtomicBool::new(false) });
-        let (ready, is_ready) = std::sync::mpsc::channel();
         let given = shared.clone();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.map_err(|error| format!("no runtime: {error}"))?;
-            tokio::task::LocalSet::new().block_on(&runtime, work(given, clubs, ready))
-        });
-        match is_ready.recv() {
-            Ok(()) => Ok(Self { thread, shared }),
-            Err(_) => match thread.join() {
-                Ok(Err(why)) => Err(why),
-                _ => Err("the clubs could not begin".to_owned()),
-            },
-        }
+        let thread = spawn("the clubs", move |ready| work(given, clubs, ready))?;
+        Ok(Self { thread, shared })
     }
 
     /// The server is to be found elsewhere from now on.
@@ -129,13 +117,9 @@ async fn work(shared: Arc<Shared>, clubs: usize, ready: std::sync::mpsc::Sender<
         member.begin().await.map_err(|why| format!("member{}: {why}", member.number))?;
     }
     let _ = ready.send(());
-    let tasks: Vec<_> = members.into_iter().map(|member| tokio::task::spawn_local(member.live())).collect();
-    let mut last = Vec::new();
-    for task in tasks {
-        match task.await {
-            Ok(member) => last.push(member),
-            Err(error) => book.borrow_mut().faults.add(|| format!("a member gave up: {error}")),
-        }
+    let (mut last, failed) = all_of(members.into_iter().map(Member::live)).await;
+    for why in failed {
+        book.borrow_mut().faults.add(|| format!("a member gave up: {why}"));
     }
     settle(&mut last, &book).await;
     drop(last);
@@ -198,13 +182,6 @@ fn missing(members: &[Member], book: &Book) -> Vec<String> {
     missing
 }
 
-/// Whether the connection is at fault, and not what came over it.
-pub(super) fn is_cut(why: &str) -> bool {
-    ["closed", "closes", "refused", "reset", "ends after", "ends in its", "no HTTP answer", "Broken pipe", "aborted"]
-        .iter()
-        .any(|sign| why.contains(sign))
-}
-
 impl Member {
     fn new(number: usize, shared: Arc<Shared>, book: Rc<RefCell<Book>>) -> Self {
         let kinds = [
@@ -213,26 +190,9 @@ impl Member {
             (Version::V1_1, Form::Xml),
             (Version::V1_2, Form::Xml),
         ];
-        let (version, form) = kinds[number % kinds.len()];
-        let settings = Settings {
-            version,
-            form,
-            personality: Personality::Plain,
-            user: address(&format!("member{number}")),
-            password: PASSWORD.to_owned(),
-            client: None,
-            content_type: None,
-            channel: crate::phone::Channel::Http,
-            is_silent: false,
-            number: None,
-        };
+        let settings = settings(kinds[number % kinds.len()], address(&format!("member{number}")));
         let server = shared.server();
         Self { number, phone: Phone::new(settings, server), shared, book, count: 0 }
-    }
-
-    fn fault(&self, what: &str) {
-        let number = self.number;
-        self.book.borrow_mut().faults.add(|| format!("member{number}: {what}"));
     }
 
     fn group(&self) -> String {
@@ -247,23 +207,16 @@ impl Member {
     }
 
     async fn begin(&mut self) -> Result<(), String> {
-        let login = self.phone.speaker.login(Proof::Password(PASSWORD), Some(7200), None);
-        let answer = self.phone.request(login, Band::Out).await?.ok_or("no answer")?;
-        if status_of(&answer) != 200 {
-            return Err(format!("login: {}", status_of(&answer)));
-        }
-        self.phone.open_session(&answer);
-        let capabilities = self.phone.speaker.capabilities(&[]);
-        self.persist(capabilities, &[200]).await?;
+        self.log_in(7200).await?;
         let everybody = Targets { default: true, ..Targets::default() };
         let names = ["OnlineStatus", "StatusText"].map(str::to_owned);
         let list = self.phone.speaker.create_attribute_list(&everybody, &names);
-        self.persist(list, &[200]).await?;
+        self.persist(list).await?;
         let others = club_of(self.number).filter(|other| *other != self.number);
         let others =
             Targets { users: others.map(|other| address(&format!("member{other}"))).collect(), ..Targets::default() };
         let subscribe = self.phone.speaker.subscribe(&others, &[], None);
-        self.persist(subscribe, &[200]).await?;
+        self.persist(subscribe).await?;
         if club_of(self.number).start == self.number {
             let property = Node::new("Property", [Node::leaf("Name", "Name"), Node::leaf("Value", "Club")]);
             let create = [
@@ -272,7 +225,7 @@ impl Member {
                 Node::leaf("JoinGroup", "F"),
                 Node::leaf("SubscribeNotification", "F"),
             ];
-            self.persist(Node::new("CreateGroup-Request", create), &[200]).await?;
+            self.persist(Node::new("CreateGroup-Request", create)).await?;
         }
         let join = [
             Node::leaf("GroupID", self.group()),
@@ -280,35 +233,8 @@ impl Member {
             Node::leaf("JoinedRequest", "F"),
             Node::leaf("SubscribeNotification", "T"),
         ];
-        self.persist(Node::new("JoinGroup-Request", join), &[200]).await?;
+        self.persist(Node::new("JoinGroup-Request", join)).await?;
         Ok(())
-    }
-
-    /// A request that is repeated, byte for byte, until a server answers it.
-    async fn persist(&mut self, primitive: Node, codes: &[u16]) -> Result<Node, String> {
-        let name = primitive.name.clone();
-        let mut answer = self.phone.request(primitive, Band::In).await;
-        loop {
-            match answer {
-                Ok(Some(answer)) => {
-                    let code = status_of(&answer);
-                    return if codes.contains(&code) { Ok(answer) } else { Err(format!("{name}: {code}")) };
-                }
-                Ok(None) => return Err(format!("{name}: no answer")),
-                Err(why) if is_cut(&why) => {
-                    self.wait_for_server().await;
-                    self.book.borrow_mut().counts.repeated += 1;
-                    answer = self.phone.repeat_request().await;
-                }
-                Err(why) => return Err(format!("{name}: {why}")),
-            }
-        }
-    }
-
-    async fn wait_for_server(&mut self) {
-        tokio::time::sleep(PAUSE).await;
-        let server = self.shared.server();
-        self.phone.moves_to(server);
     }
 
     async fn live(mut self) -> Self {
@@ -336,7 +262,7 @@ impl Member {
         ];
         let message =
             [Node::leaf("DeliveryReport", "F"), Node::new("MessageInfo", info), Node::leaf("ContentData", text)];
-        match self.persist(Node::new("SendMessage-Request", message), &[200]).await {
+        match self.persist(Node::new("SendMessage-Request", message)).await {
             Ok(answer) => {
                 let Some(id) = answer.child_text("MessageID") else { return self.fault("no MessageID") };
                 let mut book = self.book.borrow_mut();
@@ -364,7 +290,7 @@ impl Member {
         ];
         // Noted before it is sent: the invitee may be faster than the answer.
         self.book.borrow_mut().invitations.insert(id.clone(), (invitee, false));
-        match self.persist(Node::new("Invite-Request", invite), &[200]).await {
+        match self.persist(Node::new("Invite-Request", invite)).await {
             Ok(_) => self.book.borrow_mut().counts.invitations += 1,
             Err(why) => {
                 self.book.borrow_mut().invitations.remove(&id);
@@ -378,7 +304,7 @@ impl Member {
         let text = format!("status {} of member{}", self.count, self.number);
         let value = [Node::leaf("Qualifier", "T"), Node::leaf("PresenceValue", &*text)];
         let update = self.phone.speaker.update_presence(vec![Node::new("StatusText", value)]);
-        match self.persist(update, &[200]).await {
+        match self.persist(update).await {
             Ok(_) => {
                 let mut book = self.book.borrow_mut();
                 book.counts.presence += 1;
@@ -387,35 +313,26 @@ impl Member {
             Err(why) => self.fault(&why),
         }
     }
+}
 
-    /// Polls until nothing comes, and acknowledges all of it.
-    async fn fetch(&mut self) {
-        loop {
-            loop {
-                match self.phone.take().await {
-                    Ok(Some(received)) => self.heard(&received.primitive, true),
-                    Ok(None) => break,
-                    // It comes again, unless the server died between taking the acknowledgement and answering it.
-                    Err(why) if is_cut(&why) => {
-                        if let Some(received) = self.phone.current.clone() {
-                            self.heard(&received.primitive, false);
-                        }
-                        self.wait_for_server().await;
-                    }
-                    Err(why) => return self.fault(&why),
-                }
-            }
-            match self.phone.poll().await {
-                Ok(Polled::Something) => {}
-                Ok(Polled::Nothing) => return,
-                Ok(Polled::Refused(why)) => return self.fault(&format!("a poll: {}", status_of(&why))),
-                Err(why) if is_cut(&why) => return self.wait_for_server().await,
-                Err(why) => return self.fault(&why),
-            }
-        }
+impl Tough for Member {
+    fn phone(&mut self) -> &mut Phone {
+        &mut self.phone
     }
 
-    /// Something came, and perhaps its acknowledgement was answered.
+    fn server(&self) -> SocketAddr {
+        self.shared.server()
+    }
+
+    fn fault(&self, what: &str) {
+        let number = self.number;
+        self.book.borrow_mut().faults.add(|| format!("member{number}: {what}"));
+    }
+
+    fn repeats(&self) {
+        self.book.borrow_mut().counts.repeated += 1;
+    }
+
     fn heard(&self, primitive: &Node, is_acknowledged: bool) {
         let book = &mut *self.book.borrow_mut();
         match primitive.name.as_str() {
