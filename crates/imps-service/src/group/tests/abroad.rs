@@ -199,7 +199,7 @@ async fn after_a_restart_nobody_is_told_that_he_has_joined_himself() {
 
 #[tokio::test]
 async fn an_operator_deals_with_guests_whether_their_domain_is_reached_or_not() {
-    let (world, _neighbour, alice) = party_near_bob().await;
+    let (world, _neighbour, _alice) = party_near_bob().await;
     let guest = world.guest().await;
     world.services.group().kick(&party(), &bob()).await.unwrap();
     assert_eq!(world.heard(&guest).await, ["forced 601"]);

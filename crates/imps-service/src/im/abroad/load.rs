@@ -29,7 +29,7 @@ impl AbroadLoads {
         }
     }
 
-    fn less(&self, domain: &Domain, bytes: u64) {
+    pub(super) fn less(&self, domain: &Domain, bytes: u64) {
         if let Some(load) = self.0.lock().get_mut(domain) {
             load.count = load.count.saturating_sub(1);
             load.bytes = if load.count == 0 { 0 } else { load.bytes.saturating_sub(bytes) };

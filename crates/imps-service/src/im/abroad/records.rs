@@ -53,7 +53,7 @@ impl SentThere {
         writer.done()
     }
 
-    fn read(record: &[u8]) -> Result<Self, RecordError> {
+    pub(super) fn read(record: &[u8]) -> Result<Self, RecordError> {
         let (mut reader, written) = RecordReader::new(record, 2)?;
         let by = UserId::from_canonical(reader.text()?);
         let info = if written >= 2 { reader.option(read_info)? } else { None };
