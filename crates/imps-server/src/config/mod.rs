@@ -243,6 +243,8 @@ settings! {
 
     "login.nonce_life"                Seconds(5, 3600) => service.nonce_life, "How long a nonce of the 4-way login is good for.";
     "login.failures"                  Count(1, 1_000_000) => service.login_failures, "Failed logins of one user from one address until further ones are refused for a while.";
+    "login.account_failures"          Count(1, 1_000_000) => service.login_account_failures, "Failed logins of one user from places where he has not logged in before until all from such places are refused for a while.";
+    "login.account_window"            Seconds(1, 86_400) => service.login_account_window, "How long those are counted.";
     "login.penalty"                   Seconds(1, 86_400) => service.login_penalty, "How long logins are refused after too many failures.";
     "login.password_workers"          Count(1, 256) => service.password_workers, "Account passwords that are checked at the same time. Each check takes tens of milliseconds of a processor and 19 MiB.";
 

@@ -84,6 +84,13 @@ impl Ssp {
         let searches = post.instead.is_none() && kept.is_none();
         let ways = match (&post.instead, kept) {
             (Some(url), _) => vec![url.to_string()],
+            // The way that is kept is of the time before this set-up, if the token has no receipt yet: the peer may be gone from
+            // there.
+            (None, Some(way)) if post.session.is_none() => {
+                let others = self.finder.ways(&peer.domain).await.unwrap_or_default();
+                let others = others.into_iter().filter(|one| *one != way).collect::<Vec<_>>();
+                [vec![way], others].concat()
+            }
             (None, Some(way)) => vec![way],
             (None, None) => match self.finder.ways(&peer.domain).await {
                 Ok(ways) => ways,
@@ -227,6 +234,7 @@ mod tests {
     #[tokio::test]
     async fn an_address_that_is_dead_gives_way_to_the_one_where_something_is_taken() {
         let (ssp, peer, [dead, alive]) = at_its_second_address().await;
+        let something = |finds_way| Post { session: Some("1@a.example".into()), ..something(finds_way) };
         *peer.way.lock() = Some(dead.clone());
         for _ in 0..UNREACHABLE_MAX {
             assert_eq!(peer.way.lock().as_deref(), Some(dead.as_str()));
@@ -244,6 +252,18 @@ mod tests {
             count_unreachable(&peer, Posted::Unreachable, Some(&dead));
         }
         assert_eq!(peer.way.lock().as_deref(), Some(alive.as_str()));
+    }
+
+    #[tokio::test]
+    async fn a_step_of_a_set_up_goes_where_the_peer_is_now() {
+        let (ssp, peer, [dead, alive]) = at_its_second_address().await;
+        *peer.way.lock() = Some(dead);
+        let step = ssp.post_somewhere(&peer, &something(false), &Bytes::from("something")).await;
+        assert_eq!(step.how, Posted::Taken);
+        // What is said in a session goes where the session is.
+        let in_session = Post { session: Some("1@a.example".into()), ..something(false) };
+        assert_eq!(ssp.post_somewhere(&peer, &in_session, &Bytes::from("something")).await.how, Posted::Unreachable);
+        assert_ne!(peer.way.lock().as_deref(), Some(alive.as_str()), "the receipt of a token says so");
     }
 
     #[test]

@@ -199,7 +199,11 @@ fn pauses_double_after_failures() {
     wire.run();
     let mut pauses = Vec::new();
     for _ in 0..9 {
-        wire.send(0, 1, message("wv:alice@a.example", &["wv:bob@b.example"], "x"));
+        // Something waits at the end of each pause: a session is wanted for nothing else.
+        let (primitive, within) =
+            (message("wv:alice@a.example", &["wv:bob@b.example"], "x"), Duration::from_secs(1000));
+        let what = Outgoing { number: 1, id: None, primitive, lane: None, within, haste: Haste::None };
+        wire.sides[0].link.send(what, wire.now);
         let at = wire.sides[0].link.next_tick(wire.now).expect("it waits");
         let again = wire.sides[0].link.setup.not_before;
         assert!(at <= again);
