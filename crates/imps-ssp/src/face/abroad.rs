@@ -486,7 +486,8 @@ fn is_foreign(address: &Address, home: &Domain) -> bool {
 fn is_for_users_and_groups(request: &Request) -> bool {
     let Request::SendMessage(it) = request else { return false };
     let Recipient { users, groups, contact_lists } = &it.message.info.recipient;
-    !groups.is_empty() && !(users.is_empty() && contact_lists.is_empty())
+    let is_for_users = !users.is_empty() || !contact_lists.is_empty();
+    is_for_users && !groups.is_empty()
 }
 
 /// Whether a request is for this domain in any case, whoever has the service.
