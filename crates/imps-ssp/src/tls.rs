@@ -7,7 +7,7 @@ use imps_types::Domain;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::client::{WebPkiServerVerifier, verify_server_name};
+use tokio_rustls::rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -187,11 +187,14 @@ pub(crate) fn client_config(domain: &Domain, trust: &TlsTrust) -> Result<ClientC
         .map_err(|error| error.to_string())?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
-    match &trust.own {
-        None => Ok(builder.with_no_client_auth()),
+    let mut config = match &trust.own {
+        None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
             let read = PrivateKeyDer::from_pem_file(key).map_err(|error| format!("{}: {error}", key.display()))?;
-            builder.with_client_auth_cert(certificates(certificate)?, read).map_err(|error| error.to_string())
+            builder.with_client_auth_cert(certificates(certificate)?, read).map_err(|error| error.to_string())?
         }
-    }
+    };
+    // The place for them is taken at once, and a peer is called by few names: those of the usual number cost each peer 30 KiB.
+    config.resumption = Resumption::in_memory_sessions(8);
+    Ok(config)
 }

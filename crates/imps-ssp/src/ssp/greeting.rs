@@ -11,6 +11,9 @@ use super::Ssp;
 const GREETED_AFTER: Duration = Duration::from_secs(2);
 /// Between one peer and the next: a long table is not for one moment.
 const BETWEEN: Duration = Duration::from_millis(10);
+/// After so many, the others can wait longer, so that they do not cost a part of the processor that anybody notices.
+const SOON: usize = 32;
+const LATER: Duration = Duration::from_millis(100);
 
 impl Ssp {
     /// Hails these domains, one after the other, in a moment. After the start, or when a line was written.
@@ -21,11 +24,11 @@ impl Ssp {
 
 async fn greet_each(ssp: Weak<Ssp>, domains: Vec<Domain>) {
     tokio::time::sleep(GREETED_AFTER).await;
-    for domain in domains {
+    for (number, domain) in domains.iter().enumerate() {
         let Some(ssp) = ssp.upgrade() else { return };
-        ssp.hail(&domain).await;
+        ssp.hail(domain).await;
         drop(ssp);
-        tokio::time::sleep(BETWEEN).await;
+        tokio::time::sleep(if number < SOON { BETWEEN } else { LATER }).await;
     }
 }
 
